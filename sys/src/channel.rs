@@ -1,0 +1,166 @@
+//! A channel of frames over an `AF_UNIX` `SOCK_SEQPACKET` socket (unix(7)), typed by direction: what it sends, what it receives.
+//! May touch: the one socket it is made of.
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use wire::frame::{self, FrameError, HEADER, MAX_DESCRIPTORS, MAX_PAYLOAD, Message};
+
+/// Why a frame did not get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelError {
+    /// The peer closed its end.
+    Closed,
+    /// The peer broke the protocol.
+    Frame(FrameError),
+    /// The kernel refused the call.
+    Kernel(Errno),
+}
+
+impl std::fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => write!(f, "the peer closed the channel"),
+            Self::Frame(e) => write!(f, "{e}"),
+            Self::Kernel(e) => write!(f, "the channel failed: {}", e.desc()),
+        }
+    }
+}
+
+impl std::error::Error for ChannelError {}
+
+impl From<FrameError> for ChannelError {
+    fn from(e: FrameError) -> Self {
+        Self::Frame(e)
+    }
+}
+
+/// One end of a conversation in which this side sends `S` and receives `R`.
+#[derive(Debug)]
+pub struct Channel<S, R> {
+    socket: OwnedFd,
+    direction: PhantomData<fn(S) -> R>,
+}
+
+/// Makes a connected pair: the first end sends `A` and receives `B`, the second the reverse. Both are close-on-exec.
+pub fn pair<A: Message, B: Message>() -> Result<(Channel<A, B>, Channel<B, A>), Errno> {
+    let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    Ok((Channel::new(a), Channel::new(b)))
+}
+
+impl<S: Message, R: Message> Channel<S, R> {
+    /// A channel over a connected `SOCK_SEQPACKET` socket.
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket, direction: PhantomData }
+    }
+
+    /// Sends one frame with its descriptors. Never raises SIGPIPE. A non-blocking socket that is full gives `Kernel(EAGAIN)`.
+    pub fn send(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        let expected = message.descriptors();
+        if expected != descriptors.len() {
+            return Err(FrameError::Descriptors { expected, found: descriptors.len() }.into());
+        }
+        let bytes = frame::encode(message)?;
+        let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&raw)];
+        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+        loop {
+            match sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::MSG_NOSIGNAL, None) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(ChannelError::Closed),
+                Err(e) => return Err(ChannelError::Kernel(e)),
+            }
+        }
+    }
+
+    /// Receives one frame and its descriptors, which are close-on-exec. Blocks unless the socket does not.
+    pub fn receive(&self) -> Result<(R, Vec<OwnedFd>), ChannelError> {
+        let mut bytes = vec![0u8; HEADER.saturating_add(MAX_PAYLOAD).saturating_add(1)];
+        let (length, descriptors) = receive_packet(self.socket.as_fd(), &mut bytes)?;
+        let packet = bytes.get(..length).unwrap_or_default();
+        Ok((frame::decode::<R>(packet, descriptors.len())?, descriptors))
+    }
+}
+
+impl<S, R> AsFd for Channel<S, R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<S, R> From<Channel<S, R>> for OwnedFd {
+    fn from(channel: Channel<S, R>) -> Self {
+        channel.socket
+    }
+}
+
+/// Receives one packet, whatever is in it, and the descriptors beside it. An empty packet is the end: no frame is empty.
+pub fn receive_packet(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), ChannelError> {
+    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
+    let (length, flags, descriptors) = loop {
+        let mut iov = [IoSliceMut::new(bytes)];
+        match recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Ok(message) => {
+                let mut owned = Vec::new();
+                if let Ok(parts) = message.cmsgs() {
+                    for part in parts {
+                        if let ControlMessageOwned::ScmRights(raw) = part {
+                            for fd in raw {
+                                // SAFETY: the kernel has just installed this descriptor for us and nobody else knows its number;
+                                // owning it twice would close a stranger's descriptor later.
+                                owned.push(unsafe { OwnedFd::from_raw_fd(fd) });
+                            }
+                        }
+                    }
+                }
+                break (message.bytes, message.flags, owned);
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::ECONNRESET) => return Err(ChannelError::Closed),
+            Err(e) => return Err(ChannelError::Kernel(e)),
+        }
+    };
+    if length == 0 {
+        return Err(ChannelError::Closed);
+    }
+    if flags.contains(MsgFlags::MSG_TRUNC) {
+        return Err(FrameError::Trailing.into());
+    }
+    if flags.contains(MsgFlags::MSG_CTRUNC) {
+        return Err(FrameError::Descriptors { expected: MAX_DESCRIPTORS, found: MAX_DESCRIPTORS.saturating_add(1) }.into());
+    }
+    Ok((length, descriptors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::send;
+    use wire::idmapd::{Reply, Request};
+
+    #[test]
+    fn says_closed_when_the_peer_is_gone() {
+        let (a, b) = pair::<Request, Reply>().unwrap();
+        drop(b);
+        assert_eq!(a.receive().map(|_| ()), Err(ChannelError::Closed));
+    }
+
+    #[test]
+    fn refuses_a_packet_that_is_no_frame() {
+        let (a, b) = pair::<Request, Reply>().unwrap();
+        send(b.as_fd().as_raw_fd(), b"nonsense that is long enough", MsgFlags::empty()).unwrap();
+        assert_eq!(a.receive().map(|_| ()), Err(ChannelError::Frame(FrameError::NotAFrame)));
+    }
+
+    #[test]
+    fn refuses_to_send_the_wrong_number_of_descriptors() {
+        let (a, b) = pair::<Request, Reply>().unwrap();
+        let r = b.send(&Reply::Mapped, &[a.as_fd()]);
+        assert_eq!(r, Err(ChannelError::Frame(FrameError::Descriptors { expected: 0, found: 1 })));
+    }
+}

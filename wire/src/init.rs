@@ -1,0 +1,235 @@
+//! What the launcher tells `init`, step by step, and what `init` answers. The steps come in the order of the variants.
+
+use crate::failure::Failure;
+use crate::frame::Message;
+use crate::ids::IdRange;
+use crate::mountd::Device;
+use crate::name::{ContainerName, Text};
+use serde::{Deserialize, Serialize};
+
+/// An absolute path.
+pub type Path = Text<4096>;
+
+/// Which system calls and capabilities the payload has, and what is masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Profile {
+    /// One application: no-new-privileges, few capabilities.
+    App,
+    /// A system that boots an init of its own.
+    System,
+}
+
+/// Where one of the three standard streams of the payload comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    /// A descriptor that comes with the frame: the caller's own, or the supervisor's log.
+    Passed,
+    /// The first console.
+    Console,
+    /// `/dev/null` of the container.
+    Null,
+}
+
+/// What is attached at one place of the container's tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// The next mount of the factory.
+    Factory,
+    /// A tmpfs of so many bytes, and mode.
+    Tmpfs {
+        /// Most bytes.
+        size: u64,
+        /// Mode of its root directory.
+        mode: u32,
+    },
+    /// Another place of the container's own tree (libvirt's filesystem type `bind`).
+    Inside(Path),
+}
+
+/// One attachment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Where, inside. A place that is missing is made, unless the root is read-only: then it is refused.
+    pub target: Path,
+    /// What.
+    pub source: Source,
+    /// Whether it is read-only.
+    pub read_only: bool,
+}
+
+/// Who the payload runs as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// A name from the container's own passwd(5), or a number; `None` is root.
+    pub user: Option<Text<256>>,
+    /// A name from the container's own group(5), or a number; `None` is the user's own group.
+    pub group: Option<Text<256>>,
+}
+
+/// One resource limit (getrlimit(2)); `u64::MAX` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// The resource's number.
+    pub resource: u8,
+    /// Soft limit.
+    pub soft: u64,
+    /// Hard limit.
+    pub hard: u64,
+}
+
+/// What is executed, and as what. Also used for entering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The program: a path, or, without a slash, a name that is looked up in the `PATH` of `environment`.
+    pub program: Path,
+    /// The whole argument vector, argv[0] first.
+    pub arguments: Vec<Text<32768>>,
+    /// The whole environment, `NAME=value`.
+    pub environment: Vec<Text<32768>>,
+    /// The working directory.
+    pub directory: Path,
+    /// User and group.
+    pub user: User,
+    /// Capabilities that are kept, by bit (capabilities(7)): bounding and permitted alike.
+    pub capabilities: u64,
+    /// Whether no-new-privileges is set.
+    pub no_new_privileges: bool,
+    /// Which filter is installed.
+    pub profile: Profile,
+    /// Resource limits.
+    pub limits: Vec<Rlimit>,
+}
+
+/// What follows when the payload's first process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Then {
+    /// The container ends.
+    End,
+    /// It starts again, in the same namespaces of user, network and cgroup.
+    Restart,
+}
+
+/// What follows on each kind of end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Afterwards {
+    /// It exited with status 0, or called reboot(2) to halt or power off.
+    pub poweroff: Then,
+    /// It called reboot(2) to restart.
+    pub reboot: Then,
+    /// It exited with another status, or was killed by a signal from outside reboot(2).
+    pub crash: Then,
+}
+
+/// Everything that `init` needs to know of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its host name.
+    pub hostname: Text<64>,
+    /// Lines of `uid_map`, as seen from the host.
+    pub uid_map: Vec<IdRange>,
+    /// Lines of `gid_map`, as seen from the host.
+    pub gid_map: Vec<IdRange>,
+    /// Whether it shares the host's network namespace.
+    pub host_network: bool,
+    /// Whether the root file system, which is the first of the factory's mounts, is read-only.
+    pub read_only_root: bool,
+    /// Mounts in order.
+    pub attachments: Vec<Attachment>,
+    /// Device nodes that the factory delivers, after the root and before the attachments.
+    pub devices: Vec<Device>,
+    /// Whether the factory delivers a file for `/proc/meminfo`, after the devices.
+    pub meminfo: bool,
+    /// Whether the factory lends a procfs, after meminfo.
+    pub lent_proc: bool,
+    /// Whether a unified cgroup hierarchy exists, so that it can be mounted; otherwise `name=systemd` is.
+    pub unified: bool,
+    /// Whether the container's root may write below its own cgroup.
+    pub cgroup_writable: bool,
+    /// Number of consoles: `/dev/console` and `/dev/tty1` are the first.
+    pub consoles: u8,
+    /// The three standard streams.
+    pub streams: [Stream; 3],
+    /// Whether `init` stays as PID 1, reaps, and forwards signals to the command, whose exit status becomes its own.
+    pub reaper: bool,
+    /// What is executed.
+    pub command: Command,
+    /// What follows its end.
+    pub afterwards: Afterwards,
+    /// Content of `/etc/resolv.conf`, laid over the image's.
+    pub resolv_conf: Option<Text<4096>>,
+    /// Content of `/etc/hosts`, laid over the image's.
+    pub hosts: Option<Text<4096>>,
+}
+
+impl Container {
+    /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
+    /// host's), lent proc, then those of the attachments.
+    pub fn factory_mounts(&self) -> usize {
+        let attached = self.attachments.iter().filter(|a| a.source == Source::Factory).count();
+        let single = [self.meminfo, self.host_network, self.lent_proc].iter().filter(|b| **b).count();
+        1usize.saturating_add(self.devices.len()).saturating_add(single).saturating_add(attached)
+    }
+}
+
+/// A step that `init` is told to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Unshares the outer user namespace (one descriptor for each stream that is `Passed`). Answer: `Unshared`.
+    Begin(Box<Container>),
+    /// The maps are written. Makes the inner user namespace and PID 1 in it. Answer: `Born`.
+    Mapped,
+    /// `cgroup.procs` of the payload's group in every hierarchy, which the first process joins before anything else. No answer.
+    Join(u16),
+    /// The factory's mounts, in the order that [`Container::factory_mounts`] gives. No answer.
+    Attach(u16),
+    /// Everything outside is ready: build, verify, confine, execute. Answer: `Running`.
+    Execute,
+}
+
+/// What `init` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The outer user namespace exists and waits for its maps (one descriptor: itself).
+    Unshared,
+    /// PID 1 exists (four descriptors: the inner user namespace, the network namespace, an rtnetlink socket in it, a pidfd of PID 1).
+    Born,
+    /// The payload has been executed (the namespaces user, mnt, pid, net, ipc, uts, cgroup in this order, then one pty master for
+    /// each console).
+    Running {
+        /// Number of pty masters.
+        consoles: u8,
+    },
+    /// It was not done, and the container is gone.
+    Refused(Failure),
+    /// To the supervisor, on the same socket: PID 1 was started anew (the mnt, pid, ipc, uts namespaces and a pidfd).
+    Restarted,
+    /// To the supervisor: the container has ended, with this wait(2) status of its first process.
+    Ended(i32),
+}
+
+/// Number of namespace descriptors in [`Reply::Running`].
+pub const NAMESPACES: usize = 7;
+
+impl Message for Request {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Begin(c) => c.streams.iter().filter(|s| **s == Stream::Passed).count(),
+            Self::Join(n) | Self::Attach(n) => usize::from(*n),
+            Self::Mapped | Self::Execute => 0,
+        }
+    }
+}
+
+impl Message for Reply {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Unshared => 1,
+            Self::Born => 4,
+            Self::Running { consoles } => NAMESPACES.saturating_add(usize::from(*consoles)),
+            Self::Restarted => 5,
+            Self::Refused(_) | Self::Ended(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What `lazaret` asks of the launcher, and what it answers. The launcher trusts none of it: it judges every request against the
+//! host's policy file before it opens a path or gives a program its power.
+
+use crate::cgroupd::{Hierarchy, Limits};
+use crate::devd::Rule;
+use crate::failure::Failure;
+use crate::frame::Message;
+use crate::ids::{IdBlock, IdRange};
+use crate::init::{Command, Container, NAMESPACES, Path, Stream};
+use crate::mountd::Mount;
+use crate::name::{ContainerName, LinkName};
+use crate::netd::{Firewall, Link};
+use crate::program::Program;
+use serde::{Deserialize, Serialize};
+
+/// What the launcher opens for a mount of the factory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Opened {
+    /// Nothing: the factory makes it from nothing.
+    Nothing,
+    /// The host's own root file system.
+    HostRoot,
+    /// A host path, which must lie below a root that the host's policy allows.
+    Path {
+        /// The path.
+        path: Path,
+        /// Whether the container may write there. A place that other users of the host can reach is then refused, unless it is nosuid.
+        writable: bool,
+    },
+    /// The device node of that name below `/dev`, or `/dev/fuse`.
+    Device,
+}
+
+/// One mount of the factory and what the launcher opens for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedMount {
+    /// The mount.
+    pub mount: Mount,
+    /// What it is made from.
+    pub from: Opened,
+}
+
+/// One step of a start: a request to one program. What runs side by side is the launcher's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// `cgroupd` makes the groups with these limits. Undo: `cgroupd` removes them.
+    Groups(Limits),
+    /// `devd` allows these devices and no others. Undo: none, the rules go with the group.
+    Devices(Vec<Rule>),
+    /// `init` makes the namespaces and, when all else is ready, builds, confines and executes. Undo: it is ended, by its socket's end.
+    Build(Box<Container>),
+    /// `idmapd` writes the maps. Undo: none, they go with the namespace.
+    Maps {
+        /// Lines of `uid_map`.
+        uid: Vec<IdRange>,
+        /// Lines of `gid_map`.
+        gid: Vec<IdRange>,
+    },
+    /// `mountd` makes these mounts, in the order that `init` expects. Undo: none, they go with their descriptors.
+    Mounts(Vec<PlannedMount>),
+    /// `fused` serves `/proc/meminfo`. Undo: it is ended.
+    Meminfo,
+    /// `netd` makes the links. Undo: none, they go with the network namespace; `netd` removes the bridge if it has no port left.
+    Connect(Vec<Link>),
+    /// `netd` makes the container's table and, if `forward`, turns forwarding on. Undo: none, the table goes with its socket.
+    Protect {
+        /// The rules.
+        firewall: Firewall,
+        /// Whether the network needs the host to forward.
+        forward: bool,
+    },
+    /// The supervisor keeps the container. Undo: it is ended.
+    Keep,
+}
+
+impl Step {
+    /// The program that does it.
+    pub const fn program(&self) -> Program {
+        match self {
+            Self::Groups(_) => Program::Cgroupd,
+            Self::Devices(_) => Program::Devd,
+            Self::Build(_) => Program::Init,
+            Self::Maps { .. } => Program::Idmapd,
+            Self::Mounts(_) => Program::Mountd,
+            Self::Meminfo => Program::Fused,
+            Self::Connect(_) | Self::Protect { .. } => Program::Netd,
+            Self::Keep => Program::Supervisor,
+        }
+    }
+
+    /// What takes the step back, in words.
+    pub const fn undo(&self) -> &'static str {
+        match self {
+            Self::Groups(_) => "cgroupd removes the groups",
+            Self::Devices(_) => "the rules go with the group",
+            Self::Build(_) => "init ends with its socket",
+            Self::Maps { .. } => "the maps go with the namespace",
+            Self::Mounts(_) => "the mounts go with their descriptors",
+            Self::Meminfo => "the connection goes with the mount",
+            Self::Connect(_) => "the links go with the network namespace; netd removes a bridge without ports",
+            Self::Protect { .. } => "the table goes with its socket",
+            Self::Keep => "the supervisor ends with init",
+        }
+    }
+}
+
+/// One start, whole: data that can be printed, stored, compared and replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The container.
+    pub name: ContainerName,
+    /// Its ids on the host.
+    pub block: IdBlock,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// What `init` is told.
+    pub fn container(&self) -> Option<&Container> {
+        self.steps.iter().find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
+    }
+
+    /// Whether the payload's output goes to the supervisor's log, through a pipe that the launcher makes.
+    pub fn log_pipe(&self, passed: bool) -> bool {
+        !passed && self.container().is_some_and(|c| c.streams.contains(&Stream::Passed))
+    }
+}
+
+/// What is left of a container that has ended, or that crashed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// The container.
+    pub name: ContainerName,
+    /// Its ids on the host: every process that runs under the keeper's, or under a program's, is ended.
+    pub block: IdBlock,
+    /// Host ends of its links.
+    pub links: Vec<LinkName>,
+    /// Bridges of our own that it used.
+    pub bridges: Vec<LinkName>,
+}
+
+/// Which of the three directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Directory {
+    /// Runtime state, `/run/lazaret`.
+    Run,
+    /// Definitions, `/etc/lazaret`.
+    Definitions,
+    /// Data, `/var/lib/lazaret`.
+    Data,
+}
+
+/// A request to the launcher.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Opens the three directories, making those that are missing, owned by `lazaret`'s uid. Answer: `Directories`.
+    Directories {
+        /// For runtime state.
+        run: Path,
+        /// For definitions.
+        definitions: Path,
+        /// For data.
+        data: Path,
+    },
+    /// Opens a regular file for reading, if it was named on the command line. Answer: `File`.
+    Open(Path),
+    /// Starts a container. Descriptors: the state directory's lock file, the listening control socket, the exit record open for
+    /// writing, the log ring open for reading and writing; then one for each passed stream if `passed` (without, the launcher makes a
+    /// pipe to the supervisor and passes it as standard output and error, and `/dev/null` as input). Answer: `Started`.
+    Start {
+        /// What to do.
+        plan: Box<Plan>,
+        /// Whether the streams come with the frame.
+        passed: bool,
+    },
+    /// Enters a container. Descriptors: its namespaces user, mnt, pid, net, ipc, uts, cgroup; then the passed streams. Answer: `Entering`.
+    Enter {
+        /// The container.
+        name: ContainerName,
+        /// Its ids on the host.
+        block: IdBlock,
+        /// What to execute.
+        command: Box<Command>,
+        /// The three standard streams.
+        streams: [Stream; 3],
+    },
+    /// Freezes or thaws. Answer: `Done`.
+    Freeze {
+        /// The container.
+        name: ContainerName,
+        /// Frozen or thawed.
+        frozen: bool,
+    },
+    /// Clears away what is left of a container: its processes, groups, links, and bridges without ports. Answer: `Done`.
+    Clear(Remains),
+    /// The cgroup hierarchies in which containers are placed. Answer: `Hierarchies`.
+    Hierarchies,
+    /// What the host's policy says that the planner must know. Answer: `Policy`.
+    Policy,
+}
+
+/// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPolicy {
+    /// First host id from which blocks are given out.
+    pub first: u32,
+    /// Number of blocks.
+    pub blocks: u32,
+    /// Containers that may map host id 0.
+    pub host_root: Vec<ContainerName>,
+    /// Whether forwarding may be turned on.
+    pub forwarding: bool,
+}
+
+/// What the launcher answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The directories, in the order of the request (three descriptors).
+    Directories,
+    /// The file (one descriptor).
+    File,
+    /// The container runs and is kept.
+    Started {
+        /// PID 1, as the host numbers it.
+        pid1: u32,
+        /// `init`'s outer half.
+        init: u32,
+        /// The supervisor.
+        supervisor: u32,
+        /// The server of `/proc/meminfo`, 0 if there is none.
+        fused: u32,
+        /// Whether IPv4 or IPv6 forwarding had to be turned on.
+        forwarding_changed: bool,
+    },
+    /// `nsenter` has its orders (one descriptor: its socket, on which its answers come).
+    Entering,
+    /// It was done.
+    Done,
+    /// The hierarchies.
+    Hierarchies(Vec<Hierarchy>),
+    /// The policy.
+    Policy(HostPolicy),
+    /// It was not done; nothing is left of it.
+    Refused(Failure),
+}
+
+impl Message for Request {
+    fn descriptors(&self) -> usize {
+        let passed = |streams: &[Stream; 3]| streams.iter().filter(|s| **s == Stream::Passed).count();
+        match self {
+            Self::Start { plan, passed: true } => {
+                4usize.saturating_add(plan.container().map_or(0, |c| passed(&c.streams)))
+            }
+            Self::Start { passed: false, .. } => 4,
+            Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
+            Self::Directories { .. }
+            | Self::Open(_)
+            | Self::Freeze { .. }
+            | Self::Clear(_)
+            | Self::Hierarchies
+            | Self::Policy => 0,
+        }
+    }
+}
+
+impl Message for Reply {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Directories => 3,
+            Self::File | Self::Entering => 1,
+            Self::Started { .. } | Self::Done | Self::Hierarchies(_) | Self::Policy(_) | Self::Refused(_) => 0,
+        }
+    }
+}

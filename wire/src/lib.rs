@@ -1,0 +1,25 @@
+//! Every message that Lazaret's programs exchange: one file for each peer, one request enum and one reply enum in each.
+//! Nothing here makes a system call; the bytes are laid down in [`frame`], and frozen in each peer's tests.
+//! Variants are only ever appended: postcard writes their position, and old frames must keep their meaning.
+
+pub mod cgroupd;
+pub mod devd;
+pub mod failure;
+pub mod frame;
+pub mod fused;
+pub mod idmapd;
+pub mod ids;
+pub mod init;
+pub mod launcher;
+pub mod mountd;
+pub mod name;
+pub mod netd;
+pub mod nsenter;
+pub mod program;
+pub mod supervisor;
+
+pub use failure::{Failure, Kind};
+pub use frame::Message;
+pub use ids::{IdBlock, IdRange};
+pub use name::{ContainerName, LinkName, Text};
+pub use program::Program;

@@ -1,0 +1,131 @@
+//! What the launcher asks of the mount factory, and what it answers. The factory makes mounts that are attached nowhere; it
+//! never sees a path.
+
+use crate::failure::Failure;
+use crate::frame::Message;
+use serde::{Deserialize, Serialize};
+
+/// Flags of a mount (mount_setattr(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Flags {
+    /// `MOUNT_ATTR_RDONLY`
+    pub read_only: bool,
+    /// `MOUNT_ATTR_NOSUID`
+    pub no_suid: bool,
+    /// `MOUNT_ATTR_NODEV`
+    pub no_dev: bool,
+    /// `MOUNT_ATTR_NOEXEC`
+    pub no_exec: bool,
+}
+
+/// A character device that every container has (Linux allocated devices, `Documentation/admin-guide/devices.txt`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// `/dev/null`
+    Null,
+    /// `/dev/zero`
+    Zero,
+    /// `/dev/full`
+    Full,
+    /// `/dev/random`
+    Random,
+    /// `/dev/urandom`
+    Urandom,
+    /// `/dev/tty`
+    Tty,
+}
+
+impl Device {
+    /// Every device, in the order in which they are laid out.
+    pub const ALL: [Self; 6] = [Self::Null, Self::Zero, Self::Full, Self::Random, Self::Urandom, Self::Tty];
+
+    /// The node's name below `/dev`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Zero => "zero",
+            Self::Full => "full",
+            Self::Random => "random",
+            Self::Urandom => "urandom",
+            Self::Tty => "tty",
+        }
+    }
+
+    /// Major and minor number.
+    pub const fn number(self) -> (u32, u32) {
+        match self {
+            Self::Null => (1, 3),
+            Self::Zero => (1, 5),
+            Self::Full => (1, 7),
+            Self::Random => (1, 8),
+            Self::Urandom => (1, 9),
+            Self::Tty => (5, 0),
+        }
+    }
+}
+
+/// One detached mount to make, with the descriptors that it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mount {
+    /// A clone of the mount at an `O_PATH` descriptor (one descriptor; a second one, of a mapped user namespace, if `idmapped`).
+    Tree {
+        /// Whether mounts below it are cloned too.
+        recursive: bool,
+        /// Flags that the clone gets, on every mount of it.
+        flags: Flags,
+        /// Whether files appear under the ids that the user namespace gives them.
+        idmapped: bool,
+    },
+    /// A clone of one device node (one `O_PATH` descriptor, whose type and number are checked).
+    Node(Device),
+    /// A FUSE superblock whose root is one regular file (one descriptor, of `/dev/fuse`, which belongs to the host's user namespace).
+    Meminfo,
+    /// A procfs that nothing covers, lent to `init` where the host's own is covered (no descriptor).
+    Proc,
+    /// A sysfs of the host's network namespace, read-only, for a container that shares it (no descriptor).
+    Sysfs,
+}
+
+impl Mount {
+    /// Descriptors that this mount consumes, in order.
+    pub const fn descriptors(&self) -> usize {
+        match self {
+            Self::Tree { idmapped: true, .. } => 2,
+            Self::Tree { idmapped: false, .. } | Self::Node(_) | Self::Meminfo => 1,
+            Self::Proc | Self::Sysfs => 0,
+        }
+    }
+}
+
+/// A request to the mount factory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Makes all of these, in order, or none; descriptors come in the order of the mounts.
+    Make(Vec<Mount>),
+}
+
+/// The mount factory's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// One descriptor for each mount asked for, in order.
+    Made(u16),
+    /// Nothing was made.
+    Refused(Failure),
+}
+
+impl Message for Request {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Make(mounts) => mounts.iter().map(Mount::descriptors).fold(0, usize::saturating_add),
+        }
+    }
+}
+
+impl Message for Reply {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Made(n) => usize::from(*n),
+            Self::Refused(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the launcher tells `nsenter`, and what it answers, to the launcher first and then, on the same socket, to `lazaret`.
+
+use crate::failure::Failure;
+use crate::frame::Message;
+use crate::init::{Command, NAMESPACES, Stream};
+use serde::{Deserialize, Serialize};
+
+/// A request to `nsenter`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Joins (namespaces user, mnt, pid, net, ipc, uts, cgroup in this order; then `cgroup.procs` of the container's `enter` group in
+    /// each hierarchy; then the passed streams), confines itself as PID 1 is, executes. Answer: `Entered`, later `Exited`.
+    Enter {
+        /// What is executed.
+        command: Box<Command>,
+        /// The three standard streams; `Console` is a new terminal of the container's.
+        streams: [Stream; 3],
+        /// Number of hierarchies.
+        hierarchies: u16,
+    },
+    /// Sends a signal to the command.
+    Signal(i32),
+}
+
+/// What `nsenter` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The command has been executed (one descriptor if `terminal`: the master of its terminal).
+    Entered {
+        /// Whether it has a terminal.
+        terminal: bool,
+    },
+    /// The command ended with this wait(2) status.
+    Exited(i32),
+    /// It was not done. Errno `ENOENT` and `EACCES` of the execution itself are told apart by the kind `Caller`.
+    Refused(Failure),
+}
+
+impl Message for Request {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Enter { streams, hierarchies, .. } => {
+                let passed = streams.iter().filter(|s| **s == Stream::Passed).count();
+                NAMESPACES.saturating_add(usize::from(*hierarchies)).saturating_add(passed)
+            }
+            Self::Signal(_) => 0,
+        }
+    }
+}
+
+impl Message for Reply {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Entered { terminal } => usize::from(*terminal),
+            Self::Exited(_) | Self::Refused(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The programs, by the names under which they are installed. Everything that is looked up by program uses this enum.
+
+use serde::{Deserialize, Serialize};
+
+/// One executable of Lazaret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Program {
+    /// Reads arguments and configuration, plans, connects; holds nothing. Built by `ctl`.
+    Lazaret,
+    /// Hands out power and descriptors; judges every request against the host's policy file.
+    Launcher,
+    /// A container's keeper: pidfds, consoles, the control socket.
+    Supervisor,
+    /// The mount factory.
+    Mountd,
+    /// Links, addresses, firewall.
+    Netd,
+    /// The writer of id maps.
+    Idmapd,
+    /// The writer of control groups.
+    Cgroupd,
+    /// The writer of device rules.
+    Devd,
+    /// Serves `/proc/meminfo`.
+    Fused,
+    /// Builds, confines and executes.
+    Init,
+    /// Enters a running container.
+    Nsenter,
+}
+
+impl Program {
+    /// Every program.
+    pub const ALL: [Self; 11] = [
+        Self::Lazaret,
+        Self::Launcher,
+        Self::Supervisor,
+        Self::Mountd,
+        Self::Netd,
+        Self::Idmapd,
+        Self::Cgroupd,
+        Self::Devd,
+        Self::Fused,
+        Self::Init,
+        Self::Nsenter,
+    ];
+
+    /// The installed file's name, also the name of its policy file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lazaret => "lazaret",
+            Self::Launcher => "launcher",
+            Self::Supervisor => "supervisor",
+            Self::Mountd => "mountd",
+            Self::Netd => "netd",
+            Self::Idmapd => "idmapd",
+            Self::Cgroupd => "cgroupd",
+            Self::Devd => "devd",
+            Self::Fused => "fused",
+            Self::Init => "init",
+            Self::Nsenter => "nsenter",
+        }
+    }
+}

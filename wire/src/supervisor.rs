@@ -1,0 +1,152 @@
+//! What the launcher tells a container's supervisor; and, on the control socket, what `lazaret` asks of it.
+
+use crate::failure::Failure;
+use crate::frame::Message;
+use crate::init::NAMESPACES;
+use crate::name::ContainerName;
+use serde::{Deserialize, Serialize};
+
+/// The launcher's one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Keeps the container. Descriptors in this order: the state directory's lock file; the listening control socket; the exit
+    /// record, open for writing; the log ring, open for reading and writing; the socket of `init`; a pidfd of PID 1; a pidfd of
+    /// `init`; the namespaces user, mnt, pid, net, ipc, uts, cgroup; then the firewall's socket if `firewall`; the log pipe's reading
+    /// end if `log_pipe`; a pidfd of `fused` if `fused`; then one pty master for each console.
+    Keep {
+        /// The container.
+        name: ContainerName,
+        /// The uid whose processes may use the control socket (`SO_PEERCRED`).
+        client: u32,
+        /// Whether a firewall socket comes.
+        firewall: bool,
+        /// Whether a pipe comes that carries the payload's output.
+        log_pipe: bool,
+        /// Whether a pidfd of `fused` comes.
+        fused: bool,
+        /// Number of pty masters.
+        consoles: u8,
+    },
+}
+
+/// The answer to the launcher.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The container is kept: from now on its life does not depend on the launcher.
+    Keeping,
+    /// It is not.
+    Refused(Failure),
+}
+
+impl Message for Request {
+    fn descriptors(&self) -> usize {
+        let Self::Keep { firewall, log_pipe, fused, consoles, .. } = self;
+        let single = [firewall, log_pipe, fused].iter().filter(|b| ***b).count();
+        7usize.saturating_add(NAMESPACES).saturating_add(single).saturating_add(usize::from(*consoles))
+    }
+}
+
+impl Message for Reply {
+    fn descriptors(&self) -> usize {
+        0
+    }
+}
+
+/// What `lazaret` asks on the control socket (`SOCK_SEQPACKET`, one conversation for each connection).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// Who are you? Answer: `State`.
+    Identify,
+    /// The namespaces, for entering. Answer: `Namespaces`.
+    Namespaces,
+    /// Sends a signal to PID 1. Answer: `Done`.
+    Signal(i32),
+    /// Ends the container at once. Answer: `Done`, and `Ended` to all who wait.
+    Kill,
+    /// Says `Ended` when the container has ended, at once if it has.
+    Wait,
+    /// Attaches to a console. Answer: `Attached`, with one end of a stream socket: reading gives what was printed, from the start of
+    /// the ring if `replay`; writing types.
+    Attach {
+        /// Number of the console, from 0.
+        console: u8,
+        /// Whether to begin with what was printed before.
+        replay: bool,
+        /// Whether the container waits for this viewer, rather than the viewer losing output. It ends with the viewer.
+        lossless: bool,
+    },
+    /// The viewer's window has this size. Answer: none.
+    Resize {
+        /// Number of the console.
+        console: u8,
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+}
+
+/// What the supervisor answers on the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// The container and its processes (pids in the host's pid namespace).
+    State {
+        /// The container.
+        name: ContainerName,
+        /// PID 1 of the container.
+        pid1: u32,
+        /// `init`'s outer half.
+        init: u32,
+        /// The server of `/proc/meminfo`, 0 if there is none or it has died.
+        fused: u32,
+        /// How often PID 1 was started anew.
+        restarts: u32,
+    },
+    /// The namespaces user, mnt, pid, net, ipc, uts, cgroup.
+    Namespaces,
+    /// It was done.
+    Done,
+    /// One stream socket.
+    Attached,
+    /// The container has ended, with this wait(2) status of its first process.
+    Ended(i32),
+    /// It was not done.
+    Refused(Failure),
+}
+
+impl Message for Control {
+    fn descriptors(&self) -> usize {
+        0
+    }
+}
+
+impl Message for Report {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Namespaces => NAMESPACES,
+            Self::Attached => 1,
+            Self::State { .. } | Self::Done | Self::Ended(_) | Self::Refused(_) => 0,
+        }
+    }
+}
+
+/// The exit record: what the supervisor writes, once, into the file that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// wait(2) status of the first process.
+    pub status: i32,
+    /// Seconds since 1970.
+    pub at: u64,
+}
+
+impl Message for ExitRecord {
+    fn descriptors(&self) -> usize {
+        0
+    }
+}
+
+/// The log ring: a file of fixed size, [`RING_HEADER`] bytes and then [`RING`] bytes that are written round and round.
+/// The header is the number of bytes ever written, a little-endian u64.
+pub const RING: u64 = 1024 * 1024;
+/// Bytes before the ring's data.
+pub const RING_HEADER: u64 = 8;
