@@ -1,1 +1,283 @@
-//! x
+//! Processes: forking, executing by descriptor with exactly one power, ending. May touch: this process and its children.
+
+use caps::{CapSet, CapsHashSet};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Pid, Uid};
+use rustix::thread::CapabilitiesSecureBits;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Fork {
+    /// The parent, with the child's pid.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// fork(2). Only for single-threaded processes: in a child of a threaded one, a lock held by another thread stays locked forever.
+pub fn fork() -> Result<Fork, Errno> {
+    // SAFETY: every caller is single-threaded (no program of ours but `fused` starts a thread, and it never forks), so no lock can be
+    // left held in the child; otherwise allocation in the child could hang.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(Fork::Parent(child)),
+        nix::unistd::ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// A child in new namespaces: clone(2) with `flags` (`CLONE_NEW*`, `CLONE_PARENT`) and SIGCHLD, on a copy of this stack, like fork(2).
+/// In the child the C library's cached thread id is stale; nothing of ours reads it.
+pub fn clone_into(flags: i32) -> Result<Fork, Errno> {
+    let flags = libc::c_long::from(flags | libc::SIGCHLD);
+    let none: libc::c_long = 0;
+    // SAFETY: without CLONE_VM and with a null stack the child runs on its own copy of this one, as after fork(2); the caller is
+    // single-threaded (see `fork`); with another flag set, memory would be shared and both would write one stack.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    match Errno::result(pid)? {
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(Pid::from_raw(i32::try_from(pid).map_err(|_| Errno::EOVERFLOW)?))),
+    }
+}
+
+/// Ends this process at once, without running anything.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit(2) has no precondition.
+    unsafe { libc::_exit(status) }
+}
+
+/// pidfd_open(2) of a child that has not been waited for, so that the pid cannot have been given to another.
+pub fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::ESRCH)?;
+    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(errno)?)
+}
+
+/// pidfd_send_signal(2). A process that is already gone is no error.
+pub fn signal(pidfd: impl AsFd, signal: i32) -> Result<(), Errno> {
+    let none: libc::c_long = 0;
+    // SAFETY: the descriptor is borrowed for the call and a null siginfo is allowed; anything else is refused by the kernel.
+    let r = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_fd().as_raw_fd(), signal, none, none)
+    };
+    match Errno::result(r) {
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Sends SIGKILL to every process that this one may signal and that is visible to it, except itself (kill(2) with pid -1).
+/// Only ever called by a process that has no capability and runs under an id that belongs to one container.
+pub fn kill_everything_of_this_id() -> Result<(), Errno> {
+    match nix::sys::signal::kill(Pid::from_raw(-1), Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// PR_SET_DUMPABLE: whether others of this uid may trace the process and read its `/proc` directory. Reset by setresuid(2) and exec.
+pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
+    let value: libc::c_ulong = dumpable.into();
+    // SAFETY: PR_SET_DUMPABLE takes one integer and touches no memory.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, value, 0, 0, 0) }).map(drop)
+}
+
+/// PR_SET_PDEATHSIG: SIGKILL when the parent dies. Cleared by every change of uid, so it is set last; the caller then checks that the
+/// parent is still there.
+pub fn die_with_parent() -> Result<(), Errno> {
+    let signal = libc::c_ulong::try_from(libc::SIGKILL).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: PR_SET_PDEATHSIG takes one integer and touches no memory.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) }).map(drop)
+}
+
+/// PR_SET_CHILD_SUBREAPER: orphans below this process become its children.
+pub fn adopt_orphans() -> Result<(), Errno> {
+    let on: libc::c_ulong = 1;
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer and touches no memory.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, on, 0, 0, 0) }).map(drop)
+}
+
+/// setfsuid(2) and setfsgid(2): the ids under which files are made. With `SECBIT_NO_SETUID_FIXUP` capabilities stay as they are.
+pub fn set_file_ids(id: u32) {
+    // setfsuid(2) reports no error: it returns the previous id.
+    let _ = nix::unistd::setfsgid(Gid::from_raw(id));
+    let _ = nix::unistd::setfsuid(Uid::from_raw(id));
+}
+
+/// close_range(2) from `first` upwards.
+pub fn close_from(first: u32) -> Result<(), Errno> {
+    let none: libc::c_uint = 0;
+    // SAFETY: whoever calls this gives up every owner of a descriptor from `first` upwards, by executing or exiting, or calls it before
+    // any such owner exists; otherwise a later drop would close a stranger's descriptor.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, none) }).map(drop)
+}
+
+/// Takes ownership of an inherited descriptor, once: for the numbers that the starter of a program declares.
+pub fn inherited(number: RawFd) -> Result<OwnedFd, Errno> {
+    nix::fcntl::fcntl(borrow(number)?, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    // SAFETY: the descriptor is open (checked above) and the program's start is the only place where numbers are turned into owners,
+    // each number once; a second owner would close it twice.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn borrow(number: RawFd) -> Result<BorrowedFd<'static>, Errno> {
+    if number < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: the number is not -1, and the borrow is used for one fcntl(2), which refuses a number that is not open.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// The power of a process: who it is, and the capabilities that it keeps across exec.
+#[derive(Debug, Clone)]
+pub struct Power {
+    /// Host uid and gid, real, effective and saved alike.
+    pub id: u32,
+    /// Capabilities by number: bounding, permitted, effective, inheritable and ambient become just these.
+    pub capabilities: Vec<u8>,
+    /// Whether no-new-privileges is set.
+    pub no_new_privileges: bool,
+}
+
+/// Becomes `power` for good. The caller holds SETUID, SETGID and SETPCAP and everything that it hands over.
+pub fn become_power(power: &Power) -> Result<(), Errno> {
+    let keep: CapsHashSet = caps::all().into_iter().filter(|c| power.capabilities.contains(&c.index())).collect();
+    let bits = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
+    nix::unistd::setgroups(&[])?;
+    nix::unistd::setresgid(Gid::from_raw(power.id), Gid::from_raw(power.id), Gid::from_raw(power.id))?;
+    nix::unistd::setresuid(Uid::from_raw(power.id), Uid::from_raw(power.id), Uid::from_raw(power.id))?;
+    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
+        // A kernel that does not know the capability answers EINVAL to the question, and has nothing to drop.
+        if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+            caps::drop(None, CapSet::Bounding, capability).map_err(|_| Errno::EPERM)?;
+        }
+    }
+    caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+    caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
+    caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)?;
+    for capability in &keep {
+        caps::raise(None, CapSet::Ambient, *capability).map_err(|_| Errno::EPERM)?;
+    }
+    if power.no_new_privileges {
+        rustix::thread::set_no_new_privs(true).map_err(errno)?;
+    }
+    Ok(())
+}
+
+/// Executes the program behind a descriptor (execveat(2) with AT_EMPTY_PATH); returns only on failure.
+pub fn execute(program: BorrowedFd<'_>, arguments: &[&CStr], environment: &[&CStr]) -> Errno {
+    let pointers = |list: &[&CStr]| -> Vec<*const libc::c_char> {
+        list.iter().map(|s| s.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
+    };
+    let (argv, envp) = (pointers(arguments), pointers(environment));
+    // SAFETY: both vectors end in a null pointer and hold pointers to strings that outlive the call; without the null the kernel would
+    // read past them.
+    let r = unsafe {
+        libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH)
+    };
+    Errno::result(r).err().unwrap_or(Errno::UnknownErrno)
+}
+
+/// Lays descriptors out from number 0 upwards, without close-on-exec, and closes all others. Only for a process that executes next.
+pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let count = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;
+    let mut moved = Vec::with_capacity(descriptors.len());
+    for fd in descriptors {
+        moved.push(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(count))?);
+    }
+    for (number, fd) in (0..count).zip(&moved) {
+        // SAFETY: the descriptor in `fd` is open and lies above every target, so no source is overwritten before it is used; the targets
+        // belong to nobody any more, for the caller executes or exits next.
+        Errno::result(unsafe { libc::dup3(*fd, number, 0) })?;
+    }
+    close_from(u32::try_from(count).map_err(|_| Errno::EMFILE)?)
+}
+
+/// Starts the program behind `program` with `power`, in a child: descriptors from 0 upwards, nothing else, `/` as directory, empty
+/// environment. A failure before the exec ends the child with status 111, which its peers see as the end of their channels.
+pub fn start(program: BorrowedFd<'_>, arguments: &[&CStr], descriptors: &[BorrowedFd<'_>], power: &Power) -> Result<Pid, Errno> {
+    match fork()? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            let program = nix::fcntl::fcntl(program, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3));
+            let done = program.and_then(|raw| {
+                let mut table: Vec<BorrowedFd<'_>> = descriptors.to_vec();
+                let kept = borrow(raw)?;
+                table.push(kept);
+                nix::unistd::chdir("/")?;
+                lay_out(&table)?;
+                let last = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;
+                let own = inherited(last)?;
+                become_power(power)?;
+                Err::<(), Errno>(execute(own.as_fd(), arguments, &[]))
+            });
+            exit_now(if done.is_err() { 111 } else { 0 })
+        }
+    }
+}
+
+/// waitpid(2) for one child, to its end.
+pub fn wait(pid: Pid) -> Result<nix::sys::wait::WaitStatus, Errno> {
+    loop {
+        match nix::sys::wait::waitpid(pid, None) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// A rustix error as nix's.
+pub fn errno(e: rustix::io::Errno) -> Errno {
+    Errno::from_raw(e.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::WaitStatus;
+
+    #[test]
+    fn a_started_program_has_just_the_power_it_was_given() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        let cat = std::fs::File::open("/bin/cat").unwrap();
+        let power = Power { id: 0x7fff_0000, capabilities: vec![12], no_new_privileges: true };
+        let pid = start(
+            cat.as_fd(),
+            &[c"cat", c"/proc/self/status"],
+            &[null.as_fd(), write.as_fd(), null.as_fd()],
+            &power,
+        )
+        .unwrap();
+        drop(write);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut std::fs::File::from(read), &mut text).unwrap();
+        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0))));
+        for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert!(text.contains(&format!("{line}:\t0000000000001000")), "{line} in {text}");
+        }
+        assert!(text.contains("Uid:\t2147418112\t2147418112\t2147418112\t2147418112"), "{text}");
+        assert!(text.contains("Groups:\t \n") && text.contains("NoNewPrivs:\t1"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_executed_ends_with_111() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let not_executable = std::fs::File::open("/etc/passwd").unwrap();
+        let power = Power { id: 0x7fff_0000, capabilities: vec![], no_new_privileges: true };
+        let pid = start(not_executable.as_fd(), &[c"x"], &[], &power).unwrap();
+        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 111))));
+    }
+}
