@@ -1,0 +1,68 @@
+#!/bin/sh
+# Runs every test and ends in one line that counts: N passed, N failed, N skipped. Skips are named above it, with their reasons.
+# usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
+# LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+LAZARET_TEST_SKIPS=$work/skips
+export LAZARET_TEST_SKIPS
+: > "$LAZARET_TEST_SKIPS"
+: > "$work/log"
+failed_steps=0
+
+# step NAME COMMAND...: runs it, shows and keeps its output; a step that fails without a test having failed counts as one failure.
+step() {
+    name=$1
+    shift
+    printf '\n== %s\n' "$name"
+    : > "$work/step"
+    { "$@" 2>&1; echo $? > "$work/status"; } | tee "$work/step"
+    cat "$work/step" >> "$work/log"
+    if [ "$(cat "$work/status")" -ne 0 ] && ! grep -q '^test result: FAILED' "$work/step"; then
+        echo "== $name failed outside of a test"
+        failed_steps=$((failed_steps + 1))
+    fi
+}
+
+step "packages" sh tests/packages.sh
+step "release build" cargo build --release --workspace --exclude tests
+if [ "$#" -eq 0 ]; then
+    step "unit and piece tests" cargo test --workspace --exclude tests --no-fail-fast -- --test-threads=2
+    # One after the other: the host is one, and what the tests compare is the whole of it.
+    step "system tests" cargo test -p tests --no-fail-fast -- --test-threads=1
+else
+    for file in "$@"; do
+        step "system test $file" cargo test -p tests --no-fail-fast --test "$file" -- --test-threads=1
+    done
+fi
+
+# cargo says "test result: ok. 3 passed; 0 failed; 1 ignored; ..." for each test program.
+counts=$(awk '/^test result: / {
+    for (i = 1; i <= NF; i++) {
+        if ($i == "passed;") passed += $(i - 1)
+        if ($i == "failed;") failed += $(i - 1)
+        if ($i == "ignored;") ignored += $(i - 1)
+    }
+} END { printf "%d %d %d", passed, failed, ignored }' "$work/log")
+# shellcheck disable=SC2086
+set -- $counts
+skipped_inside=$(grep -c . "$LAZARET_TEST_SKIPS" || true)
+passed=$(($1 - skipped_inside))
+failed=$(($2 + failed_steps))
+skipped=$(($3 + skipped_inside))
+
+echo
+if [ "$skipped" -gt 0 ]; then
+    echo "Skipped:"
+    sed 's/^/  /' "$LAZARET_TEST_SKIPS"
+    grep -E '^test .* \.\.\. ignored' "$work/log" | sed 's/^test /  /'
+fi
+if [ "$failed" -gt 0 ]; then
+    echo "Failed:"
+    grep -E '^test .* \.\.\. FAILED' "$work/log" | sed 's/^test /  /'
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
