@@ -1,0 +1,176 @@
+//! What a domain document says, as values that cannot hold what the document may not say. Pure.
+//! The meaning of each part is libvirt's (<https://libvirt.org/formatdomain.html>), as its LXC driver takes it.
+
+use super::capability::Capabilities;
+use super::cpuset::CpuSet;
+use super::identity::Uuid;
+use super::interface::Interface;
+use wire::init::{Afterwards, Path};
+use wire::{ContainerName, IdRange, Text};
+
+/// Text of one argument or value; short enough that `NAME=value` still fits the 32768 bytes of [`wire::init::Command`].
+pub type Value = Text<32000>;
+
+/// A whole domain. Sizes are in KiB, as the document prints them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// `name`
+    pub name: ContainerName,
+    /// `uuid`; [`super::complete`] makes one.
+    pub uuid: Option<Uuid>,
+    /// `title`: one line for people.
+    pub title: Option<String>,
+    /// `description`: text for people.
+    pub description: Option<String>,
+    /// `memory`: the limit, above 0.
+    pub memory: u64,
+    /// `currentMemory`: above 0 and at most `memory`; it has no effect of its own.
+    pub current_memory: u64,
+    /// `memtune`
+    pub memtune: Memtune,
+    /// `vcpu`
+    pub vcpu: Vcpu,
+    /// `cputune`
+    pub cputune: Cputune,
+    /// `resource/partition`: kept and printed, without effect.
+    pub partition: Option<Path>,
+    /// `os`
+    pub os: Os,
+    /// `idmap`; without it the container is given a block of its own.
+    pub idmap: Option<IdMap>,
+    /// `features/privnet`: a network namespace of its own even without an interface.
+    pub privnet: bool,
+    /// `features/capabilities`
+    pub capabilities: Capabilities,
+    /// `on_poweroff`, `on_reboot`, `on_crash`: `destroy` is `End`, `restart` is `Restart`.
+    pub afterwards: Afterwards,
+    /// `devices/emulator`: kept and printed, without effect.
+    pub emulator: Option<Path>,
+    /// `devices/filesystem`, in order; no two have the same target.
+    pub filesystems: Vec<Filesystem>,
+    /// `devices/interface`, in order.
+    pub interfaces: Vec<Interface>,
+    /// Number of `devices/console`, whose ports count from 0.
+    pub consoles: u8,
+    /// Whether `<seclabel type='none'/>` is there; the only one that is accepted.
+    pub seclabel_none: bool,
+}
+
+impl Domain {
+    /// The filesystem whose target is `/`; without one the host's own root is meant.
+    pub fn root(&self) -> Option<&Filesystem> {
+        self.filesystems.iter().find(|f| f.target.as_str() == "/")
+    }
+}
+
+/// `memtune`, in KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memtune {
+    /// `hard_limit`: overrides `memory` as the limit.
+    pub hard_limit: Option<u64>,
+    /// `soft_limit`
+    pub soft_limit: Option<u64>,
+    /// `swap_hard_limit`: memory and swap together; not below the limit on memory.
+    pub swap_hard_limit: Option<u64>,
+}
+
+/// `vcpu`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vcpu {
+    /// The number, which the LXC driver only prints: `cpuset` and `cputune` are what limits.
+    pub count: u16,
+    /// The processors that may be used.
+    pub cpuset: Option<CpuSet>,
+}
+
+/// `cputune`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cputune {
+    /// `shares`, 2 to 262144.
+    pub shares: Option<u64>,
+    /// `period` in microseconds, 1000 to 1000000.
+    pub period: Option<u64>,
+    /// `quota` in microseconds, at least 1000, or -1 for no limit.
+    pub quota: Option<i64>,
+}
+
+/// The architecture that the container sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arch {
+    /// `x86_64`
+    X86_64,
+    /// `i686`: personality(2) `PER_LINUX32` on an x86_64 host.
+    I686,
+}
+
+impl Arch {
+    /// The name that documents and uname(2) use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::I686 => "i686",
+        }
+    }
+}
+
+/// `os`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Os {
+    /// `type@arch`; [`super::complete`] fills it in.
+    pub arch: Option<Arch>,
+    /// `init`: an absolute path inside; also argv[0].
+    pub init: Path,
+    /// `initarg`, in order: argv[1] and on; none is empty.
+    pub initargs: Vec<Value>,
+    /// `initenv`, in order; a name may come twice.
+    pub initenv: Vec<Variable>,
+    /// `initdir`: an absolute path inside.
+    pub initdir: Option<Path>,
+    /// `inituser`: a name, or a number with or without `+`.
+    pub inituser: Option<Text<256>>,
+    /// `initgroup`: a name, or a number with or without `+`.
+    pub initgroup: Option<Text<256>>,
+    /// `cmdline`: becomes `LIBVIRT_LXC_CMDLINE`.
+    pub cmdline: Option<Value>,
+}
+
+/// `initenv`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// `@name`: not empty, without `=`.
+    pub name: Text<255>,
+    /// The value; not empty.
+    pub value: Value,
+}
+
+/// `idmap`: both maps have passed [`wire::ids::check_map`], and are sorted by their first id inside. Whether host id 0 may be
+/// mapped is not judged here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdMap {
+    /// `uid`
+    pub uid: Vec<IdRange>,
+    /// `gid`
+    pub gid: Vec<IdRange>,
+}
+
+/// `filesystem`, with accessmode `passthrough`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Type and source.
+    pub source: Source,
+    /// `target@dir`: an absolute path inside, without a trailing slash.
+    pub target: Path,
+    /// `readonly`
+    pub read_only: bool,
+}
+
+/// Where the files of a [`Filesystem`] come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `mount`: a directory or file of the host, an absolute path.
+    Mount(Path),
+    /// `bind`: another place inside, an absolute path.
+    Bind(Path),
+    /// `ram`: a tmpfs of so many KiB, above 0.
+    Ram(u64),
+}
