@@ -114,3 +114,49 @@ impl Message for Reply {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, encode};
+
+    fn payload(request: &Request) -> Vec<u8> {
+        encode(request).unwrap()[HEADER..].to_vec()
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        use Controller::{Cpu, Cpuacct, Cpuset, Devices, Freezer, Io, Memory, Other, Pids};
+        let name = ContainerName::new("a").unwrap();
+        let controllers = vec![Cpu, Cpuacct, Cpuset, Memory, Devices, Freezer, Io, Pids, Other];
+        let hierarchies =
+            vec![Hierarchy { unified: true, controllers }, Hierarchy { unified: false, controllers: vec![] }];
+        let limits = Limits {
+            memory: Some(300),
+            memory_soft: Some(1),
+            memory_and_swap: Some(2),
+            cpu_shares: Some(3),
+            cpu_period: Some(4),
+            cpu_quota: Some(-1),
+            cpus: Some(Text::new("0-1").unwrap()),
+            tasks: Some(5),
+        };
+        let shape = [2, 1, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0];
+        let written = [1, 0xac, 2, 1, 1, 1, 2, 1, 3, 1, 4, 1, 1, 1, 3, b'0', b'-', b'1', 1, 5];
+        let make = Request::Make { name: name.clone(), hierarchies: hierarchies.clone(), limits };
+        assert_eq!(payload(&make), [&[0, 1, b'a'][..], &shape, &written].concat());
+        let remove = Request::Remove { name: name.clone(), hierarchies: hierarchies.clone() };
+        assert_eq!(payload(&remove), [&[1, 1, b'a'][..], &shape].concat());
+        let freeze = Request::Freeze { name, hierarchies, frozen: true };
+        assert_eq!(payload(&freeze), [&[2, 1, b'a'][..], &shape, &[1]].concat());
+    }
+
+    #[test]
+    fn bytes_of_replies_are_frozen() {
+        let payload = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
+        assert_eq!(payload(&Reply::Made), [0]);
+        assert_eq!(payload(&Reply::Removed), [1]);
+        assert_eq!(payload(&Reply::Frozen(true)), [2, 1]);
+        assert_eq!(payload(&Reply::Refused(Failure::bug("x"))), [3, 3, 1, b'x', 0]);
+    }
+}

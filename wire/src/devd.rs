@@ -26,7 +26,8 @@ pub struct Rule {
 pub enum Request {
     /// Attaches a BPF program that allows just these to the version 2 group whose directory comes with the frame (one descriptor).
     Attach(Vec<Rule>),
-    /// Writes `devices.deny` and `devices.allow` of the version 1 group (two descriptors, open for writing, in that order).
+    /// Writes `devices.deny` and `devices.allow` of the version 1 group (two descriptors, open for writing, in that order). The group
+    /// must have no group below it: the kernel gives EINVAL otherwise (`Documentation/admin-guide/cgroup-v1/devices.rst`).
     Write(Vec<Rule>),
 }
 
@@ -51,5 +52,29 @@ impl Message for Request {
 impl Message for Reply {
     fn descriptors(&self) -> usize {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, encode};
+
+    #[test]
+    fn bytes_are_frozen() {
+        let payload = |r: &Request| encode(r).unwrap()[HEADER..].to_vec();
+        let null = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: true, make: false };
+        let disks = Rule { block: true, major: Some(259), minor: None, read: true, write: false, make: true };
+        assert_eq!(payload(&Request::Attach(vec![null])), [0, 1, 0, 1, 1, 1, 3, 1, 1, 0]);
+        assert_eq!(payload(&Request::Write(vec![disks])), [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]);
+        assert_eq!(&encode(&Reply::InForce).unwrap()[HEADER..], [0]);
+        let refused = encode(&Reply::Refused(Failure::caller("x"))).unwrap();
+        assert_eq!(&refused[HEADER..], [1, 0, 1, b'x', 0]);
+    }
+
+    #[test]
+    fn each_request_says_how_many_descriptors_it_needs() {
+        assert_eq!(Request::Attach(vec![]).descriptors(), 1);
+        assert_eq!(Request::Write(vec![]).descriptors(), 2);
     }
 }

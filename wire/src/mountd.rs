@@ -129,3 +129,37 @@ impl Message for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, encode};
+
+    fn payload(mount: Mount) -> Vec<u8> {
+        encode(&Request::Make(vec![mount])).unwrap()[HEADER..].to_vec()
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        let flags = Flags { read_only: true, no_suid: false, no_dev: true, no_exec: false };
+        assert_eq!(payload(Mount::Tree { recursive: true, flags, idmapped: true }), [0, 1, 0, 1, 1, 0, 1, 0, 1]);
+        for (position, device) in (0u8..).zip(Device::ALL) {
+            assert_eq!(payload(Mount::Node(device)), [0, 1, 1, position]);
+        }
+        assert_eq!(payload(Mount::Meminfo), [0, 1, 2]);
+        assert_eq!(payload(Mount::Proc), [0, 1, 3]);
+        assert_eq!(payload(Mount::Sysfs), [0, 1, 4]);
+        assert_eq!(&encode(&Reply::Made(128)).unwrap()[HEADER..], [0, 0x80, 0x01]);
+        let refused = encode(&Reply::Refused(Failure::kernel("x", 22))).unwrap();
+        assert_eq!(&refused[HEADER..], [1, 1, 1, b'x', 44]);
+    }
+
+    #[test]
+    fn descriptors_are_those_of_all_mounts() {
+        let plain = Mount::Tree { recursive: false, flags: Flags::default(), idmapped: false };
+        let mapped = Mount::Tree { recursive: false, flags: Flags::default(), idmapped: true };
+        let all = vec![plain, mapped, Mount::Node(Device::Null), Mount::Meminfo, Mount::Proc, Mount::Sysfs];
+        assert_eq!(Request::Make(all).descriptors(), 5);
+        assert_eq!(Reply::Made(6).descriptors(), 6);
+    }
+}
