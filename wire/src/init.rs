@@ -204,7 +204,10 @@ pub enum Reply {
     /// It was not done, and the container is gone.
     Refused(Failure),
     /// To the supervisor, on the same socket: PID 1 was started anew (the mnt, pid, ipc, uts namespaces and a pidfd).
-    Restarted,
+    Restarted {
+        /// PID 1, as `init`'s outer half sees it, which is in the host's pid namespace.
+        pid1: u32,
+    },
     /// To the supervisor: the container has ended, with this wait(2) status of its first process.
     Ended(i32),
 }
@@ -228,7 +231,7 @@ impl Message for Reply {
             Self::Unshared => 1,
             Self::Born => 4,
             Self::Running { consoles } => NAMESPACES.saturating_add(usize::from(*consoles)),
-            Self::Restarted => 5,
+            Self::Restarted { .. } => 5,
             Self::Refused(_) | Self::Ended(_) => 0,
         }
     }

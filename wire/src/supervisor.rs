@@ -12,18 +12,22 @@ pub enum Request {
     /// Keeps the container. Descriptors in this order: the state directory's lock file; the listening control socket; the exit
     /// record, open for writing; the log ring, open for reading and writing; the socket of `init`; a pidfd of PID 1; a pidfd of
     /// `init`; the namespaces user, mnt, pid, net, ipc, uts, cgroup; then the firewall's socket if `firewall`; the log pipe's reading
-    /// end if `log_pipe`; a pidfd of `fused` if `fused`; then one pty master for each console.
+    /// end if `log_pipe`; a pidfd of `fused` unless that is 0; then one pty master for each console.
     Keep {
         /// The container.
         name: ContainerName,
         /// The uid whose processes may use the control socket (`SO_PEERCRED`).
         client: u32,
+        /// PID 1 of the container, in the host's pid namespace like the two below.
+        pid1: u32,
+        /// `init`'s outer half.
+        init: u32,
         /// Whether a firewall socket comes.
         firewall: bool,
         /// Whether a pipe comes that carries the payload's output.
         log_pipe: bool,
-        /// Whether a pidfd of `fused` comes.
-        fused: bool,
+        /// The server of `/proc/meminfo`; its pidfd comes unless this is 0.
+        fused: u32,
         /// Number of pty masters.
         consoles: u8,
     },
@@ -40,9 +44,18 @@ pub enum Reply {
 
 impl Message for Request {
     fn descriptors(&self) -> usize {
-        let Self::Keep { firewall, log_pipe, fused, consoles, .. } = self;
-        let single = [firewall, log_pipe, fused].iter().filter(|b| ***b).count();
-        7usize.saturating_add(NAMESPACES).saturating_add(single).saturating_add(usize::from(*consoles))
+        let Self::Keep {
+            firewall,
+            log_pipe,
+            fused,
+            consoles,
+            ..
+        } = self;
+        let single = [*firewall, *log_pipe, *fused != 0].iter().filter(|b| **b).count();
+        7usize
+            .saturating_add(NAMESPACES)
+            .saturating_add(single)
+            .saturating_add(usize::from(*consoles))
     }
 }
 
@@ -61,21 +74,22 @@ pub enum Control {
     Namespaces,
     /// Sends a signal to PID 1. Answer: `Done`.
     Signal(i32),
-    /// Ends the container at once. Answer: `Done`, and `Ended` to all who wait.
+    /// Ends the container at once, whatever is to follow its end. Answer: `Done`, and `Ended` to all who wait.
     Kill,
-    /// Says `Ended` when the container has ended, at once if it has.
+    /// Says `Ended` when the container has ended, at once if it has. What was printed last may still be on its way to viewers then:
+    /// they read to the end of their sockets.
     Wait,
     /// Attaches to a console. Answer: `Attached`, with one end of a stream socket: reading gives what was printed, from the start of
     /// the ring if `replay`; writing types.
     Attach {
-        /// Number of the console, from 0.
+        /// Number of the console, from 0. A container without consoles but with a log pipe has that as number 0, for reading only.
         console: u8,
         /// Whether to begin with what was printed before.
         replay: bool,
         /// Whether the container waits for this viewer, rather than the viewer losing output. It ends with the viewer.
         lossless: bool,
     },
-    /// The viewer's window has this size. Answer: none.
+    /// The viewer's window has this size. Answer: none, or `Refused` where there is no such terminal.
     Resize {
         /// Number of the console.
         console: u8,
@@ -150,3 +164,98 @@ impl Message for ExitRecord {
 pub const RING: u64 = 1024 * 1024;
 /// Bytes before the ring's data.
 pub const RING_HEADER: u64 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, decode, encode};
+
+    fn payload<M: Message>(value: &M) -> Vec<u8> {
+        encode(value).unwrap()[HEADER..].to_vec()
+    }
+
+    fn keep(firewall: bool, log_pipe: bool, fused: u32, consoles: u8) -> Request {
+        let name = ContainerName::new("c").unwrap();
+        Request::Keep {
+            name,
+            client: 300,
+            pid1: 7,
+            init: 8,
+            firewall,
+            log_pipe,
+            fused,
+            consoles,
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        assert_eq!(
+            payload(&keep(true, false, 9, 2)),
+            [0, 1, b'c', 0xac, 2, 7, 8, 1, 0, 9, 2]
+        );
+        assert_eq!(payload(&Reply::Keeping), [0]);
+        assert_eq!(payload(&Reply::Refused(Failure::kernel("x", 5))), [1, 1, 1, b'x', 10]);
+    }
+
+    #[test]
+    fn bytes_of_the_control_socket_are_frozen() {
+        let frozen: [(Control, &[u8]); 7] = [
+            (Control::Identify, &[0]),
+            (Control::Namespaces, &[1]),
+            (Control::Signal(15), &[2, 30]),
+            (Control::Kill, &[3]),
+            (Control::Wait, &[4]),
+            (
+                Control::Attach {
+                    console: 1,
+                    replay: true,
+                    lossless: false,
+                },
+                &[5, 1, 1, 0],
+            ),
+            (
+                Control::Resize {
+                    console: 0,
+                    rows: 24,
+                    columns: 300,
+                },
+                &[6, 0, 24, 0xac, 2],
+            ),
+        ];
+        for (value, bytes) in frozen {
+            assert_eq!(payload(&value), bytes);
+            assert_eq!(decode(&encode(&value).unwrap(), 0), Ok(value));
+        }
+        let name = ContainerName::new("c").unwrap();
+        let frozen: [(Report, &[u8], usize); 6] = [
+            (
+                Report::State {
+                    name,
+                    pid1: 7,
+                    init: 8,
+                    fused: 0,
+                    restarts: 1,
+                },
+                &[0, 1, b'c', 7, 8, 0, 1],
+                0,
+            ),
+            (Report::Namespaces, &[1], 7),
+            (Report::Done, &[2], 0),
+            (Report::Attached, &[3], 1),
+            (Report::Ended(256), &[4, 0x80, 4], 0),
+            (Report::Refused(Failure::caller("x")), &[5, 0, 1, b'x', 0], 0),
+        ];
+        for (value, bytes, descriptors) in frozen {
+            assert_eq!(payload(&value), bytes);
+            assert_eq!(decode(&encode(&value).unwrap(), descriptors), Ok(value));
+        }
+        assert_eq!(payload(&ExitRecord { status: 9, at: 1 }), [18, 1]);
+    }
+
+    #[test]
+    fn every_descriptor_is_counted() {
+        assert_eq!(keep(false, false, 0, 0).descriptors(), 14);
+        assert_eq!(keep(true, true, 9, 3).descriptors(), 20);
+    }
+}
