@@ -1,1 +1,17 @@
-//! Placeholder until the crate lands.
+//! What the system tests stand on: the built programs, a network namespace that plays the host, root file systems, and the kernel's
+//! own word on what exists. Needs root; everything that it makes is below one directory and goes with it.
+
+pub mod capture;
+pub mod host;
+pub mod image;
+pub mod kernel;
+pub mod outside;
+pub mod process;
+pub mod programs;
+pub mod skip;
+pub mod table;
+pub mod terminal;
+pub mod trace;
+
+pub use capture::Outcome;
+pub use host::Host;
