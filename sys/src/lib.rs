@@ -5,3 +5,5 @@ pub mod bpf;
 pub mod channel;
 pub mod process;
 pub mod mount;
+pub mod namespace;
+pub mod signals;
