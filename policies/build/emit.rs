@@ -1,0 +1,48 @@
+//! Writes one policy as Rust text. Pure.
+
+use crate::facts::Facts;
+use crate::text::Policy;
+use seccompiler::BpfProgram;
+use std::fmt::{self, Write as _};
+
+/// Appends the constant of the policy `name`.
+pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, programs: &[BpfProgram]) -> fmt::Result {
+    let upper = name.to_uppercase();
+    let allowed: Vec<&str> = policy
+        .sections
+        .iter()
+        .filter(|s| s.errno.is_none())
+        .flat_map(|s| s.rules.iter().map(|r| r.name.as_str()))
+        .collect();
+    writeln!(out, "pub(crate) static {upper}: Policy = Policy {{")?;
+    writeln!(out, "    name: {name:?},")?;
+    writeln!(out, "    uid: {:?},", facts.uid)?;
+    writeln!(out, "    power: &{:?},", facts.power)?;
+    writeln!(
+        out,
+        "    power_v1: &{:?},",
+        facts.power_v1.as_ref().unwrap_or(&facts.power)
+    )?;
+    writeln!(out, "    descriptors: {:?},", facts.descriptors)?;
+    writeln!(out, "    peers: &{:?},", facts.peers)?;
+    writeln!(out, "    view: {},", facts.view)?;
+    writeln!(out, "    scope_signal: {},", facts.scope_signal)?;
+    writeln!(out, "    scope_abstract: {},", facts.scope_abstract)?;
+    writeln!(out, "    no_tcp: {},", facts.no_tcp)?;
+    writeln!(out, "    exempt: {},", facts.exempt)?;
+    writeln!(out, "    no_new_privileges: {},", facts.no_new_privileges)?;
+    writeln!(out, "    calls: &{allowed:?},")?;
+    writeln!(out, "    filters: &[")?;
+    for program in programs {
+        writeln!(out, "        &[")?;
+        for i in program {
+            writeln!(
+                out,
+                "            Instruction::new({}, {}, {}, {}),",
+                i.code, i.jt, i.jf, i.k
+            )?;
+        }
+        writeln!(out, "        ],")?;
+    }
+    writeln!(out, "    ],\n}};")
+}

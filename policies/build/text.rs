@@ -1,0 +1,397 @@
+//! The text of a policy file, and what is wrong with it. Pure: text in, rules or a reason out. The format is in README.md.
+
+use std::fmt;
+
+/// What a system call's argument must satisfy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// Number of the argument, from 0.
+    pub argument: u8,
+    /// Whether all 64 bits count; without, the lower 32, as the kernel itself takes an `int`.
+    pub wide: bool,
+    /// Bits that count.
+    pub mask: Option<u64>,
+    /// Whether the value must differ.
+    pub differs: bool,
+    /// The value.
+    pub value: u64,
+}
+
+/// Alternatives; in each, all tests must hold. None at all: every argument will do.
+pub type Condition = Vec<Vec<Test>>;
+
+/// One line: a call, and on what condition it meets its section's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The call's name.
+    pub name: String,
+    /// Its number.
+    pub number: i64,
+    /// The condition.
+    pub condition: Condition,
+}
+
+/// The calls that meet one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// `None`: they are allowed. Otherwise they fail with this errno.
+    pub errno: Option<u32>,
+    /// The calls.
+    pub rules: Vec<Rule>,
+}
+
+/// A policy file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// The lines before the first section: key and value.
+    pub facts: Vec<(String, String)>,
+    /// The sections, in order.
+    pub sections: Vec<Section>,
+}
+
+/// Where a file is wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The file.
+    pub file: String,
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// What names stand for, and which calls need more than `any`.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary<'a> {
+    /// System calls by name.
+    pub calls: &'a [(&'a str, i64)],
+    /// Constants by name, in several tables.
+    pub constants: &'a [&'a [(&'a str, u64)]],
+}
+
+/// Calls that widen what a process can do so far that `any` needs a stated reason.
+pub const DANGEROUS: &[&str] = &[
+    "acct",
+    "add_key",
+    "bpf",
+    "chroot",
+    "clone",
+    "clone3",
+    "delete_module",
+    "execve",
+    "execveat",
+    "fanotify_init",
+    "finit_module",
+    "fork",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "fspick",
+    "init_module",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "ioctl",
+    "ioperm",
+    "iopl",
+    "kcmp",
+    "kexec_file_load",
+    "kexec_load",
+    "keyctl",
+    "kill",
+    "memfd_create",
+    "mknod",
+    "mknodat",
+    "mmap",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "mprotect",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "open_tree",
+    "open_tree_attr",
+    "perf_event_open",
+    "personality",
+    "pidfd_getfd",
+    "pidfd_send_signal",
+    "pivot_root",
+    "pkey_mprotect",
+    "prctl",
+    "process_madvise",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "quotactl",
+    "quotactl_fd",
+    "reboot",
+    "request_key",
+    "seccomp",
+    "setgid",
+    "setgroups",
+    "setns",
+    "setregid",
+    "setresgid",
+    "setresuid",
+    "setreuid",
+    "setuid",
+    "shmat",
+    "socket",
+    "swapoff",
+    "swapon",
+    "syslog",
+    "tgkill",
+    "tkill",
+    "umount2",
+    "unshare",
+    "userfaultfd",
+    "vfork",
+    "capset",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "arch_prctl",
+    "modify_ldt",
+    "vhangup",
+];
+
+/// Calls that no policy may allow: their work escapes every filter.
+const NEVER: &[&str] = &["io_uring_setup", "io_uring_enter", "io_uring_register"];
+
+/// Reads a policy file. `include` gives the text of a file that an `include` line names.
+pub fn parse(
+    file: &str,
+    text: &str,
+    vocabulary: Vocabulary<'_>,
+    include: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<Policy, Wrong> {
+    let mut policy = Policy::default();
+    read(file, text, vocabulary, include, &mut policy)?;
+    reconcile(file, &mut policy)?;
+    Ok(policy)
+}
+
+fn read(
+    file: &str,
+    text: &str,
+    vocabulary: Vocabulary<'_>,
+    include: &mut dyn FnMut(&str) -> Option<String>,
+    policy: &mut Policy,
+) -> Result<(), Wrong> {
+    let mut current: Option<Option<u32>> = None;
+    for (index, line) in text.lines().enumerate() {
+        let wrong = |what: String| Wrong {
+            file: file.into(),
+            line: index.saturating_add(1),
+            what,
+        };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(header) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            current = Some(answer(header, vocabulary).ok_or_else(|| wrong(format!("unknown section [{header}]")))?);
+            continue;
+        }
+        if let Some(name) = line.strip_prefix("include ") {
+            let included = include(name.trim()).ok_or_else(|| wrong(format!("there is no file {name} to include")))?;
+            read(name.trim(), &included, vocabulary, include, policy)?;
+            continue;
+        }
+        let Some(errno) = current else {
+            let (key, value) = line
+                .split_once(' ')
+                .ok_or_else(|| wrong("a fact is a key and a value".into()))?;
+            if policy.facts.iter().any(|(k, _)| k == key) {
+                return Err(wrong(format!("duplicate: {key}")));
+            }
+            policy.facts.push((key.into(), value.trim().into()));
+            continue;
+        };
+        let rule = rule(line, errno, vocabulary).map_err(wrong)?;
+        let section = match policy.sections.iter_mut().position(|s| s.errno == errno) {
+            Some(at) => policy.sections.get_mut(at),
+            None => {
+                policy.sections.push(Section {
+                    errno,
+                    rules: Vec::new(),
+                });
+                policy.sections.last_mut()
+            }
+        };
+        if let Some(section) = section {
+            if section.rules.iter().any(|r| r.name == rule.name) {
+                return Err(wrong(format!("duplicate: {}", rule.name)));
+            }
+            section.rules.push(rule);
+        }
+    }
+    Ok(())
+}
+
+fn answer(header: &str, vocabulary: Vocabulary<'_>) -> Option<Option<u32>> {
+    if header == "calls" {
+        return Some(None);
+    }
+    let errno = constant(header.strip_prefix("answer ")?, vocabulary)?;
+    Some(Some(u32::try_from(errno).ok()?))
+}
+
+/// A call may stand in two sections only if it is allowed with whatever arguments and the other takes some of them back.
+fn reconcile(file: &str, policy: &mut Policy) -> Result<(), Wrong> {
+    let mut seen: Vec<(String, Option<u32>, bool)> = Vec::new();
+    for section in &policy.sections {
+        for rule in &section.rules {
+            for (name, errno, whole) in &seen {
+                let split = errno.is_some() != section.errno.is_some();
+                let allowed_whole = if errno.is_none() {
+                    *whole
+                } else {
+                    rule.condition.is_empty()
+                };
+                if *name == rule.name && !(split && allowed_whole) {
+                    let what = format!("{name} meets two answers: allow it with `any` and take back what must fail");
+                    return Err(Wrong {
+                        file: file.into(),
+                        line: 0,
+                        what,
+                    });
+                }
+            }
+            seen.push((rule.name.clone(), section.errno, rule.condition.is_empty()));
+        }
+    }
+    Ok(())
+}
+
+fn rule(line: &str, errno: Option<u32>, vocabulary: Vocabulary<'_>) -> Result<Rule, String> {
+    let mut columns = line.splitn(3, '|').map(str::trim);
+    let name = columns.next().unwrap_or_default();
+    let condition = columns.next().ok_or("a line is: call | condition | reason")?;
+    let reason = columns.next().unwrap_or_default();
+    let number = vocabulary
+        .calls
+        .iter()
+        .find_map(|(n, number)| (*n == name).then_some(*number))
+        .ok_or_else(|| format!("unknown system call {name}"))?;
+    if reason.is_empty() {
+        return Err(format!("{name} has no reason"));
+    }
+    let (condition, excuse) = match condition.strip_prefix("any") {
+        Some("") => (Vec::new(), ""),
+        Some(rest) => match rest.strip_prefix(':') {
+            Some(excuse) => (Vec::new(), excuse.trim()),
+            None => return Err(format!("{name}: after `any` comes nothing, or `: why`")),
+        },
+        None => (alternatives(condition, vocabulary)?, ""),
+    };
+    if errno.is_none() {
+        if NEVER.contains(&name) {
+            return Err(format!("{name} is never allowed"));
+        }
+        if condition.is_empty() && excuse.is_empty() && DANGEROUS.contains(&name) {
+            return Err(format!(
+                "{name} is dangerous: give a condition, or `any: why none is possible`"
+            ));
+        }
+    }
+    Ok(Rule {
+        name: name.into(),
+        number,
+        condition,
+    })
+}
+
+fn alternatives(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition, String> {
+    let mut all = Vec::new();
+    for alternative in text.split(" or ") {
+        let mut expanded: Condition = vec![Vec::new()];
+        for conjunct in alternative.split(" and ") {
+            let choices = conjunct_choices(conjunct.trim(), vocabulary)?;
+            expanded = expanded
+                .iter()
+                .flat_map(|head| {
+                    choices
+                        .iter()
+                        .map(|choice| head.iter().chain(choice).cloned().collect::<Vec<_>>())
+                })
+                .collect();
+        }
+        all.append(&mut expanded);
+    }
+    Ok(all)
+}
+
+/// `argN OP VALUES`: each choice is a list of tests that must hold together.
+fn conjunct_choices(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition, String> {
+    let bad = || format!("condition `{text}` is not `argN is|in|not|with|without VALUE...`");
+    let mut words = text.split_whitespace();
+    let subject = words.next().and_then(|w| w.strip_prefix("arg")).ok_or_else(bad)?;
+    let (subject, wide) = match subject.strip_suffix(":64") {
+        Some(s) => (s, true),
+        None => (subject, false),
+    };
+    let argument: u8 = subject.parse().ok().filter(|n| *n < 6).ok_or_else(bad)?;
+    let verb = words.next().ok_or_else(bad)?;
+    let mut values = Vec::new();
+    for word in words {
+        let mut value = 0u64;
+        for part in word.split('+') {
+            value |= constant(part, vocabulary).ok_or_else(|| format!("unknown constant {part}"))?;
+        }
+        if !wide && value > u64::from(u32::MAX) && value < 0xffff_ffff_0000_0000 {
+            return Err(format!("{word} does not fit 32 bits"));
+        }
+        values.push(if wide { value } else { value & u64::from(u32::MAX) });
+    }
+    if values.is_empty() {
+        return Err(bad());
+    }
+    let test = |mask: Option<u64>, differs: bool, value: u64| Test {
+        argument,
+        wide,
+        mask,
+        differs,
+        value,
+    };
+    let union = values.iter().fold(0, |all, v| all | v);
+    match (verb, values.len()) {
+        ("is", 1) | ("in", _) => Ok(values.iter().map(|v| vec![test(None, false, *v)]).collect()),
+        ("not", _) => Ok(vec![values.iter().map(|v| test(None, true, *v)).collect()]),
+        ("with", _) => Ok(vec![vec![test(Some(union), false, union)]]),
+        ("without", _) => Ok(vec![vec![test(Some(union), false, 0)]]),
+        // Some of the bits: one alternative for each.
+        ("with-any", _) => Ok(values.iter().map(|v| vec![test(Some(*v), false, *v)]).collect()),
+        // A field of bits with one of these values: `argN field MASK VALUE...`
+        ("field", n) if n > 1 => {
+            let mask = values.first().copied().unwrap_or_default();
+            Ok(values
+                .iter()
+                .skip(1)
+                .map(|v| vec![test(Some(mask), false, *v)])
+                .collect())
+        }
+        _ => Err(bad()),
+    }
+}
+
+fn constant(word: &str, vocabulary: Vocabulary<'_>) -> Option<u64> {
+    if let Some(hexadecimal) = word.strip_prefix("0x") {
+        return u64::from_str_radix(hexadecimal, 16).ok();
+    }
+    if word.starts_with(|c: char| c.is_ascii_digit()) {
+        return word.parse().ok();
+    }
+    vocabulary
+        .constants
+        .iter()
+        .flat_map(|t| t.iter())
+        .find_map(|(n, v)| (*n == word).then_some(*v))
+}

@@ -1,0 +1,112 @@
+//! The compiled policies, looked up by enum. Pure.
+
+use sys::seccomp::Instruction;
+use wire::Program;
+use wire::init::Profile;
+
+/// Which files a program can reach by path, and by Landlock no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// None.
+    None,
+    /// What lies beneath the directories that it inherited.
+    BeneathInherited,
+    /// It may write existing files below /proc.
+    WriteProc,
+    /// See [`crate::restrict_lazaret`].
+    Lazaret,
+    /// It is not restricted, for what it starts would be too.
+    Exempt,
+}
+
+/// A policy file, compiled.
+#[derive(Debug)]
+pub struct Policy {
+    /// The program's name, or the profile's.
+    pub name: &'static str,
+    /// The uid it runs as, in words.
+    pub uid: &'static str,
+    /// Its capabilities, by bit (capabilities(7)).
+    pub power: &'static [u8],
+    /// Its capabilities on a host that has no unified cgroup hierarchy.
+    pub power_v1: &'static [u8],
+    /// What descriptors it is started with, in words.
+    pub descriptors: &'static str,
+    /// The programs that it exchanges frames with.
+    pub peers: &'static [&'static str],
+    /// Files it can reach.
+    pub view: View,
+    /// Whether it may signal only processes that it started.
+    pub scope_signal: bool,
+    /// Whether it may connect only to abstract sockets of its own.
+    pub scope_abstract: bool,
+    /// Whether TCP is denied.
+    pub no_tcp: bool,
+    /// Whether it does not confine itself by filter and view.
+    pub exempt: bool,
+    /// Whether no-new-privileges is set.
+    pub no_new_privileges: bool,
+    /// Names of the calls that its allow-list names.
+    pub calls: &'static [&'static str],
+    /// Filters in the order in which they are to be installed.
+    pub filters: &'static [&'static [Instruction]],
+}
+
+include!(concat!(env!("OUT_DIR"), "/policies.rs"));
+
+/// The policy of a program.
+pub const fn of(program: Program) -> &'static Policy {
+    match program {
+        Program::Lazaret => &LAZARET,
+        Program::Launcher => &LAUNCHER,
+        Program::Supervisor => &SUPERVISOR,
+        Program::Mountd => &MOUNTD,
+        Program::Netd => &NETD,
+        Program::Idmapd => &IDMAPD,
+        Program::Cgroupd => &CGROUPD,
+        Program::Devd => &DEVD,
+        Program::Fused => &FUSED,
+        Program::Init => &INIT,
+        Program::Nsenter => &NSENTER,
+    }
+}
+
+/// The capabilities that a program is handed, by bit; `unified` says whether the host has a unified cgroup hierarchy, without
+/// which device rules are written otherwise.
+pub const fn power(program: Program, unified: bool) -> &'static [u8] {
+    if unified {
+        of(program).power
+    } else {
+        of(program).power_v1
+    }
+}
+
+/// What a payload is confined by, and what it keeps at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload {
+    /// Filters in the order in which they are to be installed, by [`sys::seccomp::install`].
+    pub filters: &'static [&'static [Instruction]],
+    /// Its default capabilities, one bit each (capabilities(7)).
+    pub capabilities: u64,
+    /// Whether no-new-privileges is set by default. Without it, installing the filters takes SYS_ADMIN over the user namespace.
+    pub no_new_privileges: bool,
+}
+
+/// The policy of a profile.
+pub fn payload(profile: Profile) -> Payload {
+    let policy = match profile {
+        Profile::App => &APP,
+        Profile::System => &SYSTEM,
+    };
+    Payload {
+        filters: policy.filters,
+        capabilities: mask(policy.power),
+        no_new_privileges: policy.no_new_privileges,
+    }
+}
+
+/// A set of capability bits as one number.
+pub(crate) fn mask(bits: &[u8]) -> u64 {
+    bits.iter()
+        .fold(0, |all, bit| all | 1u64.checked_shl(u32::from(*bit)).unwrap_or(0))
+}
