@@ -32,21 +32,17 @@ test:
 bench: build
 	sh bench/run.sh $(BUILT)
 
-# The pages and completions are written by the program itself, from its option definitions. As root it works under an id of
-# its own, so that the directory must be open to it.
+# The pages and completions are printed by the program itself, from its option definitions.
 install: build
 	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)" "$(DESTDIR)$(BASH_COMPLETIONS)" \
 	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)"
 	install -m 0755 "$(BUILT)/lazaret" "$(DESTDIR)$(BIN)/lazaret"
 	for piece in $(PIECES); do install -m 0755 "$(BUILT)/$$piece" "$(DESTDIR)$(LIBEXEC)/$$piece" || exit 1; done
-	set -e; made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
-	    mkdir -m 0777 "$$made/man" "$$made/completions"; chmod 0755 "$$made"; chmod 0777 "$$made/man" "$$made/completions"; \
-	    "$(BUILT)/lazaret" generate man "$$made/man"; \
-	    "$(BUILT)/lazaret" generate completions "$$made/completions"; \
-	    install -m 0644 "$$made"/man/*.1 "$(DESTDIR)$(MAN)/"; \
-	    install -m 0644 "$$made/completions/lazaret.bash" "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret"; \
-	    install -m 0644 "$$made/completions/_lazaret" "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret"; \
-	    install -m 0644 "$$made/completions/lazaret.fish" "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
+	set -e; for page in $$("$(BUILT)/lazaret" generate man); do \
+	    "$(BUILT)/lazaret" generate man "$$page" > "$(DESTDIR)$(MAN)/$${page%.1}.1"; done
+	"$(BUILT)/lazaret" generate completions bash > "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret"
+	"$(BUILT)/lazaret" generate completions zsh > "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret"
+	"$(BUILT)/lazaret" generate completions fish > "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
 
 uninstall:
 	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/lazaret.1" "$(DESTDIR)$(MAN)"/lazaret-*.1 \

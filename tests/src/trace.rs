@@ -50,7 +50,6 @@ const LIMIT: Duration = Duration::from_secs(180);
 struct Followed {
     role: Role,
     received: bool,
-    entering: bool,
 }
 
 fn look(pid: i32, followed: &Followed, moment: Moment, see: &mut dyn FnMut(Sight)) {
@@ -100,7 +99,7 @@ pub fn follow(command: &Command, see: &mut dyn FnMut(Sight)) -> i32 {
 
 fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
     let mut all: BTreeMap<i32, Followed> = BTreeMap::new();
-    all.insert(first.as_raw(), Followed { role: Role::Test, received: false, entering: true });
+    all.insert(first.as_raw(), Followed { role: Role::Test, received: false });
     let mut status = -1;
     loop {
         let event = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
@@ -110,7 +109,7 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
             Err(error) => panic!("wait: {error}"),
         };
         let Some(pid) = event.pid() else { continue };
-        let followed = all.entry(pid.as_raw()).or_insert(Followed { role: Role::Test, received: false, entering: true });
+        let followed = all.entry(pid.as_raw()).or_insert(Followed { role: Role::Test, received: false });
         let mut signal = None;
         match event {
             WaitStatus::Exited(_, code) => {
@@ -129,7 +128,9 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
             }
             WaitStatus::PtraceSyscall(_) => {
                 let number = ptrace::getregs(pid).map_or(u64::MAX, |r| r.orig_rax);
-                if followed.entering {
+                // 1 is PTRACE_SYSCALL_INFO_ENTRY.
+                let entering = ptrace::syscall_info(pid).is_ok_and(|i| i.op == 1);
+                if entering {
                     if RECEIVES.contains(&number) && !followed.received {
                         followed.received = true;
                         look(pid.as_raw(), followed, Moment::FirstReceive, see);
@@ -137,7 +138,6 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
                         look(pid.as_raw(), followed, Moment::Call(number), see);
                     }
                 }
-                followed.entering = !followed.entering;
             }
             WaitStatus::PtraceEvent(_, _, event) if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 => {
                 let program = process::executable(pid.as_raw()).and_then(|e| programs::of_file(&e));
@@ -153,7 +153,7 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
                 let (role, received) = (followed.role, followed.received);
                 let born = ptrace::getevent(pid).ok().and_then(|n| i32::try_from(n).ok());
                 if let Some(born) = born {
-                    let entry = all.entry(born).or_insert(Followed { role, received, entering: true });
+                    let entry = all.entry(born).or_insert(Followed { role, received });
                     (entry.role, entry.received) = (role, received);
                 }
             }
