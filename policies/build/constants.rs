@@ -39,6 +39,7 @@ pub const KERNEL: &[(&str, u64)] = &[
     ("BPF_PROG_LOAD", 5),
     ("BPF_PROG_ATTACH", 8),
     ("BPF_PROG_DETACH", 9),
+    ("BPF_OBJ_GET_INFO_BY_FD", 15),
     ("BPF_PROG_QUERY", 16),
     // include/uapi/linux/personality.h
     ("PER_LINUX", 0),
