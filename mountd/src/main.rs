@@ -1,2 +1,14 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! The mount factory: makes mounts that are attached nowhere, and hands them over by descriptor. May touch: the descriptors of a request.
+//! Options, confinement and the loop are those of every piece: [`policies::piece`].
+
+mod fuse;
+mod judge;
+mod make;
+mod node;
+mod pseudo;
+mod serve;
+mod tree;
+
+fn main() -> std::process::ExitCode {
+    policies::piece::run(wire::Program::Mountd, "Makes detached mounts and hands over their descriptors", serve::serve)
+}

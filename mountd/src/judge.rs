@@ -1,0 +1,125 @@
+//! May these mounts be made? Pure: it pairs each mount with the descriptors that it needs, and refuses what the factory never makes.
+
+use std::os::fd::OwnedFd;
+use sys::mount::Attr;
+use wire::Failure;
+use wire::frame::MAX_DESCRIPTORS;
+use wire::mountd::{Device, Flags, Mount};
+
+/// One mount with everything that it is made from.
+#[derive(Debug)]
+pub enum Order {
+    /// A clone of what is mounted at `at`.
+    Tree {
+        /// The place, `O_PATH`.
+        at: OwnedFd,
+        /// Whether what lies below is cloned too.
+        recursive: bool,
+        /// Flags of every mount of it.
+        flags: Attr,
+        /// The user namespace to translate ids by.
+        idmap: Option<OwnedFd>,
+    },
+    /// A clone of one device node.
+    Node(Device, OwnedFd),
+    /// A FUSE superblock of one file, served through this descriptor of `/dev/fuse`.
+    Meminfo(OwnedFd),
+    /// A procfs.
+    Proc,
+    /// A read-only sysfs.
+    Sysfs,
+}
+
+/// Mounts that have been judged; only [`judge`] makes them.
+#[derive(Debug)]
+pub struct Judged(Vec<Order>);
+
+impl Judged {
+    /// The orders, in the order of the request.
+    pub fn into_orders(self) -> Vec<Order> {
+        self.0
+    }
+}
+
+/// Judges a whole request.
+pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Failure> {
+    if mounts.is_empty() || mounts.len() > MAX_DESCRIPTORS {
+        let what = format!("make {} mounts at once: 1 to {MAX_DESCRIPTORS} can be handed over", mounts.len());
+        return Err(Failure::caller(&what));
+    }
+    let mut rest = descriptors.into_iter();
+    let mut next = || rest.next().ok_or_else(|| Failure::protocol("find the descriptor of a mount"));
+    let mut orders = Vec::with_capacity(mounts.len());
+    for mount in mounts {
+        orders.push(match mount {
+            Mount::Tree { flags: Flags { no_dev: false, .. }, .. } => {
+                return Err(Failure::caller("clone a tree through which its device nodes could be opened"));
+            }
+            Mount::Tree { recursive, flags, idmapped } => Order::Tree {
+                at: next()?,
+                recursive: *recursive,
+                flags: attributes(*flags),
+                idmap: if *idmapped { Some(next()?) } else { None },
+            },
+            Mount::Node(device) => Order::Node(*device, next()?),
+            Mount::Meminfo => Order::Meminfo(next()?),
+            Mount::Proc => Order::Proc,
+            Mount::Sysfs => Order::Sysfs,
+        });
+    }
+    match rest.next() {
+        None => Ok(Judged(orders)),
+        Some(_) => Err(Failure::protocol("find the mount of a descriptor")),
+    }
+}
+
+fn attributes(flags: Flags) -> Attr {
+    let one = |wanted, flag| if wanted { flag } else { Attr::empty() };
+    one(flags.read_only, Attr::MOUNT_ATTR_RDONLY)
+        | one(flags.no_suid, Attr::MOUNT_ATTR_NOSUID)
+        | one(flags.no_dev, Attr::MOUNT_ATTR_NODEV)
+        | one(flags.no_exec, Attr::MOUNT_ATTR_NOEXEC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_DEV: Flags = Flags { read_only: false, no_suid: false, no_dev: true, no_exec: false };
+
+    const fn tree(flags: Flags, idmapped: bool) -> Mount {
+        Mount::Tree { recursive: false, flags, idmapped }
+    }
+
+    fn descriptors(n: usize) -> Vec<OwnedFd> {
+        (0..n).map(|_| std::fs::File::open("/dev/null").unwrap().into()).collect()
+    }
+
+    #[test]
+    fn refuses_no_mount_and_more_than_can_be_handed_over() {
+        assert!(judge(&[], vec![]).is_err());
+        assert!(judge(&vec![Mount::Proc; MAX_DESCRIPTORS], vec![]).is_ok());
+        assert!(judge(&vec![Mount::Proc; MAX_DESCRIPTORS + 1], vec![]).is_err());
+    }
+
+    #[test]
+    fn refuses_a_tree_with_working_device_nodes() {
+        assert!(judge(&[tree(Flags::default(), false)], descriptors(1)).is_err());
+    }
+
+    #[test]
+    fn refuses_another_number_of_descriptors() {
+        let mounts = [tree(NO_DEV, true), Mount::Node(Device::Null), Mount::Meminfo, Mount::Proc, Mount::Sysfs];
+        assert!(judge(&mounts, descriptors(3)).is_err());
+        assert!(judge(&mounts, descriptors(4)).is_ok());
+        assert!(judge(&mounts, descriptors(5)).is_err());
+    }
+
+    #[test]
+    fn flags_are_those_asked_for() {
+        let flags = Flags { read_only: true, no_suid: true, no_dev: true, no_exec: true };
+        let attr = attributes(flags);
+        assert_eq!(attr.bits(), 0xf);
+        assert_eq!(attributes(NO_DEV), Attr::MOUNT_ATTR_NODEV);
+    }
+}

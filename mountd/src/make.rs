@@ -1,0 +1,21 @@
+//! Makes all mounts of a request, or none: whatever was made goes with its descriptor when a later one fails.
+
+use crate::judge::{Judged, Order};
+use crate::{fuse, node, pseudo, tree};
+use std::os::fd::OwnedFd;
+use wire::Failure;
+
+/// One descriptor of a detached mount for each order.
+pub fn make(judged: Judged) -> Result<Vec<OwnedFd>, Failure> {
+    judged.into_orders().into_iter().map(one).collect()
+}
+
+fn one(order: Order) -> Result<OwnedFd, Failure> {
+    match order {
+        Order::Tree { at, recursive, flags, idmap } => tree::make(&at, recursive, flags, idmap.as_ref()),
+        Order::Node(device, at) => node::make(device, at),
+        Order::Meminfo(connection) => fuse::make(connection),
+        Order::Proc => pseudo::proc(),
+        Order::Sysfs => pseudo::sysfs(),
+    }
+}
