@@ -1,2 +1,16 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! The writer of control groups. May touch: the directories that it inherits, one in each hierarchy, and what lies beneath.
+//! Options, confinement and the loop are those of every piece: [`policies::piece`].
+
+mod cpus;
+mod freeze;
+mod group;
+mod judge;
+mod make;
+mod remove;
+mod serve;
+mod settings;
+mod wait;
+
+fn main() -> std::process::ExitCode {
+    policies::piece::run(wire::Program::Cgroupd, "Makes, limits, freezes and removes control groups", serve::serve)
+}
