@@ -1,2 +1,155 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! The launcher: the one process that holds more than one power, because it hands them out. It is executed by `lazaret` where that is
+//! started by root, splits in two, and gives its own pid back to a `lazaret` without any power. It parses no argument and no text but
+//! the host's policy.
+
+mod clear;
+mod enter;
+mod groups;
+mod host;
+mod judge;
+mod open;
+mod piece;
+mod policy;
+mod serve;
+mod start;
+
+use host::Host;
+use piece::Programs;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use sys::channel::Channel;
+use sys::process::{Fork, Power};
+use wire::ids::LAZARET;
+use wire::launcher::{Reply, Request};
+use wire::{Failure, Program};
+
+/// The descriptor number under which `lazaret` finds its channel.
+const CHANNEL: i32 = 3;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let reason = if failure.errno == 0 {
+                String::new()
+            } else {
+                format!(": {}", nix::errno::Errno::from_raw(failure.errno).desc())
+            };
+            eprintln!("lazaret: cannot {}{reason}", failure.what);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn kernel(what: &'static str) -> impl Fn(nix::errno::Errno) -> Failure {
+    move |e| Failure::kernel(what, e as i32)
+}
+
+fn run() -> Result<(), Failure> {
+    let from_lazaret = std::env::var("LAZARET_EXE")
+        .ok()
+        .and_then(|n| n.parse::<i32>().ok())
+        .filter(|n| *n > 2);
+    let Some(exe) = from_lazaret else {
+        println!(
+            "launcher {}: hands out power and descriptors to Lazaret's programs, one for each.\n\
+             It is executed by `lazaret` itself and has no options. See launcher(8).",
+            env!("CARGO_PKG_VERSION")
+        );
+        return Ok(());
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Failure::caller(
+            "hand out power without having any: run lazaret as root",
+        ));
+    }
+    let exe = sys::process::inherited(exe).map_err(kernel("find lazaret's own file"))?;
+    let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
+    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let (ours, theirs) = sys::channel::pair::<Reply, Request>().map_err(kernel("make a channel"))?;
+    match sys::process::fork().map_err(kernel("fork"))? {
+        Fork::Parent(_) => become_lazaret(&exe, theirs.into()),
+        Fork::Child => {
+            drop((exe, theirs));
+            let null = open::file("/dev/null", true)?;
+            let socket: OwnedFd = ours.into();
+            alone(&null, &socket)?;
+            let channel: Channel<Reply, Request> =
+                Channel::new(sys::process::inherited(CHANNEL).map_err(kernel("keep the channel"))?);
+            std::mem::forget((null, socket));
+            let programs = Programs::beside_this_one()?;
+            serve::serve(
+                &Host {
+                    policy,
+                    programs,
+                    arguments,
+                },
+                &channel,
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.
+fn alone(null: &OwnedFd, socket: &OwnedFd) -> Result<(), Failure> {
+    nix::unistd::setsid().map_err(kernel("leave the session"))?;
+    nix::unistd::chdir("/").map_err(kernel("go to /"))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    sys::process::lay_out(&[null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()])
+        .map_err(kernel("lay out descriptors"))?;
+    sys::process::limit_power(policies::power(Program::Launcher, true)).map_err(kernel("give up power"))?;
+    sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))
+}
+
+/// Becomes `lazaret` again, under its own uid and without any power, with the channel as descriptor 3.
+fn become_lazaret(exe: &OwnedFd, channel: OwnedFd) -> Result<(), Failure> {
+    let words = |list: Vec<std::ffi::OsString>| -> Vec<CString> {
+        list.into_iter()
+            .filter_map(|w| CString::new(w.into_vec()).ok())
+            .collect()
+    };
+    let arguments = words(std::env::args_os().collect());
+    let kept = std::env::vars_os().filter(|(name, _)| name != "LAZARET_EXE" && name != "LAZARET_LAUNCHER");
+    let mut environment = words(
+        kept.map(|(name, value)| {
+            let mut line = name;
+            line.push("=");
+            line.push(value);
+            line
+        })
+        .collect(),
+    );
+    environment.extend(CString::new(format!("LAZARET_LAUNCHER={CHANNEL}")));
+    let streams = [
+        std::io::stdin().as_fd().try_clone_to_owned(),
+        std::io::stdout().as_fd().try_clone_to_owned(),
+        std::io::stderr().as_fd().try_clone_to_owned(),
+    ];
+    let null = open::file("/dev/null", true)?;
+    let streams: Vec<OwnedFd> = streams
+        .into_iter()
+        .map(|s| s.ok())
+        .map(|s| s.map_or_else(|| null.try_clone(), Ok))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Failure::kernel("copy the standard streams", nix::errno::Errno::EMFILE as i32))?;
+    let mut table: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+    table.extend([channel.as_fd(), exe.as_fd()]);
+    sys::process::lay_out(&table).map_err(kernel("lay out descriptors"))?;
+    let exe = sys::process::inherited(CHANNEL.saturating_add(1)).map_err(kernel("keep lazaret's own file"))?;
+    std::mem::forget((streams, channel));
+    sys::process::become_power(&Power {
+        id: LAZARET,
+        capabilities: Vec::new(),
+        no_new_privileges: true,
+    })
+    .map_err(kernel("give up power"))?;
+    let arguments: Vec<_> = arguments.iter().map(CString::as_c_str).collect();
+    let environment: Vec<_> = environment.iter().map(CString::as_c_str).collect();
+    Err(Failure::kernel(
+        "execute lazaret",
+        sys::process::execute(exe.as_fd(), &arguments, &environment) as i32,
+    ))
+}

@@ -46,8 +46,11 @@ pub struct Channel<S, R> {
     direction: PhantomData<fn(S) -> R>,
 }
 
+/// Both ends of a conversation.
+pub type Pair<A, B> = (Channel<A, B>, Channel<B, A>);
+
 /// Makes a connected pair: the first end sends `A` and receives `B`, the second the reverse. Both are close-on-exec.
-pub fn pair<A: Message, B: Message>() -> Result<(Channel<A, B>, Channel<B, A>), Errno> {
+pub fn pair<A: Message, B: Message>() -> Result<Pair<A, B>, Errno> {
     let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
     Ok((Channel::new(a), Channel::new(b)))
 }
@@ -55,21 +58,34 @@ pub fn pair<A: Message, B: Message>() -> Result<(Channel<A, B>, Channel<B, A>), 
 impl<S: Message, R: Message> Channel<S, R> {
     /// A channel over a connected `SOCK_SEQPACKET` socket.
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, direction: PhantomData }
+        Self {
+            socket,
+            direction: PhantomData,
+        }
     }
 
     /// Sends one frame with its descriptors. Never raises SIGPIPE. A non-blocking socket that is full gives `Kernel(EAGAIN)`.
     pub fn send(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         let expected = message.descriptors();
         if expected != descriptors.len() {
-            return Err(FrameError::Descriptors { expected, found: descriptors.len() }.into());
+            return Err(FrameError::Descriptors {
+                expected,
+                found: descriptors.len(),
+            }
+            .into());
         }
         let bytes = frame::encode(message)?;
         let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
         loop {
-            match sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::MSG_NOSIGNAL, None) {
+            match sendmsg::<()>(
+                self.socket.as_raw_fd(),
+                &[IoSlice::new(&bytes)],
+                control,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            ) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(ChannelError::Closed),
@@ -104,7 +120,12 @@ pub fn receive_packet(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
     let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
     let (length, flags, descriptors) = loop {
         let mut iov = [IoSliceMut::new(bytes)];
-        match recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
+        match recvmsg::<()>(
+            socket.as_raw_fd(),
+            &mut iov,
+            Some(&mut control),
+            MsgFlags::MSG_CMSG_CLOEXEC,
+        ) {
             Ok(message) => {
                 let mut owned = Vec::new();
                 if let Ok(parts) = message.cmsgs() {
@@ -132,7 +153,11 @@ pub fn receive_packet(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize
         return Err(FrameError::Trailing.into());
     }
     if flags.contains(MsgFlags::MSG_CTRUNC) {
-        return Err(FrameError::Descriptors { expected: MAX_DESCRIPTORS, found: MAX_DESCRIPTORS.saturating_add(1) }.into());
+        return Err(FrameError::Descriptors {
+            expected: MAX_DESCRIPTORS,
+            found: MAX_DESCRIPTORS.saturating_add(1),
+        }
+        .into());
     }
     Ok((length, descriptors))
 }
@@ -153,7 +178,12 @@ mod tests {
     #[test]
     fn refuses_a_packet_that_is_no_frame() {
         let (a, b) = pair::<Request, Reply>().unwrap();
-        send(b.as_fd().as_raw_fd(), b"nonsense that is long enough", MsgFlags::empty()).unwrap();
+        send(
+            b.as_fd().as_raw_fd(),
+            b"nonsense that is long enough",
+            MsgFlags::empty(),
+        )
+        .unwrap();
         assert_eq!(a.receive().map(|_| ()), Err(ChannelError::Frame(FrameError::NotAFrame)));
     }
 
@@ -161,6 +191,9 @@ mod tests {
     fn refuses_to_send_the_wrong_number_of_descriptors() {
         let (a, b) = pair::<Request, Reply>().unwrap();
         let r = b.send(&Reply::Mapped, &[a.as_fd()]);
-        assert_eq!(r, Err(ChannelError::Frame(FrameError::Descriptors { expected: 0, found: 1 })));
+        assert_eq!(
+            r,
+            Err(ChannelError::Frame(FrameError::Descriptors { expected: 0, found: 1 }))
+        );
     }
 }

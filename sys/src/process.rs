@@ -37,7 +37,9 @@ pub fn clone_into(flags: i32) -> Result<Fork, Errno> {
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
     match Errno::result(pid)? {
         0 => Ok(Fork::Child),
-        pid => Ok(Fork::Parent(Pid::from_raw(i32::try_from(pid).map_err(|_| Errno::EOVERFLOW)?))),
+        pid => Ok(Fork::Parent(Pid::from_raw(
+            i32::try_from(pid).map_err(|_| Errno::EOVERFLOW)?,
+        ))),
     }
 }
 
@@ -50,7 +52,7 @@ pub fn exit_now(status: i32) -> ! {
 /// pidfd_open(2) of a child that has not been waited for, so that the pid cannot have been given to another.
 pub fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
     let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::ESRCH)?;
-    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(errno)?)
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(errno)
 }
 
 /// pidfd_send_signal(2). A process that is already gone is no error.
@@ -58,7 +60,13 @@ pub fn signal(pidfd: impl AsFd, signal: i32) -> Result<(), Errno> {
     let none: libc::c_long = 0;
     // SAFETY: the descriptor is borrowed for the call and a null siginfo is allowed; anything else is refused by the kernel.
     let r = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_fd().as_raw_fd(), signal, none, none)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_fd().as_raw_fd(),
+            signal,
+            none,
+            none,
+        )
     };
     match Errno::result(r) {
         Ok(_) | Err(Errno::ESRCH) => Ok(()),
@@ -114,7 +122,10 @@ pub fn close_from(first: u32) -> Result<(), Errno> {
 
 /// Takes ownership of an inherited descriptor, once: for the numbers that the starter of a program declares.
 pub fn inherited(number: RawFd) -> Result<OwnedFd, Errno> {
-    nix::fcntl::fcntl(borrow(number)?, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    nix::fcntl::fcntl(
+        borrow(number)?,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    )?;
     // SAFETY: the descriptor is open (checked above) and the program's start is the only place where numbers are turned into owners,
     // each number once; a second owner would close it twice.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
@@ -141,7 +152,10 @@ pub struct Power {
 
 /// Becomes `power` for good. The caller holds SETUID, SETGID and SETPCAP and everything that it hands over.
 pub fn become_power(power: &Power) -> Result<(), Errno> {
-    let keep: CapsHashSet = caps::all().into_iter().filter(|c| power.capabilities.contains(&c.index())).collect();
+    let keep: CapsHashSet = caps::all()
+        .into_iter()
+        .filter(|c| power.capabilities.contains(&c.index()))
+        .collect();
     let bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP
@@ -149,8 +163,16 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED;
     rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
     nix::unistd::setgroups(&[])?;
-    nix::unistd::setresgid(Gid::from_raw(power.id), Gid::from_raw(power.id), Gid::from_raw(power.id))?;
-    nix::unistd::setresuid(Uid::from_raw(power.id), Uid::from_raw(power.id), Uid::from_raw(power.id))?;
+    nix::unistd::setresgid(
+        Gid::from_raw(power.id),
+        Gid::from_raw(power.id),
+        Gid::from_raw(power.id),
+    )?;
+    nix::unistd::setresuid(
+        Uid::from_raw(power.id),
+        Uid::from_raw(power.id),
+        Uid::from_raw(power.id),
+    )?;
     for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
         // A kernel that does not know the capability answers EINVAL to the question, and has nothing to drop.
         if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
@@ -169,16 +191,46 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Gives up every capability but `capabilities`, which stay permitted and effective but are not inherited, and lets changes of uid leave
+/// them as they are.
+pub fn limit_power(capabilities: &[u8]) -> Result<(), Errno> {
+    let keep: CapsHashSet = caps::all()
+        .into_iter()
+        .filter(|c| capabilities.contains(&c.index()))
+        .collect();
+    let held = caps::read(None, CapSet::Permitted).map_err(|_| Errno::EPERM)?;
+    let keep: CapsHashSet = keep.intersection(&held).copied().collect();
+    rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP).map_err(errno)?;
+    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
+        if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+            caps::drop(None, CapSet::Bounding, capability).map_err(|_| Errno::EPERM)?;
+        }
+    }
+    caps::set(None, CapSet::Inheritable, &CapsHashSet::new()).map_err(|_| Errno::EPERM)?;
+    caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
+    caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)
+}
+
 /// Executes the program behind a descriptor (execveat(2) with AT_EMPTY_PATH); returns only on failure.
 pub fn execute(program: BorrowedFd<'_>, arguments: &[&CStr], environment: &[&CStr]) -> Errno {
     let pointers = |list: &[&CStr]| -> Vec<*const libc::c_char> {
-        list.iter().map(|s| s.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
+        list.iter()
+            .map(|s| s.as_ptr())
+            .chain(std::iter::once(std::ptr::null()))
+            .collect()
     };
     let (argv, envp) = (pointers(arguments), pointers(environment));
     // SAFETY: both vectors end in a null pointer and hold pointers to strings that outlive the call; without the null the kernel would
     // read past them.
     let r = unsafe {
-        libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH)
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            argv.as_ptr(),
+            envp.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
     };
     Errno::result(r).err().unwrap_or(Errno::UnknownErrno)
 }
@@ -200,7 +252,12 @@ pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
 
 /// Starts the program behind `program` with `power`, in a child: descriptors from 0 upwards, nothing else, `/` as directory, empty
 /// environment. A failure before the exec ends the child with status 111, which its peers see as the end of their channels.
-pub fn start(program: BorrowedFd<'_>, arguments: &[&CStr], descriptors: &[BorrowedFd<'_>], power: &Power) -> Result<Pid, Errno> {
+pub fn start(
+    program: BorrowedFd<'_>,
+    arguments: &[&CStr],
+    descriptors: &[BorrowedFd<'_>],
+    power: &Power,
+) -> Result<Pid, Errno> {
     match fork()? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
@@ -248,9 +305,17 @@ mod tests {
             return;
         }
         let (read, write) = nix::unistd::pipe().unwrap();
-        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        let null = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
         let cat = std::fs::File::open("/bin/cat").unwrap();
-        let power = Power { id: 0x7fff_0000, capabilities: vec![12], no_new_privileges: true };
+        let power = Power {
+            id: 0x7fff_0000,
+            capabilities: vec![12],
+            no_new_privileges: true,
+        };
         let pid = start(
             cat.as_fd(),
             &[c"cat", c"/proc/self/status"],
@@ -265,8 +330,14 @@ mod tests {
         for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert!(text.contains(&format!("{line}:\t0000000000001000")), "{line} in {text}");
         }
-        assert!(text.contains("Uid:\t2147418112\t2147418112\t2147418112\t2147418112"), "{text}");
-        assert!(text.contains("Groups:\t \n") && text.contains("NoNewPrivs:\t1"), "{text}");
+        assert!(
+            text.contains("Uid:\t2147418112\t2147418112\t2147418112\t2147418112"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Groups:\t \n") && text.contains("NoNewPrivs:\t1"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -276,7 +347,11 @@ mod tests {
             return;
         }
         let not_executable = std::fs::File::open("/etc/passwd").unwrap();
-        let power = Power { id: 0x7fff_0000, capabilities: vec![], no_new_privileges: true };
+        let power = Power {
+            id: 0x7fff_0000,
+            capabilities: vec![],
+            no_new_privileges: true,
+        };
         let pid = start(not_executable.as_fd(), &[c"x"], &[], &power).unwrap();
         assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 111))));
     }

@@ -30,21 +30,37 @@ pub struct Failure {
 impl Failure {
     /// The kernel said no to `what`.
     pub fn kernel(what: &str, errno: i32) -> Self {
-        Self { kind: Kind::Kernel, what: Text::cut(what), errno }
+        Self {
+            kind: Kind::Kernel,
+            what: Text::cut(what),
+            errno,
+        }
     }
 
     /// The request is wrong or not allowed.
     pub fn caller(what: &str) -> Self {
-        Self { kind: Kind::Caller, what: Text::cut(what), errno: 0 }
+        Self {
+            kind: Kind::Caller,
+            what: Text::cut(what),
+            errno: 0,
+        }
     }
 
     /// The peer broke the protocol.
     pub fn protocol(what: &str) -> Self {
-        Self { kind: Kind::Protocol, what: Text::cut(what), errno: 0 }
+        Self {
+            kind: Kind::Protocol,
+            what: Text::cut(what),
+            errno: 0,
+        }
     }
 
     /// Our own mistake.
     pub fn bug(what: &str) -> Self {
-        Self { kind: Kind::Bug, what: Text::cut(what), errno: 0 }
+        Self {
+            kind: Kind::Bug,
+            what: Text::cut(what),
+            errno: 0,
+        }
     }
 }

@@ -97,7 +97,10 @@ pub fn header(bytes: &[u8]) -> Result<Header, FrameError> {
     }
     let descriptors = usize::from(u16::from_le_bytes(*descriptors));
     if descriptors > MAX_DESCRIPTORS {
-        return Err(FrameError::Descriptors { expected: MAX_DESCRIPTORS, found: descriptors });
+        return Err(FrameError::Descriptors {
+            expected: MAX_DESCRIPTORS,
+            found: descriptors,
+        });
     }
     let length = u32::from_le_bytes(*length);
     match usize::try_from(length) {
@@ -114,10 +117,14 @@ pub fn encode<M: Message>(value: &M) -> Result<Vec<u8>, FrameError> {
         return Err(FrameError::TooLong(length));
     }
     let found = value.descriptors();
-    let descriptors = u16::try_from(found)
-        .ok()
-        .filter(|_| found <= MAX_DESCRIPTORS)
-        .ok_or(FrameError::Descriptors { expected: MAX_DESCRIPTORS, found })?;
+    let descriptors =
+        u16::try_from(found)
+            .ok()
+            .filter(|_| found <= MAX_DESCRIPTORS)
+            .ok_or(FrameError::Descriptors {
+                expected: MAX_DESCRIPTORS,
+                found,
+            })?;
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
     bytes.extend_from_slice(&MAGIC.to_le_bytes());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -137,7 +144,10 @@ pub fn decode<M: Message>(bytes: &[u8], descriptors: usize) -> Result<M, FrameEr
         core::cmp::Ordering::Equal => {}
     }
     if head.descriptors != descriptors {
-        return Err(FrameError::Descriptors { expected: head.descriptors, found: descriptors });
+        return Err(FrameError::Descriptors {
+            expected: head.descriptors,
+            found: descriptors,
+        });
     }
     let (value, rest) = postcard::take_from_bytes::<M>(payload).map_err(|_| FrameError::Invalid)?;
     if !rest.is_empty() {
@@ -145,7 +155,10 @@ pub fn decode<M: Message>(bytes: &[u8], descriptors: usize) -> Result<M, FrameEr
     }
     let expected = value.descriptors();
     if expected != descriptors {
-        return Err(FrameError::Descriptors { expected, found: descriptors });
+        return Err(FrameError::Descriptors {
+            expected,
+            found: descriptors,
+        });
     }
     Ok(value)
 }
@@ -206,7 +219,10 @@ mod tests {
         assert_eq!(with(4, 2), Err(FrameError::Version(2)));
         assert_eq!(with(11, 1), Err(FrameError::TooLong(0x0100_0001)));
         assert_eq!(with(6, 1), Err(FrameError::Descriptors { expected: 1, found: 0 }));
-        assert_eq!(decode::<Probe>(&good, 1), Err(FrameError::Descriptors { expected: 0, found: 1 }));
+        assert_eq!(
+            decode::<Probe>(&good, 1),
+            Err(FrameError::Descriptors { expected: 0, found: 1 })
+        );
         assert_eq!(with(12, 7), Err(FrameError::Invalid));
     }
 }

@@ -25,7 +25,11 @@ pub struct IdBlock(u32);
 impl IdBlock {
     /// The block that begins at host id `first`; refused below 1000, or where it would pass [`HIGHEST`].
     pub const fn new(first: u32) -> Option<Self> {
-        if first < 1000 || first > HIGHEST - BLOCK { None } else { Some(Self(first)) }
+        if first < 1000 || first > HIGHEST - BLOCK {
+            None
+        } else {
+            Some(Self(first))
+        }
     }
 
     /// The first host id of the block.
@@ -44,22 +48,26 @@ impl IdBlock {
         match program {
             Program::Lazaret | Program::Launcher => LAZARET,
             Program::Init | Program::Nsenter | Program::Idmapd | Program::Supervisor => self.0,
-            Program::Mountd => self.0 + 1,
-            Program::Netd => self.0 + 2,
-            Program::Cgroupd => self.0 + 3,
-            Program::Devd => self.0 + 4,
-            Program::Fused => self.0 + 5,
+            Program::Mountd => self.0.saturating_add(1),
+            Program::Netd => self.0.saturating_add(2),
+            Program::Cgroupd => self.0.saturating_add(3),
+            Program::Devd => self.0.saturating_add(4),
+            Program::Fused => self.0.saturating_add(5),
         }
     }
 
     /// The host id of the container's root, unless the configuration maps it elsewhere.
     pub const fn root(self) -> u32 {
-        self.0 + UNMAPPED
+        self.0.saturating_add(UNMAPPED)
     }
 
     /// The default map: 0 inside to the first mapped id, all [`MAPPED`] of them.
     pub const fn range(self) -> IdRange {
-        IdRange { inside: 0, outside: self.root(), count: MAPPED }
+        IdRange {
+            inside: 0,
+            outside: self.root(),
+            count: MAPPED,
+        }
     }
 }
 
@@ -118,7 +126,8 @@ impl core::fmt::Display for MapError {
 impl core::error::Error for MapError {}
 
 fn meets(a: u32, b: u32, a_count: u32, b_count: u32) -> bool {
-    u64::from(a) < u64::from(b).saturating_add(u64::from(b_count)) && u64::from(b) < u64::from(a).saturating_add(u64::from(a_count))
+    u64::from(a) < u64::from(b).saturating_add(u64::from(b_count))
+        && u64::from(b) < u64::from(a).saturating_add(u64::from(a_count))
 }
 
 /// Checks a whole map; `host_root` says whether the host's policy lets this container map host id 0.

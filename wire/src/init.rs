@@ -168,8 +168,14 @@ impl Container {
     /// host's), lent proc, then those of the attachments.
     pub fn factory_mounts(&self) -> usize {
         let attached = self.attachments.iter().filter(|a| a.source == Source::Factory).count();
-        let single = [self.meminfo, self.host_network, self.lent_proc].iter().filter(|b| **b).count();
-        1usize.saturating_add(self.devices.len()).saturating_add(single).saturating_add(attached)
+        let single = [self.meminfo, self.host_network, self.lent_proc]
+            .iter()
+            .filter(|b| **b)
+            .count();
+        1usize
+            .saturating_add(self.devices.len())
+            .saturating_add(single)
+            .saturating_add(attached)
     }
 }
 

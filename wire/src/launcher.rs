@@ -118,7 +118,9 @@ pub struct Plan {
 impl Plan {
     /// What `init` is told.
     pub fn container(&self) -> Option<&Container> {
-        self.steps.iter().find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
+        self.steps
+            .iter()
+            .find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
     }
 
     /// Whether the payload's output goes to the supervisor's log, through a pipe that the launcher makes.
@@ -173,6 +175,8 @@ pub enum Request {
         plan: Box<Plan>,
         /// Whether the streams come with the frame.
         passed: bool,
+        /// Whether the container ends with `lazaret`: a run in the foreground whose `lazaret` is killed leaves nothing behind.
+        tied: bool,
     },
     /// Enters a container. Descriptors: its namespaces user, mnt, pid, net, ipc, uts, cgroup; then the passed streams. Answer: `Entering`.
     Enter {
@@ -249,7 +253,7 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         let passed = |streams: &[Stream; 3]| streams.iter().filter(|s| **s == Stream::Passed).count();
         match self {
-            Self::Start { plan, passed: true } => {
+            Self::Start { plan, passed: true, .. } => {
                 4usize.saturating_add(plan.container().map_or(0, |c| passed(&c.streams)))
             }
             Self::Start { passed: false, .. } => 4,

@@ -158,7 +158,10 @@ impl TryFrom<String> for LinkName {
         if name.len() > 15 {
             return Err(NameError::TooLong(15));
         }
-        if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-".contains(*c))) {
+        if let Some(c) = name
+            .chars()
+            .find(|c| !(c.is_ascii_alphanumeric() || "_.-".contains(*c)))
+        {
             return Err(NameError::Character(c));
         }
         if name.starts_with(['.', '-']) {

@@ -39,9 +39,13 @@ pub enum Reply {
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Enter { streams, hierarchies, .. } => {
+            Self::Enter {
+                streams, hierarchies, ..
+            } => {
                 let passed = streams.iter().filter(|s| **s == Stream::Passed).count();
-                NAMESPACES.saturating_add(usize::from(*hierarchies)).saturating_add(passed)
+                NAMESPACES
+                    .saturating_add(usize::from(*hierarchies))
+                    .saturating_add(passed)
             }
             Self::Signal(_) => 0,
         }

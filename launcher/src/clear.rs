@@ -1,0 +1,131 @@
+//! Clearing away what is left of a container, alive or not: thaw, end every process of its ids, remove its groups, links and bridges.
+//! Every step is tried, and every error kept. May touch: processes under the ids of the judged block; the rest through the programs.
+
+use crate::expect;
+use crate::host::Host;
+use crate::judge::Judged;
+use nix::sys::wait::WaitStatus;
+use sys::process::{Fork, Power};
+use wire::ids::IdBlock;
+use wire::launcher::Remains;
+use wire::{ContainerName, Failure, Program, cgroupd, netd};
+
+/// Clears everything away; the first error is returned, after everything was tried.
+pub fn clear(host: &Host, remains: &Judged<Remains>) -> Result<(), Failure> {
+    let remains = remains.get();
+    let groups = groups_gone(host, remains);
+    let links = links_gone(host, remains);
+    groups.and(links)
+}
+
+fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
+    let groups = host.groups()?;
+    let cgroupd = host.cgroupd(remains.block, &groups)?;
+    let hierarchies: Vec<_> = groups.iter().map(|g| g.hierarchy.clone()).collect();
+    // A frozen process does not die. That a group is not there any more is no error.
+    let thaw = cgroupd::Request::Freeze {
+        name: remains.name.clone(),
+        hierarchies: hierarchies.clone(),
+        frozen: false,
+    };
+    cgroupd.send(&thaw, &[])?;
+    match cgroupd.receive()? {
+        (cgroupd::Reply::Frozen(false), _) => {}
+        (cgroupd::Reply::Refused(failure), _) if failure.errno == nix::errno::Errno::ENOENT as i32 => {}
+        (cgroupd::Reply::Refused(failure), _) => return Err(failure),
+        _ => return Err(cgroupd.confused()),
+    }
+    let ended = end_processes(remains.block);
+    cgroupd.send(
+        &cgroupd::Request::Remove {
+            name: remains.name.clone(),
+            hierarchies,
+        },
+        &[],
+    )?;
+    expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
+    ended
+}
+
+fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
+    if remains.links.is_empty() && remains.bridges.is_empty() {
+        return Ok(());
+    }
+    let netd = host.piece::<netd::Request, netd::Reply>(Program::Netd, remains.block)?;
+    let links = remains
+        .links
+        .iter()
+        .filter(|l| l.as_str().starts_with("lz"))
+        .cloned()
+        .map(netd::Request::RemoveLink);
+    let bridges = remains.bridges.iter().cloned().map(netd::Request::RemoveBridge);
+    let mut first = Ok(());
+    for request in links.chain(bridges) {
+        netd.send(&request, &[])?;
+        match netd.receive()? {
+            (netd::Reply::Removed(_), _) => {}
+            (netd::Reply::Refused(failure), _) => first = first.and(Err(failure)),
+            _ => return Err(netd.confused()),
+        }
+    }
+    first
+}
+
+/// Ends every process that runs under an id of the block, and everything in the namespaces that its keeper owns. One child for each id
+/// gives up all power, becomes that id, and kills all that it then may: which is just those.
+fn end_processes(block: IdBlock) -> Result<(), Failure> {
+    let fail = |e: nix::errno::Errno| Failure::kernel("end the container's processes", e as i32);
+    let mut children = Vec::new();
+    // The keeper comes last: what it ends may still be served by the others.
+    for program in [
+        Program::Mountd,
+        Program::Netd,
+        Program::Devd,
+        Program::Fused,
+        Program::Supervisor,
+    ] {
+        match sys::process::fork().map_err(fail)? {
+            Fork::Parent(pid) => children.push(pid),
+            Fork::Child => {
+                let power = Power {
+                    id: block.of(program),
+                    capabilities: Vec::new(),
+                    no_new_privileges: true,
+                };
+                let done = sys::process::become_power(&power).and_then(|()| sys::process::kill_everything_of_this_id());
+                sys::process::exit_now(i32::from(done.is_err()));
+            }
+        }
+    }
+    let mut result = Ok(());
+    for pid in children {
+        match sys::process::wait(pid) {
+            Ok(WaitStatus::Exited(_, 0)) => {}
+            Ok(_) => result = Err(Failure::bug("end the container's processes")),
+            Err(e) => result = Err(fail(e)),
+        }
+    }
+    result
+}
+
+/// Freezes or thaws a container.
+pub fn freeze(host: &Host, name: ContainerName, frozen: bool) -> Result<(), Failure> {
+    let groups = host.groups()?;
+    let block = IdBlock::new(host.policy.first).ok_or_else(|| Failure::bug("choose an id"))?;
+    let cgroupd = host.cgroupd(block, &groups)?;
+    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
+    cgroupd.send(
+        &cgroupd::Request::Freeze {
+            name,
+            hierarchies,
+            frozen,
+        },
+        &[],
+    )?;
+    let state = expect!(cgroupd, cgroupd, (cgroupd::Reply::Frozen(state), _) => state);
+    if state == frozen {
+        Ok(())
+    } else {
+        Err(cgroupd.confused())
+    }
+}

@@ -1,0 +1,48 @@
+//! Entering a container: `nsenter` gets its namespaces, its groups and its orders, and answers `lazaret` itself from then on.
+//! May touch: `cgroup.procs` of the container's `enter` groups.
+
+use crate::groups;
+use crate::host::Host;
+use crate::judge::Judged;
+use crate::piece::Piece;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::ids::IdBlock;
+use wire::init::{Command, Stream};
+use wire::{ContainerName, Failure, Program, nsenter};
+
+/// Starts `nsenter` and returns its socket. `given` are the namespaces, then the passed streams.
+pub fn enter(
+    host: &Host,
+    name: &ContainerName,
+    block: &Judged<IdBlock>,
+    command: Box<Command>,
+    streams: [Stream; 3],
+    given: &[OwnedFd],
+) -> Result<OwnedFd, Failure> {
+    let members = groups::enter(&host.groups()?, name)?;
+    let (namespaces, passed) = given
+        .split_at_checked(wire::init::NAMESPACES)
+        .ok_or_else(|| Failure::protocol("enter: the namespaces are missing"))?;
+    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.piece(Program::Nsenter, *block.get())?;
+    groups::keep(&host.groups()?, nsenter.pid)?;
+    let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
+    let descriptors: Vec<BorrowedFd<'_>> = namespaces
+        .iter()
+        .chain(&members)
+        .chain(passed)
+        .map(AsFd::as_fd)
+        .collect();
+    nsenter.send(
+        &nsenter::Request::Enter {
+            command,
+            streams,
+            hierarchies,
+        },
+        &descriptors,
+    )?;
+    let socket: OwnedFd = nsenter.channel.into();
+    let no_limit = nix::sys::time::TimeVal::new(0, 0);
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &no_limit)
+        .map_err(|e| Failure::kernel("enter", e as i32))?;
+    Ok(socket)
+}

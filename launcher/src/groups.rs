@@ -1,0 +1,298 @@
+//! The cgroup hierarchies of this host, and a container's groups in them. May touch: `/proc/self/mountinfo`, the directory `lazaret` in
+//! each hierarchy, and the membership files below it. Limits and removal are `cgroupd`'s.
+
+use crate::open;
+use nix::errno::Errno;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use sys::process::errno;
+use wire::cgroupd::{Controller, Hierarchy};
+use wire::{ContainerName, Failure};
+
+/// Where processes are put that belong to no payload: supervisors and the like. Its name can be no container's.
+const KEEPERS: &str = ".keep";
+
+/// One hierarchy, with its directory `lazaret`.
+#[derive(Debug)]
+pub struct Group {
+    /// What it controls.
+    pub hierarchy: Hierarchy,
+    /// The directory `lazaret`.
+    pub directory: OwnedFd,
+}
+
+/// A mounted hierarchy as mountinfo shows it.
+#[derive(Debug, PartialEq, Eq)]
+struct Mounted {
+    place: String,
+    unified: bool,
+    options: Vec<String>,
+}
+
+/// Reads proc_pid_mountinfo(5): whole hierarchies only, each once.
+fn mounted(mountinfo: &str) -> Vec<Mounted> {
+    let mut found: Vec<Mounted> = Vec::new();
+    for line in mountinfo.lines() {
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let left: Vec<&str> = left.split(' ').collect();
+        let right: Vec<&str> = right.split(' ').collect();
+        let (Some(root), Some(place), Some(kind), Some(options)) =
+            (left.get(3), left.get(4), right.first(), right.get(2))
+        else {
+            continue;
+        };
+        let unified = *kind == "cgroup2";
+        if *root != "/" || !(unified || *kind == "cgroup") {
+            continue;
+        }
+        let mut options: Vec<String> = options
+            .split(',')
+            .filter(|o| !["rw", "ro", "xattr"].contains(o))
+            .map(str::to_owned)
+            .collect();
+        options.sort();
+        if unified {
+            options.clear();
+        }
+        let new = Mounted {
+            place: (*place).to_owned(),
+            unified,
+            options,
+        };
+        if !found
+            .iter()
+            .any(|m| m.unified == new.unified && m.options == new.options)
+        {
+            found.push(new);
+        }
+    }
+    found
+}
+
+fn controller(word: &str) -> Option<Controller> {
+    Some(match word {
+        "cpu" => Controller::Cpu,
+        "cpuacct" => Controller::Cpuacct,
+        "cpuset" => Controller::Cpuset,
+        "memory" => Controller::Memory,
+        "devices" => Controller::Devices,
+        "freezer" => Controller::Freezer,
+        "blkio" | "io" => Controller::Io,
+        "pids" => Controller::Pids,
+        _ => return None,
+    })
+}
+
+/// Opens `lazaret` in every hierarchy, making it where it is missing.
+pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
+    let mut groups = Vec::new();
+    for mount in mounted(mountinfo) {
+        let fail = |e: rustix::io::Errno| {
+            Failure::kernel(&format!("open the control groups at {}", mount.place), errno(e) as i32)
+        };
+        let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, &*mount.place, how, Mode::empty()).map_err(fail)?;
+        open::make_for(root.as_fd(), "lazaret", 0).map_err(fail)?;
+        let directory = rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?;
+        let words = if mount.unified {
+            read(&root, "cgroup.controllers").map_err(fail)?
+        } else {
+            mount.options.join(" ")
+        };
+        let mut controllers: Vec<Controller> = words.split_whitespace().filter_map(controller).collect();
+        if mount.unified {
+            let on = read(&root, "cgroup.subtree_control").map_err(fail)?;
+            let wanted = words.split_whitespace().filter(|w| controller(w).is_some());
+            for word in wanted.filter(|w| !on.split_whitespace().any(|o| o == *w)) {
+                write(&root, "cgroup.subtree_control", &format!("+{word}")).map_err(fail)?;
+            }
+        } else if controllers.is_empty() {
+            controllers.push(Controller::Other);
+        }
+        groups.push(Group {
+            hierarchy: Hierarchy {
+                unified: mount.unified,
+                controllers,
+            },
+            directory,
+        });
+    }
+    if groups.is_empty() {
+        return Err(Failure::caller("place a container: no cgroup hierarchy is mounted"));
+    }
+    Ok(groups)
+}
+
+fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
+    let fd = rustix::fs::openat(
+        directory,
+        name,
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    std::io::read_to_string(std::fs::File::from(fd)).map_err(|_| rustix::io::Errno::IO)
+}
+
+fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix::io::Errno> {
+    let fd = rustix::fs::openat(
+        directory,
+        name,
+        OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let done = std::fs::File::from(fd).write_all(text.as_bytes());
+    done.map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+}
+
+/// Opens the directory of a group below `lazaret`.
+pub fn directory(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
+    let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fail =
+        |e: rustix::io::Errno| Failure::kernel(&format!("open the control group {}", path.join("/")), errno(e) as i32);
+    let mut here = rustix::fs::openat(&group.directory, ".", how, Mode::empty()).map_err(fail)?;
+    for part in path {
+        here = rustix::fs::openat(&here, *part, how, Mode::empty()).map_err(fail)?;
+    }
+    Ok(here)
+}
+
+/// Makes `NAME/payload` in every hierarchy for `owner`, and opens its `cgroup.procs`.
+pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
+    groups
+        .iter()
+        .map(|group| {
+            let parent = directory(group, &[name.as_str()])?;
+            open::make_for(parent.as_fd(), "payload", owner)
+                .map_err(|e| Failure::kernel(&format!("make the control group {name}/payload"), errno(e) as i32))?;
+            if group.hierarchy.controllers.contains(&Controller::Cpuset) && !group.hierarchy.unified {
+                let made = directory(group, &[name.as_str(), "payload"])?;
+                for file in ["cpuset.cpus", "cpuset.mems"] {
+                    read(&parent, file)
+                        .and_then(|text| write(&made, file, text.trim()))
+                        .map_err(|e| Failure::kernel(&format!("set {file} of {name}/payload"), errno(e) as i32))?;
+                }
+            }
+            members(group, &[name.as_str(), "payload"])
+        })
+        .collect()
+}
+
+/// Opens `cgroup.procs` of `NAME/enter` in every hierarchy.
+pub fn enter(groups: &[Group], name: &ContainerName) -> Result<Vec<OwnedFd>, Failure> {
+    groups
+        .iter()
+        .map(|group| members(group, &[name.as_str(), "enter"]))
+        .collect()
+}
+
+fn members(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
+    let parent = directory(group, path)?;
+    rustix::fs::openat(
+        &parent,
+        "cgroup.procs",
+        OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|e| Failure::kernel(&format!("open cgroup.procs of {}", path.join("/")), errno(e) as i32))
+}
+
+/// `devices.deny` and `devices.allow` of the container's version 1 group, open for writing.
+pub fn device_files(group: &Group, name: &ContainerName) -> Result<Vec<OwnedFd>, Failure> {
+    let parent = directory(group, &[name.as_str()])?;
+    ["devices.deny", "devices.allow"]
+        .iter()
+        .map(|file| {
+            rustix::fs::openat(
+                &parent,
+                *file,
+                OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|e| Failure::kernel(&format!("open {file} of {name}"), errno(e) as i32))
+        })
+        .collect()
+}
+
+/// Files of the container's memory group, for `fused`: the unified hierarchy's, or version 1's; with swap where it is accounted.
+pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::Source, Vec<OwnedFd>), Failure> {
+    let group = groups
+        .iter()
+        .find(|g| g.hierarchy.controllers.contains(&Controller::Memory))
+        .ok_or_else(|| Failure::caller("serve /proc/meminfo: this host has no memory controller"))?;
+    let (always, swap): (&[&str], &[&str]) = if group.hierarchy.unified {
+        (
+            &["memory.max", "memory.current", "memory.stat"],
+            &["memory.swap.max", "memory.swap.current"],
+        )
+    } else {
+        (
+            &["memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"],
+            &["memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"],
+        )
+    };
+    let parent = directory(group, &[name.as_str()])?;
+    let has_swap = swap.first().is_some_and(|f| open::exists(&parent, f));
+    let names = always.iter().chain(if has_swap { swap } else { &[] });
+    let files: Result<Vec<OwnedFd>, Failure> = names
+        .map(|file| {
+            rustix::fs::openat(
+                &parent,
+                *file,
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|e| Failure::kernel(&format!("open {file} of {name}"), errno(e) as i32))
+        })
+        .collect();
+    let source = if group.hierarchy.unified {
+        wire::fused::Source::Version2 { swap: has_swap }
+    } else {
+        wire::fused::Source::Version1 { swap: has_swap }
+    };
+    Ok((source, files?))
+}
+
+/// Puts a process of ours where the end of the caller's session does not reach it: only in hierarchies that a service manager uses, and
+/// that account nothing.
+pub fn keep(groups: &[Group], pid: nix::unistd::Pid) -> Result<(), Failure> {
+    for group in groups
+        .iter()
+        .filter(|g| g.hierarchy.unified || g.hierarchy.controllers == [Controller::Other])
+    {
+        let fail = |e: rustix::io::Errno| Failure::kernel("place a program of ours in lazaret/.keep", errno(e) as i32);
+        open::make_for(group.directory.as_fd(), KEEPERS, 0).map_err(fail)?;
+        let place = directory(group, &[KEEPERS])?;
+        match write(&place, "cgroup.procs", &pid.to_string()) {
+            Ok(()) => {}
+            Err(e) if errno(e) == Errno::ESRCH => {}
+            Err(e) => return Err(fail(e)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_each_hierarchy_once_on_a_mixed_host() {
+        let text = "30 1 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+                    31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+                    32 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
+                    33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n\
+                    34 30 0:27 /sub /mnt/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+                    35 30 0:27 / /mnt/again rw shared:4 - cgroup cgroup rw,cpuacct,cpu\n\
+                    torn line\n";
+        let found = mounted(text);
+        let places: Vec<&str> = found.iter().map(|m| m.place.as_str()).collect();
+        assert_eq!(
+            places,
+            ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"]
+        );
+        assert!(found[2].unified && !found[0].unified);
+    }
+}

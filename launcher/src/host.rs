@@ -1,0 +1,60 @@
+//! What the launcher knows of its host: the policy, the programs, the command line. May touch: `/proc/self/mountinfo`.
+
+use crate::groups::{self, Group};
+use crate::piece::{Piece, Programs};
+use crate::policy::Policy;
+use std::os::fd::AsFd;
+use wire::frame::Message;
+use wire::ids::IdBlock;
+use wire::{Failure, Program, cgroupd, devd};
+
+/// This host.
+#[derive(Debug)]
+pub struct Host {
+    /// What its administrator allows.
+    pub policy: Policy,
+    /// Where our programs are.
+    pub programs: Programs,
+    /// The command line, as `lazaret` was called: not parsed here, only searched for the files that it names.
+    pub arguments: Vec<String>,
+}
+
+impl Host {
+    /// The mounts that the launcher sees (proc_pid_mountinfo(5)).
+    pub fn mountinfo(&self) -> Result<String, Failure> {
+        std::fs::read_to_string("/proc/self/mountinfo")
+            .map_err(|e| Failure::kernel("read /proc/self/mountinfo", e.raw_os_error().unwrap_or(0)))
+    }
+
+    /// Every hierarchy, opened.
+    pub fn groups(&self) -> Result<Vec<Group>, Failure> {
+        groups::all(&self.mountinfo()?)
+    }
+
+    /// Starts a program with the power that its policy gives it.
+    pub fn piece<Q: Message, R: Message>(&self, program: Program, block: IdBlock) -> Result<Piece<Q, R>, Failure> {
+        self.programs.start(program, block, policies::power(program, true), &[])
+    }
+
+    /// Starts the control group writer, which inherits the directories that it may write below.
+    pub fn cgroupd(
+        &self,
+        block: IdBlock,
+        groups: &[Group],
+    ) -> Result<Piece<cgroupd::Request, cgroupd::Reply>, Failure> {
+        let directories: Vec<_> = groups.iter().map(|g| g.directory.as_fd()).collect();
+        self.programs.start(
+            Program::Cgroupd,
+            block,
+            policies::power(Program::Cgroupd, true),
+            &directories,
+        )
+    }
+
+    /// Starts the device rule writer, with the pair that a BPF program needs, or the one capability that version 1 needs.
+    pub fn devd(&self, block: IdBlock, groups: &[Group]) -> Result<Piece<devd::Request, devd::Reply>, Failure> {
+        let unified = groups.iter().any(|g| g.hierarchy.unified);
+        self.programs
+            .start(Program::Devd, block, policies::power(Program::Devd, unified), &[])
+    }
+}

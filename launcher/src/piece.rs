@@ -1,0 +1,139 @@
+//! Starting the programs, each with its descriptors and its one power, and talking to them. May touch: the directory where they are
+//! installed; its own children.
+
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
+use rustix::fs::{Mode, OFlags};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::channel::{Channel, ChannelError};
+use sys::process::{Power, errno};
+use wire::frame::Message;
+use wire::ids::IdBlock;
+use wire::{Failure, Program};
+
+/// How long a program may take for one answer, in seconds. What it is asked takes milliseconds; one that is stopped or stuck must not
+/// keep a start from being given up.
+const PATIENCE: i64 = 60;
+
+/// The directory of the programs, and `/dev/null`.
+#[derive(Debug)]
+pub struct Programs {
+    directory: OwnedFd,
+    null: OwnedFd,
+}
+
+/// A running program that answers `R` to requests `Q`.
+#[derive(Debug)]
+pub struct Piece<Q, R> {
+    program: Program,
+    /// Its pid.
+    pub pid: Pid,
+    /// The conversation with it.
+    pub channel: Channel<Q, R>,
+}
+
+impl Programs {
+    /// Those that lie beside this one.
+    pub fn beside_this_one() -> Result<Self, Failure> {
+        let fail = |e: rustix::io::Errno| Failure::kernel("open the directory of Lazaret's programs", errno(e) as i32);
+        let own = std::fs::read_link("/proc/self/exe").map_err(|_| Failure::bug("find the launcher's own file"))?;
+        let place = own
+            .parent()
+            .ok_or_else(|| Failure::bug("find the launcher's own directory"))?;
+        let directory =
+            rustix::fs::open(place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(fail)?;
+        Ok(Self {
+            directory,
+            null: crate::open::file("/dev/null", true)?,
+        })
+    }
+
+    /// `/dev/null`, for reading and writing.
+    pub fn null(&self) -> BorrowedFd<'_> {
+        self.null.as_fd()
+    }
+
+    /// Starts a program for the container with these ids. `extra` descriptors follow from number 4.
+    pub fn start<Q: Message, R: Message>(
+        &self,
+        program: Program,
+        block: IdBlock,
+        capabilities: &[u8],
+        extra: &[BorrowedFd<'_>],
+    ) -> Result<Piece<Q, R>, Failure> {
+        let name = program.name();
+        let fail = |e: nix::errno::Errno| Failure::kernel(&format!("start {name}"), e as i32);
+        let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.directory, name, open, Mode::empty()).map_err(|e| fail(errno(e)))?;
+        let (ours, theirs) = sys::channel::pair::<Q, R>().map_err(fail)?;
+        setsockopt(&ours.as_fd(), sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE, 0)).map_err(fail)?;
+        let mut descriptors = vec![self.null.as_fd(), self.null.as_fd(), self.null.as_fd(), theirs.as_fd()];
+        descriptors.extend_from_slice(extra);
+        let mut words = vec![name.to_owned(), "--socket".to_owned(), "3".to_owned()];
+        if !extra.is_empty() {
+            let numbers: Vec<String> = (4usize..).take(extra.len()).map(|n| n.to_string()).collect();
+            words.extend(["--beneath".to_owned(), numbers.join(",")]);
+        }
+        let words: Vec<CString> = words.into_iter().filter_map(|w| CString::new(w).ok()).collect();
+        let words: Vec<&std::ffi::CStr> = words.iter().map(CString::as_c_str).collect();
+        let hands_over_restrictions = matches!(program, Program::Init | Program::Nsenter);
+        let power = Power {
+            id: block.of(program),
+            capabilities: capabilities.to_vec(),
+            no_new_privileges: !hands_over_restrictions,
+        };
+        let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power).map_err(fail)?;
+        Ok(Piece {
+            program,
+            pid,
+            channel: ours,
+        })
+    }
+}
+
+impl<Q: Message, R: Message> Piece<Q, R> {
+    /// Sends a request.
+    pub fn send(&self, request: &Q, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        self.channel.send(request, descriptors).map_err(|e| self.explain(e))
+    }
+
+    /// Waits for the answer.
+    pub fn receive(&self) -> Result<(R, Vec<OwnedFd>), Failure> {
+        self.channel.receive().map_err(|e| self.explain(e))
+    }
+
+    /// The failure for an answer that does not fit the request.
+    pub fn confused(&self) -> Failure {
+        Failure::protocol(&format!(
+            "understand {}: it gave another answer than the request has",
+            self.program.name()
+        ))
+    }
+
+    fn explain(&self, error: ChannelError) -> Failure {
+        let name = self.program.name();
+        match error {
+            ChannelError::Closed => Failure::bug(&format!("go on: {name} ended before it answered")),
+            ChannelError::Kernel(nix::errno::Errno::EAGAIN) => {
+                Failure::bug(&format!("go on: {name} did not answer within {PATIENCE} s"))
+            }
+            ChannelError::Kernel(e) => Failure::kernel(&format!("talk to {name}"), e as i32),
+            ChannelError::Frame(e) => Failure::protocol(&format!("understand {name}: {e}")),
+        }
+    }
+}
+
+/// Turns a program's refusal into our own.
+#[macro_export]
+macro_rules! expect {
+    ($piece:expr, $module:ident, $pattern:pat => $value:expr) => {
+        match $piece.receive()? {
+            $pattern => $value,
+            (wire::$module::Reply::Refused(failure), _) => return Err(failure),
+            #[allow(unreachable_patterns, reason = "a reply enum may have no third variant")]
+            _ => return Err($piece.confused()),
+        }
+    };
+}

@@ -1,0 +1,298 @@
+//! The host's policy file, `/etc/lazaret.policy`: what the administrator allows. Pure but for [`read`], which opens that one file and
+//! the two of subordinate ids (subuid(5), subgid(5)).
+//!
+//! One statement on a line, `#` begins a comment:
+//!
+//! ```text
+//! ids FIRST COUNT        host ids from which containers are given theirs
+//! root DIRECTORY         a directory below which container roots and binds may lie; without one, any directory may
+//! host-root NAME         this container may map host ids below 65536, 0 among them
+//! forwarding no          networks may not turn the host's forwarding on
+//! ```
+
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use wire::ContainerName;
+use wire::ids::{BLOCK, HIGHEST, IdBlock, LAZARET, OWN_FIRST};
+
+/// Where the policy file lies. Not below a directory that `lazaret`'s own uid may write.
+pub const FILE: &str = "/etc/lazaret.policy";
+const LARGEST: u64 = 1024 * 1024;
+
+/// What the host's administrator allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// First host id of the blocks.
+    pub first: u32,
+    /// Number of blocks.
+    pub blocks: u32,
+    /// Directories below which host paths may lie; none means any.
+    pub roots: Vec<String>,
+    /// Containers that may map host ids below 65536.
+    pub host_root: Vec<ContainerName>,
+    /// Whether forwarding may be turned on.
+    pub forwarding: bool,
+}
+
+impl Policy {
+    /// Whether `block` is one that this policy gives out.
+    pub fn gives(&self, block: IdBlock) -> bool {
+        block
+            .first()
+            .checked_sub(self.first)
+            .is_some_and(|d| d.checked_rem(BLOCK) == Some(0) && d.checked_div(BLOCK).is_some_and(|n| n < self.blocks))
+    }
+
+    /// Whether `path` lies below one of the allowed directories.
+    pub fn allows_path(&self, path: &str) -> bool {
+        let below = |root: &str| {
+            path.strip_prefix(root.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.roots.is_empty() || self.roots.iter().any(|r| below(r))
+    }
+}
+
+/// A statement that cannot be followed, with its line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// Which file.
+    pub file: &'static str,
+    /// Line, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl std::fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// A range of ids that somebody on this host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subordinate {
+    owner: String,
+    first: u64,
+    count: u64,
+}
+
+/// Reads the policy and the subordinate ids. A missing file is an empty one; one that others than root may write is refused.
+pub fn read() -> Result<Policy, PolicyError> {
+    let text = contents(FILE)?;
+    let users = subordinates("/etc/subuid", &contents("/etc/subuid")?)?;
+    let groups = subordinates("/etc/subgid", &contents("/etc/subgid")?)?;
+    parse(&text, &users, &groups)
+}
+
+fn contents(file: &'static str) -> Result<String, PolicyError> {
+    let refuse = |what: String| PolicyError { file, line: 0, what };
+    let opened = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(file);
+    let handle = match opened {
+        Ok(handle) => handle,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(e) => return Err(refuse(e.to_string())),
+    };
+    let about = handle.metadata().map_err(|e| refuse(e.to_string()))?;
+    if !about.is_file() || about.uid() != 0 || about.mode() & 0o022 != 0 {
+        return Err(refuse(
+            "it is not a regular file of root's that root alone may write".into(),
+        ));
+    }
+    let mut text = String::new();
+    handle
+        .take(LARGEST)
+        .read_to_string(&mut text)
+        .map_err(|e| refuse(e.to_string()))?;
+    Ok(text)
+}
+
+/// Reads lines of `owner:first:count`. Lines of another form are refused: a range that cannot be read cannot be kept clear of.
+pub fn subordinates(file: &'static str, text: &str) -> Result<Vec<Subordinate>, PolicyError> {
+    let mut ranges = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let fields: Vec<&str> = line.split(':').collect();
+        let range = match fields.as_slice() {
+            [owner, first, count] => first
+                .parse()
+                .ok()
+                .zip(count.parse().ok())
+                .map(|(first, count)| Subordinate {
+                    owner: (*owner).to_owned(),
+                    first,
+                    count,
+                }),
+            _ => None,
+        };
+        ranges.push(range.ok_or_else(|| PolicyError {
+            file,
+            line: number,
+            what: "not OWNER:FIRST:COUNT".into(),
+        })?);
+    }
+    Ok(ranges)
+}
+
+fn overlaps(a: u64, a_count: u64, b: u64, b_count: u64) -> bool {
+    a < b.saturating_add(b_count) && b < a.saturating_add(a_count)
+}
+
+/// Makes the policy of the file's text and of the subordinate ids of this host.
+pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Result<Policy, PolicyError> {
+    let mut roots = Vec::new();
+    let mut host_root = Vec::new();
+    let mut forwarding = true;
+    let mut ids = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        let refuse = |what: String| PolicyError {
+            file: FILE,
+            line: number,
+            what,
+        };
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let Some((word, rest)) = line.split_once(char::is_whitespace).map(|(w, r)| (w, r.trim())) else {
+            if line.is_empty() {
+                continue;
+            }
+            return Err(refuse(format!("{line:?} needs a value")));
+        };
+        match word {
+            "ids" if ids.is_none() => {
+                let pair = rest.split_once(char::is_whitespace);
+                let pair = pair.and_then(|(f, c)| f.parse::<u32>().ok().zip(c.trim().parse::<u32>().ok()));
+                ids = Some(pair.ok_or_else(|| refuse("ids takes FIRST COUNT".into()))?);
+            }
+            "root" if rest.starts_with('/') && !rest.contains("/../") && !rest.ends_with("/..") => {
+                roots.push(rest.to_owned())
+            }
+            "host-root" => {
+                host_root.push(ContainerName::new(rest).map_err(|e| refuse(format!("not a container's name: {e}")))?)
+            }
+            "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
+            _ => return Err(refuse(format!("{line:?} is not a statement of this file"))),
+        }
+    }
+    let (first, count) = match ids {
+        Some(given) => given,
+        None => chosen(users, groups),
+    };
+    let blocks = count.checked_div(BLOCK).unwrap_or(0);
+    let whole = |what: &str| PolicyError {
+        file: FILE,
+        line: 0,
+        what: what.to_owned(),
+    };
+    if blocks == 0 || first < 65536 || u64::from(first).saturating_add(u64::from(count)) > u64::from(HIGHEST) {
+        return Err(whole("the ids given out must be 65552 or more, from 65536 to 2^31-2"));
+    }
+    let clear = |range: &Subordinate| {
+        let mine = range.owner == "root" || range.owner == "0";
+        !overlaps(range.first, range.count, u64::from(LAZARET), 1)
+            && (mine || !overlaps(range.first, range.count, u64::from(first), u64::from(count)))
+    };
+    if !users.iter().chain(groups).all(clear) {
+        return Err(whole(
+            "the ids given out belong to somebody in /etc/subuid or /etc/subgid: say `ids FIRST COUNT` for others",
+        ));
+    }
+    if overlaps(u64::from(LAZARET), 1, u64::from(first), u64::from(count)) {
+        return Err(whole("the ids given out contain 1879048192, which is lazaret's own"));
+    }
+    Ok(Policy {
+        first,
+        blocks,
+        roots,
+        host_root,
+        forwarding,
+    })
+}
+
+/// Root's own range, if it holds a block at least and is the same for users and groups; else the part of ours that is free.
+fn chosen(users: &[Subordinate], groups: &[Subordinate]) -> (u32, u32) {
+    let roots =
+        |r: &&Subordinate| (r.owner == "root" || r.owner == "0") && r.count >= u64::from(BLOCK) && r.first >= 65536;
+    if let Some(own) = users.iter().filter(roots).find(|u| groups.iter().any(|g| g == *u))
+        && let (Ok(first), Ok(count)) = (u32::try_from(own.first), u32::try_from(own.count))
+    {
+        return (first, count);
+    }
+    let mut first = u64::from(OWN_FIRST);
+    let mut taken: Vec<(u64, u64)> = users
+        .iter()
+        .chain(groups)
+        .map(|r| (r.first, r.first.saturating_add(r.count)))
+        .filter(|(_, end)| *end > first)
+        .collect();
+    taken.sort_unstable();
+    let mut end = u64::from(HIGHEST);
+    for (from, to) in taken {
+        if from.saturating_sub(first) >= u64::from(BLOCK) && from > first {
+            end = from;
+            break;
+        }
+        first = first.max(to);
+    }
+    let count = end.saturating_sub(first);
+    (u32::try_from(first).unwrap_or(0), u32::try_from(count).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<Subordinate> {
+        subordinates("/etc/subuid", text).unwrap()
+    }
+
+    #[test]
+    fn gives_out_roots_own_range_if_there_is_one() {
+        let have = ids("user:100000:65536\nroot:1000000:1000000000\n");
+        let policy = parse("", &have, &have).unwrap();
+        assert_eq!((policy.first, policy.blocks), (1_000_000, 15255));
+        assert!(policy.gives(IdBlock::new(1_000_000 + BLOCK).unwrap()));
+        assert!(!policy.gives(IdBlock::new(1_000_001).unwrap()));
+        assert!(!policy.gives(IdBlock::new(1000).unwrap()));
+    }
+
+    #[test]
+    fn gives_out_ids_of_our_own_that_nobody_has() {
+        let policy = parse("", &[], &[]).unwrap();
+        assert_eq!(policy.first, OWN_FIRST);
+        let taken = ids(&format!("somebody:{}:{}\n", OWN_FIRST, BLOCK));
+        let policy = parse("", &taken, &[]).unwrap();
+        assert_eq!(policy.first, OWN_FIRST + BLOCK);
+    }
+
+    #[test]
+    fn refuses_ids_that_somebody_has() {
+        let have = ids("user:2000000:65536\n");
+        assert!(parse("ids 2000000 70000", &have, &[]).is_err());
+        assert!(parse("ids 70000 1000", &[], &[]).is_err());
+        assert!(parse("ids 0 70000", &[], &[]).is_err());
+        assert!(parse("", &ids("user:1879048192:1\n"), &[]).is_err());
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know_with_the_line() {
+        assert_eq!(parse("# comment\nfoo bar", &[], &[]).unwrap_err().line, 2);
+        assert_eq!(parse("forwarding maybe", &[], &[]).unwrap_err().line, 1);
+        assert_eq!(parse("root relative", &[], &[]).unwrap_err().line, 1);
+        assert_eq!(parse("root /a/../etc", &[], &[]).unwrap_err().line, 1);
+        assert!(subordinates("/etc/subuid", "a:b").is_err());
+    }
+
+    #[test]
+    fn a_root_allows_what_lies_below_it_and_no_namesake() {
+        let policy = parse("root /srv/\nroot /opt", &[], &[]).unwrap();
+        assert!(policy.allows_path("/srv") && policy.allows_path("/srv/a") && policy.allows_path("/opt/x"));
+        assert!(!policy.allows_path("/srvx") && !policy.allows_path("/"));
+    }
+}

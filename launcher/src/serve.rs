@@ -1,0 +1,124 @@
+//! Receives a request of `lazaret`, has it judged, acts, replies. The only match on the request enum.
+
+use crate::clear;
+use crate::enter;
+use crate::host::Host;
+use crate::judge;
+use crate::open;
+use crate::start::{self, Given};
+use std::os::fd::{AsFd, OwnedFd};
+use sys::channel::{Channel, ChannelError};
+use wire::Failure;
+use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
+
+/// Serves until `lazaret` is gone; then clears away what was tied to it.
+pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
+    let mut tied: Vec<Remains> = Vec::new();
+    loop {
+        reap();
+        let (reply, descriptors) = match channel.receive() {
+            Ok((request, given)) => match act(host, request, given, &mut tied) {
+                Ok(done) => done,
+                Err(failure) => (Reply::Refused(failure), Vec::new()),
+            },
+            Err(ChannelError::Frame(e)) => {
+                // A peer that cannot speak is not listened to any longer. It may still be told why.
+                let _ = channel.send(&Reply::Refused(Failure::protocol(&e.to_string())), &[]);
+                break;
+            }
+            Err(ChannelError::Closed | ChannelError::Kernel(_)) => break,
+        };
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        if channel.send(&reply, &borrowed).is_err() {
+            break;
+        }
+    }
+    for remains in tied {
+        if let Ok(judged) = judge::clear(&host.policy, remains) {
+            let _ = clear::clear(host, &judged);
+        }
+    }
+}
+
+/// Takes the statuses of children that have ended; the one-shot programs end when their channels do.
+fn reap() {
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+}
+
+type Done = (Reply, Vec<OwnedFd>);
+
+fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remains>) -> Result<Done, Failure> {
+    let policy = &host.policy;
+    match request {
+        Request::Directories { run, definitions, data } => {
+            let run = open::own_directory(Directory::Run, run.as_str())?;
+            let definitions = open::own_directory(Directory::Definitions, definitions.as_str())?;
+            let data = open::own_directory(Directory::Data, data.as_str())?;
+            Ok((Reply::Directories, vec![run, definitions, data]))
+        }
+        Request::Open(path) => {
+            let named = judge::named_file(&host.arguments, path.as_str())?;
+            Ok((Reply::File, vec![open::named(named.get())?]))
+        }
+        Request::Start {
+            plan,
+            passed,
+            tied: tie,
+        } => {
+            let judged = judge::start(policy, *plan)?;
+            let mut state = given;
+            let streams = if passed {
+                Some(state.split_off(4.min(state.len())))
+            } else {
+                None
+            };
+            let remains = judged.get().remains();
+            match start::start(host, &judged, Given { state, streams }) {
+                Ok(reply) => {
+                    if tie {
+                        tied.push(remains);
+                    }
+                    Ok((reply, Vec::new()))
+                }
+                Err(failure) => {
+                    clear::clear(host, &judge::clear(policy, remains)?)?;
+                    Err(failure)
+                }
+            }
+        }
+        Request::Enter {
+            name,
+            block,
+            command,
+            streams,
+        } => {
+            let block = judge::enter(policy, block)?;
+            let socket = enter::enter(host, &name, &block, command, streams, &given)?;
+            Ok((Reply::Entering, vec![socket]))
+        }
+        Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
+        Request::Clear(remains) => {
+            tied.retain(|t| t.name != remains.name);
+            clear::clear(host, &judge::clear(policy, remains)?).map(|()| (Reply::Done, Vec::new()))
+        }
+        Request::Hierarchies => {
+            let hierarchies = host.groups()?.into_iter().map(|g| g.hierarchy).collect();
+            Ok((Reply::Hierarchies(hierarchies), Vec::new()))
+        }
+        Request::Policy => {
+            let host_root = policy.host_root.clone();
+            let told = HostPolicy {
+                first: policy.first,
+                blocks: policy.blocks,
+                host_root,
+                forwarding: policy.forwarding,
+            };
+            Ok((Reply::Policy(told), Vec::new()))
+        }
+    }
+}

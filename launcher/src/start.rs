@@ -1,0 +1,379 @@
+//! One start, from the judged plan to a container that is kept. What needs no other's result is sent at once, so that the programs work
+//! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
+
+use crate::expect;
+use crate::groups::{self, Group};
+use crate::host::Host;
+use crate::judge::{Judged, Start};
+use crate::open;
+use crate::piece::Piece;
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::cgroupd::Controller;
+use wire::init::Stream;
+use wire::launcher::{Opened, Reply};
+use wire::mountd::Mount;
+use wire::{Failure, Program, cgroupd, devd, fused, idmapd, ids, init, mountd, netd, supervisor};
+
+/// What `lazaret` sends with a start.
+#[derive(Debug)]
+pub struct Given {
+    /// Lock file, control socket, exit record, log ring, in this order.
+    pub state: Vec<OwnedFd>,
+    /// One for each passed stream, or none: then a pipe to the supervisor is made.
+    pub streams: Option<Vec<OwnedFd>>,
+}
+
+struct Sources {
+    /// For each mount, the descriptors that it is made from, without the user namespace.
+    from: Vec<Option<OwnedFd>>,
+    /// The mounts, with id-mapping taken out where the files carry mapped ids already.
+    mounts: Vec<Mount>,
+    /// `/dev/fuse`, for the server.
+    fuse: Option<OwnedFd>,
+}
+
+fn sources(start: &Start) -> Result<Sources, Failure> {
+    let mut found = Sources {
+        from: Vec::new(),
+        mounts: Vec::new(),
+        fuse: None,
+    };
+    for planned in &start.mounts {
+        let mut mount = planned.mount.clone();
+        let from = match (&planned.from, &mount) {
+            (Opened::Nothing, _) => None,
+            (Opened::HostRoot, _) => Some(open::place("/")?.fd),
+            (Opened::Path { path, writable }, _) => {
+                let place = open::place(path.as_str())?;
+                let shifted = open::already_shifted(&place, &start.container.uid_map);
+                if *writable && !shifted {
+                    open::closed_to_others(path.as_str(), &place)?;
+                }
+                if let (Mount::Tree { idmapped, .. }, true) = (&mut mount, shifted) {
+                    *idmapped = false;
+                }
+                Some(place.fd)
+            }
+            (Opened::Device, Mount::Node(device)) => Some(open::node(device.name())?),
+            (Opened::Device, _) => {
+                let fuse = open::file("/dev/fuse", true)?;
+                let copy = fuse
+                    .try_clone()
+                    .map_err(|_| Failure::kernel("copy a descriptor", nix::errno::Errno::EMFILE as i32))?;
+                found.fuse = Some(copy);
+                Some(fuse)
+            }
+        };
+        found.from.push(from);
+        found.mounts.push(mount);
+    }
+    Ok(found)
+}
+
+const fn mapped(mount: &Mount) -> bool {
+    matches!(mount, Mount::Tree { idmapped: true, .. })
+}
+
+impl Sources {
+    fn pick(&self, idmapped: bool) -> Vec<usize> {
+        self.mounts
+            .iter()
+            .enumerate()
+            .filter(|(_, m)| mapped(m) == idmapped)
+            .map(|(i, _)| i)
+            .collect()
+    }
+
+    fn request<'a>(
+        &'a self,
+        which: &[usize],
+        namespace: Option<BorrowedFd<'a>>,
+    ) -> (mountd::Request, Vec<BorrowedFd<'a>>) {
+        let chosen: Vec<Mount> = which.iter().filter_map(|i| self.mounts.get(*i)).cloned().collect();
+        let mut descriptors = Vec::new();
+        for index in which {
+            descriptors.extend(self.from.get(*index).and_then(Option::as_ref).map(AsFd::as_fd));
+            descriptors.extend(namespace);
+        }
+        (mountd::Request::Make(chosen), descriptors)
+    }
+}
+
+type Mountd = Piece<mountd::Request, mountd::Reply>;
+type Init = Piece<init::Request, init::Reply>;
+
+fn collect(mountd: &Mountd, which: &[usize], into: &mut [Option<OwnedFd>]) -> Result<(), Failure> {
+    let made = expect!(mountd, mountd, (mountd::Reply::Made(_), made) => made);
+    if made.len() != which.len() {
+        return Err(mountd.confused());
+    }
+    for (index, fd) in which.iter().zip(made) {
+        if let Some(slot) = into.get_mut(*index) {
+            *slot = Some(fd);
+        }
+    }
+    Ok(())
+}
+
+/// The payload's streams: the caller's own, or a pipe to the supervisor's log.
+struct Streams {
+    passed: Vec<OwnedFd>,
+    log: Option<OwnedFd>,
+}
+
+fn streams(host: &Host, container: &init::Container, given: Option<Vec<OwnedFd>>) -> Result<Streams, Failure> {
+    if let Some(passed) = given {
+        return Ok(Streams { passed, log: None });
+    }
+    let fail = |e: nix::errno::Errno| Failure::kernel("make the log's pipe", e as i32);
+    if !container.streams.contains(&Stream::Passed) {
+        return Ok(Streams {
+            passed: Vec::new(),
+            log: None,
+        });
+    }
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(fail)?;
+    let mut passed = Vec::new();
+    for (number, _) in container
+        .streams
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| **s == Stream::Passed)
+    {
+        let from = if number == 0 {
+            host.programs.null()
+        } else {
+            write.as_fd()
+        };
+        passed.push(from.try_clone_to_owned().map_err(|_| fail(nix::errno::Errno::EMFILE))?);
+    }
+    Ok(Streams {
+        passed,
+        log: Some(read),
+    })
+}
+
+fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    list.iter().map(AsFd::as_fd).collect()
+}
+
+/// Starts the container. On failure whatever was started still has to be cleared away: see `clear`.
+pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
+    let start = start.get();
+    let groups = groups::all(&host.mountinfo()?)?;
+    let sources = sources(start)?;
+    let (plain, shifted) = (sources.pick(false), sources.pick(true));
+
+    let cgroupd = host.cgroupd(start.block, &groups)?;
+    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
+    let make = cgroupd::Request::Make {
+        name: start.name.clone(),
+        hierarchies,
+        limits: start.limits.clone(),
+    };
+    cgroupd.send(&make, &[])?;
+
+    let init: Init = host.piece(Program::Init, start.block)?;
+    let streams = streams(host, &start.container, given.streams)?;
+    init.send(
+        &init::Request::Begin(start.container.clone()),
+        &borrowed(&streams.passed),
+    )?;
+    drop(streams.passed);
+
+    let mountd: Mountd = host.piece(Program::Mountd, start.block)?;
+    let (request, descriptors) = sources.request(&plain, None);
+    mountd.send(&request, &descriptors)?;
+
+    let idmapd: Piece<idmapd::Request, idmapd::Reply> = host.piece(Program::Idmapd, start.block)?;
+    let needs_netd = !start.links.is_empty() || start.protect.is_some();
+    let netd = if needs_netd {
+        Some(host.piece::<netd::Request, netd::Reply>(Program::Netd, start.block)?)
+    } else {
+        None
+    };
+    let forward = start.protect.as_ref().is_some_and(|(_, forward)| *forward);
+    if let (Some(netd), true) = (&netd, forward) {
+        let switches = [
+            open::file("/proc/sys/net/ipv4/ip_forward", true)?,
+            open::file("/proc/sys/net/ipv6/conf/all/forwarding", true)?,
+        ];
+        netd.send(&netd::Request::Forward, &borrowed(&switches))?;
+    }
+    let devd = host.devd(start.block, &groups)?;
+    let fused = if start.meminfo {
+        Some(host.piece::<fused::Request, fused::Reply>(Program::Fused, start.block)?)
+    } else {
+        None
+    };
+    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.piece(Program::Supervisor, start.block)?;
+
+    // The outer user namespace and its maps; then everything that needs them.
+    let outer = expect!(init, init, (init::Reply::Unshared, fds) => fds);
+    let maps = idmapd::Request::WriteMaps {
+        uid: start.container.uid_map.clone(),
+        gid: start.container.gid_map.clone(),
+    };
+    let process = open::proc_directory(init.pid)?;
+    idmapd.send(&maps, &[process.as_fd()])?;
+    expect!(idmapd, idmapd, (idmapd::Reply::Mapped, _) => ());
+    init.send(&init::Request::Mapped, &[])?;
+    if !shifted.is_empty() {
+        let (request, descriptors) = sources.request(&shifted, outer.first().map(AsFd::as_fd));
+        mountd.send(&request, &descriptors)?;
+    }
+
+    // Limits and device rules are in force before the first process joins.
+    expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
+    let owner = if start.container.cgroup_writable {
+        ids::outside(&start.container.uid_map, 0).unwrap_or(0)
+    } else {
+        0
+    };
+    allow(&devd, &groups, start)?;
+    let members = groups::payload(&groups, &start.name, owner)?;
+    expect!(devd, devd, (devd::Reply::InForce, _) => ());
+    let count = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
+    init.send(&init::Request::Join(count), &borrowed(&members))?;
+
+    let mut mounts: Vec<Option<OwnedFd>> = sources.mounts.iter().map(|_| None).collect();
+    collect(&mountd, &plain, &mut mounts)?;
+    if let Some(fused) = &fused {
+        let (source, files) = groups::memory(&groups, &start.name)?;
+        let mut descriptors: Vec<BorrowedFd<'_>> = sources.fuse.iter().map(AsFd::as_fd).collect();
+        descriptors.extend(borrowed(&files));
+        let owner = |map| ids::outside(map, 0).unwrap_or(0);
+        let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
+        fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
+    }
+    let born = expect!(init, init, (init::Reply::Born, fds) => fds);
+    let [_inner, network, rtnetlink, first] = born.as_slice() else {
+        return Err(init.confused());
+    };
+    if let (Some(netd), false) = (&netd, start.links.is_empty()) {
+        netd.send(
+            &netd::Request::Connect(start.links.clone()),
+            &[network.as_fd(), rtnetlink.as_fd()],
+        )?;
+    }
+    if let (Some(netd), Some((firewall, _))) = (&netd, &start.protect) {
+        netd.send(&netd::Request::Protect(firewall.clone()), &[])?;
+    }
+    if !shifted.is_empty() {
+        collect(&mountd, &shifted, &mut mounts)?;
+    }
+    let mounts: Vec<OwnedFd> = mounts.into_iter().flatten().collect();
+    let count = u16::try_from(mounts.len()).map_err(|_| Failure::bug("count the mounts"))?;
+    init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
+    drop(mounts);
+
+    let (mut changed, mut firewall) = (false, None);
+    if let Some(netd) = &netd {
+        if forward {
+            changed = expect!(netd, netd, (netd::Reply::Forwarding { v4_changed, v6_changed }, _) => v4_changed || v6_changed);
+        }
+        if !start.links.is_empty() {
+            expect!(netd, netd, (netd::Reply::Connected, _) => ());
+        }
+        if start.protect.is_some() {
+            firewall = expect!(netd, netd, (netd::Reply::Protected, fds) => fds.into_iter().next());
+        }
+    }
+    if let Some(fused) = &fused {
+        expect!(fused, fused, (fused::Reply::Serving, _) => ());
+    }
+    let living = [Some(init.pid), Some(keeper.pid), fused.as_ref().map(|f| f.pid)];
+    living
+        .iter()
+        .flatten()
+        .try_for_each(|pid| groups::keep(&groups, *pid))?;
+    init.send(&init::Request::Execute, &[])?;
+    let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
+    let kept = Kept {
+        given: given.state,
+        firewall,
+        log: streams.log,
+        fused: fused.as_ref().map(|f| f.pid),
+        running,
+    };
+    keep(start, &keeper, &init, first, kept)?;
+    Ok(Reply::Started {
+        pid1: pid_of(first),
+        init: number(init.pid),
+        supervisor: number(keeper.pid),
+        fused: fused.map_or(0, |f| number(f.pid)),
+        forwarding_changed: changed,
+    })
+}
+
+fn allow(devd: &Piece<devd::Request, devd::Reply>, groups: &[Group], start: &Start) -> Result<(), Failure> {
+    let name = start.name.as_str();
+    if let Some(group) = groups.iter().find(|g| g.hierarchy.unified) {
+        let directory = groups::directory(group, &[name])?;
+        return devd.send(&devd::Request::Attach(start.rules.clone()), &[directory.as_fd()]);
+    }
+    let group = groups
+        .iter()
+        .find(|g| g.hierarchy.controllers.contains(&Controller::Devices));
+    let group = group
+        .ok_or_else(|| Failure::caller("limit devices: this host has neither cgroup2 nor the devices controller"))?;
+    let files = groups::device_files(group, &start.name)?;
+    devd.send(&devd::Request::Write(start.rules.clone()), &borrowed(&files))
+}
+
+struct Kept {
+    given: Vec<OwnedFd>,
+    firewall: Option<OwnedFd>,
+    log: Option<OwnedFd>,
+    fused: Option<Pid>,
+    running: Vec<OwnedFd>,
+}
+
+fn keep(
+    start: &Start,
+    keeper: &Piece<supervisor::Request, supervisor::Reply>,
+    init: &Init,
+    first: &OwnedFd,
+    kept: Kept,
+) -> Result<(), Failure> {
+    let fail = |e: nix::errno::Errno| Failure::kernel("open a pidfd", e as i32);
+    let outer = sys::process::pidfd(init.pid).map_err(fail)?;
+    let fused = kept.fused.map(sys::process::pidfd).transpose().map_err(fail)?;
+    let (namespaces, masters) = kept
+        .running
+        .split_at_checked(init::NAMESPACES)
+        .ok_or_else(|| init.confused())?;
+    let mut descriptors = borrowed(&kept.given);
+    descriptors.extend([init.channel.as_fd(), first.as_fd(), outer.as_fd()]);
+    descriptors.extend(borrowed(namespaces));
+    descriptors.extend(kept.firewall.iter().map(AsFd::as_fd));
+    descriptors.extend(kept.log.iter().map(AsFd::as_fd));
+    descriptors.extend(fused.iter().map(AsFd::as_fd));
+    descriptors.extend(borrowed(masters));
+    let request = supervisor::Request::Keep {
+        name: start.name.clone(),
+        client: ids::LAZARET,
+        pid1: pid_of(first),
+        init: number(init.pid),
+        firewall: kept.firewall.is_some(),
+        log_pipe: kept.log.is_some(),
+        fused: kept.fused.map_or(0, number),
+        consoles: start.container.consoles,
+    };
+    keeper.send(&request, &descriptors)?;
+    expect!(keeper, supervisor, (supervisor::Reply::Keeping, _) => ());
+    Ok(())
+}
+
+fn number(pid: Pid) -> u32 {
+    u32::try_from(pid.as_raw()).unwrap_or(0)
+}
+
+/// The pid behind a pidfd, as `/proc/self/fdinfo` gives it (pidfd_open(2)).
+fn pid_of(pidfd: &OwnedFd) -> u32 {
+    use std::os::fd::AsRawFd;
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("Pid:"));
+    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+}
