@@ -6,7 +6,7 @@ use super::cpuset::CpuSet;
 use super::identity::Uuid;
 use super::interface::Interface;
 use wire::init::{Afterwards, Path};
-use wire::{ContainerName, IdRange, Text};
+use wire::{ContainerName, IdRange, LinkName, Text};
 
 /// Text of one argument or value; short enough that `NAME=value` still fits the 32768 bytes of [`wire::init::Command`].
 pub type Value = Text<32000>;
@@ -59,8 +59,18 @@ pub struct Domain {
 impl Domain {
     /// The filesystem whose target is `/`; without one the host's own root is meant.
     pub fn root(&self) -> Option<&Filesystem> {
-        self.filesystems.iter().find(|f| f.target.as_str() == "/")
+        self.filesystems.iter().find(|f| f.is_at("/"))
     }
+}
+
+/// The names that interfaces have inside, in their order: their own, or `eth0`, `eth1`, ..., which counts only those without one.
+pub fn guest_names(interfaces: &[Interface]) -> Vec<LinkName> {
+    let mut unnamed = 0u32..;
+    let name = |i: &Interface| match &i.guest {
+        Some(name) => Some(name.clone()),
+        None => unnamed.next().and_then(|n| LinkName::new(&format!("eth{n}")).ok()),
+    };
+    interfaces.iter().filter_map(name).collect()
 }
 
 /// `memtune`, in KiB.
@@ -158,10 +168,17 @@ pub struct IdMap {
 pub struct Filesystem {
     /// Type and source.
     pub source: Source,
-    /// `target@dir`: an absolute path inside, without a trailing slash.
+    /// `target@dir`: an absolute path inside.
     pub target: Path,
     /// `readonly`
     pub read_only: bool,
+}
+
+impl Filesystem {
+    /// Whether its target is this path, however many slashes and dots either is written with.
+    pub fn is_at(&self, path: &str) -> bool {
+        std::path::Path::new(self.target.as_str()) == std::path::Path::new(path)
+    }
 }
 
 /// Where the files of a [`Filesystem`] come from.

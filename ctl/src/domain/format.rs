@@ -1,0 +1,249 @@
+//! Prints a domain as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
+
+use super::interface::{Address, Attached, Interface, LinkState, Route, family};
+use super::model::{Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source};
+use super::xml::Writer;
+use wire::IdRange;
+use wire::init::Then;
+
+/// The canonical document of a definition.
+pub fn format(domain: &Domain) -> String {
+    document(domain, None)
+}
+
+/// The document of a container that runs: the same, with its number.
+pub fn format_live(domain: &Domain, id: u32) -> String {
+    document(domain, Some(id))
+}
+
+fn document(domain: &Domain, id: Option<u32>) -> String {
+    let mut writer = Writer::default();
+    let id = id.map(|id| id.to_string());
+    writer.element("domain", &[("type", Some("lxc")), ("id", id.as_deref())], |w| {
+        general(w, domain);
+        os(w, &domain.os);
+        if let Some(map) = &domain.idmap {
+            idmap(w, map);
+        }
+        features(w, domain);
+        w.empty("clock", &[("offset", Some("utc"))]);
+        w.leaf("on_poweroff", &[], then(domain.afterwards.poweroff));
+        w.leaf("on_reboot", &[], then(domain.afterwards.reboot));
+        w.leaf("on_crash", &[], then(domain.afterwards.crash));
+        devices(w, domain);
+        if domain.seclabel_none {
+            w.empty("seclabel", &[("type", Some("none"))]);
+        }
+    });
+    writer.finish()
+}
+
+const fn then(then: Then) -> &'static str {
+    match then {
+        Then::End => "destroy",
+        Then::Restart => "restart",
+    }
+}
+
+fn general(w: &mut Writer, domain: &Domain) {
+    w.leaf("name", &[], domain.name.as_str());
+    optional(w, "uuid", domain.uuid);
+    optional(w, "title", domain.title.as_ref());
+    optional(w, "description", domain.description.as_ref());
+    size(w, "memory", Some(domain.memory));
+    size(w, "currentMemory", Some(domain.current_memory));
+    if domain.memtune != Memtune::default() {
+        w.element("memtune", &[], |w| {
+            size(w, "hard_limit", domain.memtune.hard_limit);
+            size(w, "soft_limit", domain.memtune.soft_limit);
+            size(w, "swap_hard_limit", domain.memtune.swap_hard_limit);
+        });
+    }
+    let cpuset = domain.vcpu.cpuset.as_ref().map(ToString::to_string);
+    let attributes = [("placement", Some("static")), ("cpuset", cpuset.as_deref())];
+    w.leaf("vcpu", &attributes, &domain.vcpu.count.to_string());
+    if domain.cputune != Cputune::default() {
+        w.element("cputune", &[], |w| {
+            optional(w, "shares", domain.cputune.shares);
+            optional(w, "period", domain.cputune.period);
+            optional(w, "quota", domain.cputune.quota);
+        });
+    }
+    if let Some(partition) = &domain.partition {
+        w.element("resource", &[], |w| w.leaf("partition", &[], partition.as_str()));
+    }
+}
+
+fn optional(w: &mut Writer, name: &str, value: Option<impl ToString>) {
+    if let Some(value) = value {
+        w.leaf(name, &[], &value.to_string());
+    }
+}
+
+fn size(w: &mut Writer, name: &str, kib: Option<u64>) {
+    if let Some(kib) = kib {
+        w.leaf(name, &[("unit", Some("KiB"))], &kib.to_string());
+    }
+}
+
+fn os(w: &mut Writer, os: &Os) {
+    w.element("os", &[], |w| {
+        w.leaf("type", &[("arch", os.arch.map(|a| a.name()))], "exe");
+        w.leaf("init", &[], os.init.as_str());
+        for argument in &os.initargs {
+            w.leaf("initarg", &[], argument.as_str());
+        }
+        for variable in &os.initenv {
+            w.leaf(
+                "initenv",
+                &[("name", Some(variable.name.as_str()))],
+                variable.value.as_str(),
+            );
+        }
+        optional(w, "initdir", os.initdir.as_ref());
+        optional(w, "inituser", os.inituser.as_ref());
+        optional(w, "initgroup", os.initgroup.as_ref());
+        optional(w, "cmdline", os.cmdline.as_ref());
+    });
+}
+
+fn idmap(w: &mut Writer, map: &IdMap) {
+    let range = |w: &mut Writer, kind: &str, range: &IdRange| {
+        let [start, target, count] = [range.inside, range.outside, range.count].map(|n| n.to_string());
+        w.empty(
+            kind,
+            &[
+                ("start", Some(&start)),
+                ("target", Some(&target)),
+                ("count", Some(&count)),
+            ],
+        );
+    };
+    w.element("idmap", &[], |w| {
+        map.uid.iter().for_each(|r| range(w, "uid", r));
+        map.gid.iter().for_each(|r| range(w, "gid", r));
+    });
+}
+
+/// libvirt leaves out a `capabilities` that says no more than its absence would.
+fn features(w: &mut Writer, domain: &Domain) {
+    let said = domain.capabilities != super::Capabilities::default();
+    if !domain.privnet && !said {
+        return;
+    }
+    w.element("features", &[], |w| {
+        if domain.privnet {
+            w.empty("privnet", &[]);
+        }
+        let policy = [("policy", Some(domain.capabilities.policy.name()))];
+        if said && domain.capabilities.states.is_empty() {
+            w.empty("capabilities", &policy);
+        } else if said {
+            w.element("capabilities", &policy, |w| {
+                for (capability, on) in &domain.capabilities.states {
+                    w.empty(capability.name(), &[("state", Some(if *on { "on" } else { "off" }))]);
+                }
+            });
+        }
+    });
+}
+
+fn devices(w: &mut Writer, domain: &Domain) {
+    let none = domain.emulator.is_none() && domain.filesystems.is_empty() && domain.interfaces.is_empty();
+    if none && domain.consoles == 0 {
+        return w.empty("devices", &[]);
+    }
+    w.element("devices", &[], |w| {
+        optional(w, "emulator", domain.emulator.as_ref());
+        domain.filesystems.iter().for_each(|f| filesystem(w, f));
+        domain.interfaces.iter().for_each(|i| interface(w, i));
+        for port in 0..domain.consoles {
+            w.element("console", &[("type", Some("pty"))], |w| {
+                w.empty("target", &[("type", Some("lxc")), ("port", Some(&port.to_string()))]);
+            });
+        }
+    });
+}
+
+fn filesystem(w: &mut Writer, filesystem: &Filesystem) {
+    let kind = match filesystem.source {
+        Source::Mount(_) => "mount",
+        Source::Bind(_) => "bind",
+        Source::Ram(_) => "ram",
+    };
+    w.element(
+        "filesystem",
+        &[("type", Some(kind)), ("accessmode", Some("passthrough"))],
+        |w| {
+            match &filesystem.source {
+                Source::Mount(dir) | Source::Bind(dir) => w.empty("source", &[("dir", Some(dir.as_str()))]),
+                Source::Ram(kib) => w.empty("source", &[("usage", Some(&kib.to_string())), ("units", Some("KiB"))]),
+            }
+            w.empty("target", &[("dir", Some(filesystem.target.as_str()))]);
+            if filesystem.read_only {
+                w.empty("readonly", &[]);
+            }
+        },
+    );
+}
+
+fn interface(w: &mut Writer, interface: &Interface) {
+    let kind = match interface.attached {
+        Attached::Network(_) => "network",
+        Attached::Bridge(_) => "bridge",
+        Attached::Ethernet(_) => "ethernet",
+    };
+    w.element("interface", &[("type", Some(kind))], |w| {
+        if let Some(mac) = interface.mac {
+            w.empty("mac", &[("address", Some(&mac.to_string()))]);
+        }
+        match &interface.attached {
+            Attached::Network(name) => w.empty("source", &[("network", Some(name))]),
+            Attached::Bridge(name) => w.empty("source", &[("bridge", Some(name.as_str()))]),
+            Attached::Ethernet(addresses) if addresses.is_empty() => {}
+            Attached::Ethernet(addresses) => w.element("source", &[], |w| addresses.iter().for_each(|a| address(w, a))),
+        }
+        interface.addresses.iter().for_each(|a| address(w, a));
+        interface.routes.iter().for_each(|r| route(w, r));
+        for (name, dev) in [("target", &interface.target), ("guest", &interface.guest)] {
+            if let Some(dev) = dev {
+                w.empty(name, &[("dev", Some(dev.as_str()))]);
+            }
+        }
+        if let Some(state) = interface.link {
+            w.empty(
+                "link",
+                &[("state", Some(if state == LinkState::Up { "up" } else { "down" }))],
+            );
+        }
+    });
+}
+
+fn address(w: &mut Writer, given: &Address) {
+    let (address, prefix) = (given.address.to_string(), given.prefix.map(|p| p.to_string()));
+    let peer = given.peer.map(|p| p.to_string());
+    w.empty(
+        "ip",
+        &[
+            ("address", Some(&address)),
+            ("family", Some(family(given.address))),
+            ("prefix", prefix.as_deref()),
+            ("peer", peer.as_deref()),
+        ],
+    );
+}
+
+fn route(w: &mut Writer, route: &Route) {
+    let (address, prefix) = (route.destination.to_string(), route.prefix.map(|p| p.to_string()));
+    let (gateway, metric) = (route.gateway.to_string(), route.metric.map(|m| m.to_string()));
+    w.empty(
+        "route",
+        &[
+            ("family", Some(family(route.destination))),
+            ("address", Some(&address)),
+            ("prefix", prefix.as_deref()),
+            ("gateway", Some(&gateway)),
+            ("metric", metric.as_deref()),
+        ],
+    );
+}

@@ -1,0 +1,132 @@
+//! From the tree of a document to a [`Domain`]: every element and attribute is known, or the document is refused. Pure.
+
+mod devices;
+mod interface;
+mod os;
+mod resources;
+mod security;
+
+#[cfg(test)]
+mod tests;
+
+use super::error::{Fault, ParseError};
+use super::identity::Uuid;
+use super::model::Domain;
+use super::units::number;
+use super::xml::{Element, Given, Parts, read};
+use wire::init::{Afterwards, Path, Then};
+use wire::{ContainerName, Text};
+
+/// Reads a domain document; `file` is the name under which errors speak of it. A document of more than [`super::MAX_BYTES`] is refused.
+pub fn parse(bytes: &[u8], file: &str) -> Result<Domain, ParseError> {
+    read(bytes).and_then(root).map_err(|fault| fault.of(file))
+}
+
+fn root(element: Element) -> Result<Domain, Fault> {
+    if element.name != "domain" {
+        let what = format!(
+            "the root element is <{}>, not <domain>",
+            super::error::shown_name(&element.name)
+        );
+        return Err(Fault::new(element.line, what));
+    }
+    element.read(domain)
+}
+
+fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
+    parts.required("type")?.only("lxc")?;
+    // What `dumpxml` prints of a container that runs may be defined again: its number then is no part of the definition.
+    if let Some(id) = parts.attribute("id") {
+        id.read("a number", |v| number(v, 0, u32::MAX))?;
+    }
+    let name = parts.leaf("name")?.ok_or_else(|| parts.lacks("name"))?;
+    let (memory, current_memory) = resources::memory(parts)?;
+    let devices = parts
+        .child("devices")?
+        .map(|e| e.read(devices::devices))
+        .transpose()?
+        .unwrap_or_default();
+    let (privnet, capabilities) = parts
+        .child("features")?
+        .map(|e| e.read(security::features))
+        .transpose()?
+        .unwrap_or_default();
+    Ok(Domain {
+        name: name.try_read(ContainerName::new)?,
+        uuid: parts.leaf("uuid")?.map(|v| v.read("a uuid", Uuid::parse)).transpose()?,
+        title: parts.leaf("title")?.map(title).transpose()?.filter(|t| !t.is_empty()),
+        description: parts.leaf("description")?.map(|v| v.value).filter(|t| !t.is_empty()),
+        memory,
+        current_memory,
+        memtune: resources::memtune(parts, memory)?,
+        vcpu: resources::vcpu(parts)?,
+        cputune: resources::cputune(parts)?,
+        partition: partition(parts)?,
+        os: parts.child("os")?.ok_or_else(|| parts.lacks("os"))?.read(os::os)?,
+        idmap: parts.child("idmap")?.map(security::idmap).transpose()?,
+        privnet,
+        capabilities,
+        afterwards: afterwards(parts)?,
+        emulator: devices.emulator,
+        filesystems: devices.filesystems,
+        interfaces: devices.interfaces,
+        consoles: devices.consoles,
+        seclabel_none: security::seclabel(parts)?,
+    })
+}
+
+fn title(given: Given) -> Result<String, Fault> {
+    if given.value.contains(['\n', '\r']) {
+        return Err(given.fault("has more than one line"));
+    }
+    Ok(given.value)
+}
+
+fn partition(parts: &mut Parts) -> Result<Option<Path>, Fault> {
+    let Some(resource) = parts.child("resource")? else {
+        return Ok(None);
+    };
+    resource.read(|parts| parts.leaf("partition")?.map(|v| absolute(&v)).transpose())
+}
+
+/// Also checks `clock`, of which only `utc` is known and nothing is kept.
+fn afterwards(parts: &mut Parts) -> Result<Afterwards, Fault> {
+    if let Some(clock) = parts.child("clock")? {
+        clock.read(|parts| parts.required("offset")?.only("utc"))?;
+    }
+    let mut action = |name, missing| {
+        let given = parts.leaf(name)?;
+        given.map_or(Ok(missing), |v| {
+            v.read("\"destroy\" or \"restart\", which alone are supported", then)
+        })
+    };
+    Ok(Afterwards {
+        poweroff: action("on_poweroff", Then::End)?,
+        reboot: action("on_reboot", Then::Restart)?,
+        crash: action("on_crash", Then::End)?,
+    })
+}
+
+fn then(word: &str) -> Option<Then> {
+    match word {
+        "destroy" => Some(Then::End),
+        "restart" => Some(Then::Restart),
+        _ => None,
+    }
+}
+
+/// A path from the root.
+fn absolute(given: &Given) -> Result<Path, Fault> {
+    if !given.value.starts_with('/') {
+        return given.read("a path that begins with '/'", |_| None);
+    }
+    text(given)
+}
+
+/// Text that is not empty and not too long.
+fn text<const MAX: usize>(given: &Given) -> Result<Text<MAX>, Fault> {
+    if given.value.is_empty() {
+        return Err(given.fault("is empty"));
+    }
+    Text::new(&given.value).map_err(|e| given.fault(&format!("is not acceptable: {e}")))
+}

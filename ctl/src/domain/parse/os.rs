@@ -1,0 +1,68 @@
+//! `os`: what is executed, and how. Pure.
+
+use super::{absolute, text};
+use crate::domain::error::Fault;
+use crate::domain::model::{Arch, Os, Variable};
+use crate::domain::xml::{Element, Given, Parts};
+use wire::Text;
+
+/// `os`
+pub fn os(parts: &mut Parts) -> Result<Os, Fault> {
+    let kind = parts.child("type")?.ok_or_else(|| parts.lacks("type"))?;
+    Ok(Os {
+        arch: kind.read(arch)?,
+        init: absolute(&parts.leaf("init")?.ok_or_else(|| parts.lacks("init"))?)?,
+        initargs: parts
+            .children("initarg")
+            .into_iter()
+            .map(|e| text(&e.leaf()?))
+            .collect::<Result<_, _>>()?,
+        initenv: parts
+            .children("initenv")
+            .into_iter()
+            .map(variable)
+            .collect::<Result<_, _>>()?,
+        initdir: parts.leaf("initdir")?.as_ref().map(absolute).transpose()?,
+        inituser: parts.leaf("inituser")?.as_ref().map(account).transpose()?,
+        initgroup: parts.leaf("initgroup")?.as_ref().map(account).transpose()?,
+        cmdline: parts.leaf("cmdline")?.as_ref().map(text).transpose()?,
+    })
+}
+
+fn arch(parts: &mut Parts) -> Result<Option<Arch>, Fault> {
+    parts.text().only("exe")?;
+    let known = |word: &str| [Arch::X86_64, Arch::I686].into_iter().find(|a| a.name() == word);
+    parts
+        .attribute("arch")
+        .map(|v| v.read("\"x86_64\" or \"i686\", which alone are supported", known))
+        .transpose()
+}
+
+fn variable(element: Element) -> Result<Variable, Fault> {
+    element.read(|parts| {
+        let name = parts.required("name")?;
+        if name.value.contains('=') {
+            return Err(name.fault("contains '='"));
+        }
+        Ok(Variable {
+            name: text(&name)?,
+            value: text(&parts.text())?,
+        })
+    })
+}
+
+/// A user or group: a name, or a number that the kernel has, with or without `+`. A name is looked up inside, and so may not hold
+/// what separates the fields of passwd(5).
+fn account(given: &Given) -> Result<Text<256>, Fault> {
+    let number = given.value.strip_prefix('+').unwrap_or(&given.value);
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let bad = if digits {
+        number.parse::<i32>().is_err()
+    } else {
+        given.value.contains([':', '\n', '+', '/'])
+    };
+    if bad {
+        return given.read("a name or a number below 2147483648", |_| None);
+    }
+    text(given)
+}

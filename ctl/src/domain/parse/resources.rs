@@ -1,0 +1,104 @@
+//! Memory and processors. Pure.
+
+use crate::domain::cpuset::CpuSet;
+use crate::domain::error::Fault;
+use crate::domain::model::{Cputune, Memtune, Vcpu};
+use crate::domain::units::{kib, number};
+use crate::domain::xml::{Element, Parts};
+
+/// `memory` and `currentMemory`, in KiB.
+pub fn memory(parts: &mut Parts) -> Result<(u64, u64), Fault> {
+    let memory = size(parts.child("memory")?.ok_or_else(|| parts.lacks("memory"))?)?;
+    let Some(element) = parts.child("currentMemory")? else {
+        return Ok((memory, memory));
+    };
+    let line = element.line;
+    let current = size(element)?;
+    if current > memory {
+        return Err(Fault::new(line, "<currentMemory> is more than <memory>"));
+    }
+    Ok((memory, current))
+}
+
+/// `memtune`; `memory` is the limit where it names none.
+pub fn memtune(parts: &mut Parts, memory: u64) -> Result<Memtune, Fault> {
+    let Some(element) = parts.child("memtune")? else {
+        return Ok(Memtune::default());
+    };
+    element.read(|parts| {
+        let mut limit = |name| parts.child(name)?.map(size).transpose();
+        let tune = Memtune {
+            hard_limit: limit("hard_limit")?,
+            soft_limit: limit("soft_limit")?,
+            swap_hard_limit: limit("swap_hard_limit")?,
+        };
+        if tune
+            .swap_hard_limit
+            .is_some_and(|both| both < tune.hard_limit.unwrap_or(memory))
+        {
+            return Err(parts.fault("<swap_hard_limit> is memory and swap together, and less than the limit on memory"));
+        }
+        Ok(tune)
+    })
+}
+
+fn size(element: Element) -> Result<u64, Fault> {
+    element.read(|parts| {
+        let unit = parts.attribute("unit");
+        let given = parts.text();
+        let size = given.try_read(|v| kib(v, unit.as_ref().map(|u| u.value.as_str())))?;
+        if size == 0 { Err(given.fault("is 0")) } else { Ok(size) }
+    })
+}
+
+/// `vcpu`; without it there is one.
+pub fn vcpu(parts: &mut Parts) -> Result<Vcpu, Fault> {
+    let Some(element) = parts.child("vcpu")? else {
+        return Ok(Vcpu { count: 1, cpuset: None });
+    };
+    element.read(|parts| {
+        if let Some(placement) = parts.attribute("placement") {
+            placement.only("static")?;
+        }
+        let cpuset = parts.attribute("cpuset");
+        Ok(Vcpu {
+            count: parts
+                .text()
+                .read("a number from 1 to 65535", |v| number(v, 1, u16::MAX))?,
+            cpuset: cpuset
+                .map(|v| v.read("a list of processors from 0 to 1023", CpuSet::parse))
+                .transpose()?,
+        })
+    })
+}
+
+/// `cputune`, with the bounds that the kernel and libvirt set.
+pub fn cputune(parts: &mut Parts) -> Result<Cputune, Fault> {
+    let Some(element) = parts.child("cputune")? else {
+        return Ok(Cputune::default());
+    };
+    element.read(|parts| {
+        let mut bounded = |name, least: u64, most: u64| {
+            let read = |v: &str| number(v, least, most);
+            parts
+                .leaf(name)?
+                .map(|v| v.read(&format!("a number from {least} to {most}"), read))
+                .transpose()
+        };
+        let shares = bounded("shares", 2, 262_144)?;
+        let period = bounded("period", 1000, 1_000_000)?;
+        let quota = parts
+            .leaf("quota")?
+            .map(|v| v.read("-1 or a number from 1000 to 17592186044415", quota))
+            .transpose()?;
+        Ok(Cputune { shares, period, quota })
+    })
+}
+
+fn quota(text: &str) -> Option<i64> {
+    if text.trim_ascii() == "-1" {
+        Some(-1)
+    } else {
+        number(text, 1000, 17_592_186_044_415)
+    }
+}

@@ -1,0 +1,98 @@
+//! Id maps, capabilities, the private network and the security label. Pure.
+
+use crate::domain::capability::{Capabilities, Capability, Policy};
+use crate::domain::error::{Fault, shown_name};
+use crate::domain::model::IdMap;
+use crate::domain::units::number;
+use crate::domain::xml::{Element, Parts};
+use wire::IdRange;
+use wire::ids::check_map;
+
+/// `idmap`. Whether host id 0 may be mapped is for the host's policy to say, not for the document's reader.
+pub fn idmap(element: Element) -> Result<IdMap, Fault> {
+    element.read(|parts| {
+        let uid = ranges(parts.children("uid"))?;
+        let gid = ranges(parts.children("gid"))?;
+        if uid.is_empty() || gid.is_empty() {
+            return Err(parts.fault("<idmap> needs both <uid> and <gid>"));
+        }
+        for (kind, map) in [("uid", &uid), ("gid", &gid)] {
+            check_map(map, true).map_err(|e| parts.fault(format!("<{kind}> in <idmap>: {e}")))?;
+        }
+        Ok(IdMap { uid, gid })
+    })
+}
+
+fn ranges(elements: Vec<Element>) -> Result<Vec<IdRange>, Fault> {
+    let mut ranges = elements
+        .into_iter()
+        .map(|e| e.read(range))
+        .collect::<Result<Vec<_>, _>>()?;
+    ranges.sort_by_key(|r| r.inside);
+    Ok(ranges)
+}
+
+fn range(parts: &mut Parts) -> Result<IdRange, Fault> {
+    let mut id = |name| {
+        parts
+            .required(name)?
+            .read("a number below 4294967296", |v| number(v, 0, u32::MAX))
+    };
+    Ok(IdRange {
+        inside: id("start")?,
+        outside: id("target")?,
+        count: id("count")?,
+    })
+}
+
+/// `features`: `privnet`, and `capabilities`.
+pub fn features(parts: &mut Parts) -> Result<(bool, Capabilities), Fault> {
+    let privnet = parts.flag("privnet")?;
+    let capabilities = parts.child("capabilities")?.map(|e| e.read(capabilities)).transpose()?;
+    Ok((privnet, capabilities.unwrap_or_default()))
+}
+
+fn capabilities(parts: &mut Parts) -> Result<Capabilities, Fault> {
+    let policy = parts
+        .attribute("policy")
+        .map(|v| v.read("\"default\", \"allow\" or \"deny\"", policy))
+        .transpose()?;
+    let mut all = Capabilities {
+        policy: policy.unwrap_or_default(),
+        ..Capabilities::default()
+    };
+    for element in parts.all_children() {
+        let (line, name) = (element.line, shown_name(&element.name));
+        let Some(capability) = Capability::named(&element.name) else {
+            return Err(Fault::new(line, format!("<{name}> in <capabilities> is no capability")));
+        };
+        let on = element.read(|parts| parts.required("state")?.read("\"on\" or \"off\"", state))?;
+        if all.states.insert(capability, on).is_some() {
+            return Err(Fault::new(line, format!("<{name}> comes twice in <capabilities>")));
+        }
+    }
+    Ok(all)
+}
+
+fn policy(word: &str) -> Option<Policy> {
+    [Policy::Default, Policy::Allow, Policy::Deny]
+        .into_iter()
+        .find(|p| p.name() == word)
+}
+
+fn state(word: &str) -> Option<bool> {
+    match word {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether `<seclabel type='none'/>` is there; any other label is refused.
+pub fn seclabel(parts: &mut Parts) -> Result<bool, Fault> {
+    let Some(element) = parts.child("seclabel")? else {
+        return Ok(false);
+    };
+    element.read(|parts| parts.required("type")?.only("none"))?;
+    Ok(true)
+}

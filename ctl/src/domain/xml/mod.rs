@@ -1,0 +1,11 @@
+//! XML 1.0 without a document type (<https://www.w3.org/TR/xml/>): bytes to a tree, within limits, and a tree's text back. Pure.
+
+mod element;
+mod reader;
+mod text;
+mod writer;
+
+pub use element::{Element, Given, Parts};
+pub use reader::read;
+pub use text::MAX_BYTES;
+pub use writer::Writer;
