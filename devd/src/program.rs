@@ -100,14 +100,14 @@ mod tests {
         loop {
             let i = program[at];
             let (to, from) = (usize::from(i.registers & 15), usize::from(i.registers >> 4));
-            at += 1;
+            at = at.saturating_add(1);
             match i.code {
                 LOAD_WORD => r[to] = [access_type, major, minor][usize::try_from(i.offset).unwrap() / 4],
                 AND => r[to] &= i.immediate,
                 SHIFT_RIGHT => r[to] = (r[to].cast_unsigned() >> i.immediate).cast_signed(),
                 MOVE => r[to] = i.immediate,
                 MOVE_REGISTER => r[to] = r[from],
-                JUMP_UNLESS_EQUAL if r[to] != i.immediate => at += usize::try_from(i.offset).unwrap(),
+                JUMP_UNLESS_EQUAL if r[to] != i.immediate => at = at.saturating_add(usize::try_from(i.offset).unwrap()),
                 JUMP_UNLESS_EQUAL => {}
                 EXIT => return r[0],
                 other => panic!("unknown instruction {other:#x}"),
