@@ -1,0 +1,201 @@
+//! The default network: containers reach each other, and what lies beyond the host, with the host's own rules as they were.
+
+use std::fs;
+use tests::outside::{HOST_V4, HOST_V6, OUTSIDE_V4, OUTSIDE_V6, Outside};
+use tests::{Host, capture, need_root, skip};
+
+fn detached(host: &Host, word: &str, options: &[&str], shell: &str) -> String {
+    let name = host.name(word);
+    let arguments = host.once_arguments(&[&["-d", "--name", name.as_str(), "--network", "default"], options].concat(), &["sh", "-c", shell]);
+    host.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    name
+}
+
+fn inside(host: &Host, name: &str, shell: &str) -> capture::Outcome {
+    host.run(&["enter", name, "--", "sh", "-c", shell])
+}
+
+fn address(host: &Host, name: &str, family: &str) -> String {
+    let said = inside(host, name, &format!("ip -{family} addr show scope global")).ok().stdout;
+    let word = if family == "4" { "inet " } else { "inet6 " };
+    let line = said.lines().find(|l| l.trim_start().starts_with(word)).unwrap_or_else(|| panic!("no IPv{family} address: {said}"));
+    line.split_whitespace().nth(1).unwrap().split('/').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_inside_is_configured_without_a_client() {
+    need_root!();
+    let host = Host::new();
+    let name = detached(&host, "net", &[], "exec sleep 1000");
+    assert!(address(&host, &name, "4").starts_with("10.209."));
+    assert!(address(&host, &name, "6").starts_with("fd6c:7a72:"));
+    let routes = inside(&host, &name, "ip route; ip -6 route").ok().stdout;
+    assert!(routes.contains("default via 10.209.0.1") && routes.contains("default via fd6c:7a72::1"), "{routes}");
+    let links = inside(&host, &name, "ip link").ok().stdout;
+    assert_eq!(links.lines().filter(|l| l.contains("mtu")).count(), 2, "lo and one more: {links}");
+}
+
+#[test]
+fn two_containers_reach_each_other() {
+    need_root!();
+    let host = Host::new();
+    let server = detached(&host, "server", &[], "while :; do echo answer | nc -l -p 7000; done");
+    let client = detached(&host, "client", &[], "exec sleep 1000");
+    for family in ["4", "6"] {
+        let at = address(&host, &server, family);
+        let said = inside(&host, &client, &format!("for i in 1 2 3 4 5 6 7 8 9 10; do nc -w 5 {at} 7000 < /dev/null && break; sleep 0.3; done"));
+        assert!(said.stdout.contains("answer"), "IPv{family}: {said}");
+    }
+}
+
+#[test]
+fn a_server_beyond_the_host_is_reached_through_nat() {
+    need_root!();
+    let host = Host::new();
+    let mut outside = Outside::new(&host);
+    outside.serve_peer_address(8000);
+    let name = detached(&host, "net", &[], "exec sleep 1000");
+    for (to, from) in [(OUTSIDE_V4, HOST_V4), (OUTSIDE_V6, HOST_V6)] {
+        let said = inside(&host, &name, &format!("nc -w 5 {to} 8000 < /dev/null"));
+        assert!(said.stdout.contains(from), "{to} sees the host's address: {said}");
+    }
+}
+
+#[test]
+fn names_are_resolved_through_the_resolv_conf_inside() {
+    need_root!();
+    if !tests::skip::have("dnsmasq") {
+        skip!("needs dnsmasq");
+    }
+    let host = Host::new();
+    let mut outside = Outside::new(&host);
+    let record = format!("--address=/a-name.test/{OUTSIDE_V4}");
+    outside.serve("dnsmasq", &["--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--bind-interfaces", "--listen-address", OUTSIDE_V4, &record], ":53 ");
+    outside.serve_peer_address(8000);
+    // The host's own name server is the one outside; /etc is the test's own.
+    host.inside("sh", &["-c", &format!("rm -f /etc/resolv.conf; echo nameserver {OUTSIDE_V4} > /etc/resolv.conf")]).ok();
+    let name = detached(&host, "net", &[], "exec sleep 1000");
+    let conf = inside(&host, &name, "cat /etc/resolv.conf").ok().stdout;
+    assert!(conf.contains(OUTSIDE_V4), "{conf}");
+    let said = inside(&host, &name, "nslookup a-name.test");
+    assert!(said.stdout.contains(OUTSIDE_V4), "{said}");
+    let said = inside(&host, &name, "nc -w 5 a-name.test 8000 < /dev/null");
+    assert!(said.stdout.contains(HOST_V4), "{said}");
+}
+
+#[test]
+fn a_published_port_answers_on_the_outside() {
+    need_root!();
+    let host = Host::new();
+    let outside = Outside::new(&host);
+    let name = detached(&host, "web", &["--publish", "8080:80", "--publish", "5353:53/udp"], "while :; do echo tcp answer | nc -l -p 80; done");
+    for at in [HOST_V4, HOST_V6] {
+        let said = capture::until(capture::DEADLINE / 6, || outside.run("nc", &["-N", "-w", "2", at, "8080"]).stdout.contains("tcp answer"));
+        assert!(said, "{at} port 8080: {}", host.inside("nft", &["list", "ruleset"]));
+    }
+    let listening = inside(&host, &name, "echo udp answer | nc -u -l -p 53 -w 3 > /var/tmp/heard 2>/dev/null & sleep 0.2");
+    drop(listening);
+    let _ = outside.run("sh", &["-c", &format!("echo question | nc -u -w 1 {HOST_V4} 5353")]);
+    let heard = capture::until(capture::DEADLINE / 12, || fs::read_to_string(host.image().join("var/tmp/heard")).unwrap_or_default().contains("question"));
+    assert!(heard, "UDP is led inside");
+    // And only what was published.
+    assert!(!outside.run("nc", &["-w", "1", HOST_V4, "81"]).status.success());
+}
+
+#[test]
+fn the_hosts_own_rules_are_untouched_and_a_containers_vanish_with_it() {
+    need_root!();
+    let host = Host::new();
+    let rules = "table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1234 drop; } }";
+    host.inside("nft", &[rules]).ok();
+    let list = || host.inside("nft", &["list", "table", "inet", "mine"]).ok().stdout;
+    let before = (list(), host.inside("nft", &["list", "ruleset"]).ok().stdout);
+    let name = detached(&host, "net", &["--publish", "8080:80"], "exec sleep 1000");
+    assert_eq!(list(), before.0);
+    assert!(host.inside("nft", &["list", "ruleset"]).ok().stdout.contains(&name));
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]);
+    assert_eq!(host.inside("nft", &["list", "ruleset"]).ok().stdout, before.1);
+    host.inside("nft", &["delete", "table", "inet", "mine"]).ok();
+}
+
+#[test]
+fn forwarding_is_turned_on_only_for_nat_and_can_be_forbidden() {
+    need_root!();
+    let host = Host::new();
+    let forward = || host.inside("cat", &["/proc/sys/net/ipv4/ip_forward"]).ok().stdout.trim().to_owned();
+    assert_eq!(forward(), "0");
+    host.once(&["--network", "none"], &["true"]).ok();
+    assert_eq!(forward(), "0");
+    host.policy("forwarding no");
+    let said = host.once(&["--network", "default"], &["true"]);
+    assert!(said.code() == 125 && said.stderr.contains("forward"), "{said}");
+    assert_eq!(forward(), "0");
+    host.policy("");
+    let said = host.once(&["--network", "default"], &["true"]).ok();
+    assert!(said.stderr.contains("forward"), "it is said: {said}");
+    assert_eq!(forward(), "1");
+}
+
+#[test]
+fn a_container_cannot_speak_with_anothers_address() {
+    need_root!();
+    let host = Host::new();
+    let mut outside = Outside::new(&host);
+    outside.serve_peer_address(8000);
+    let name = detached(&host, "liar", &["--cap-add", "net_admin"], "exec sleep 1000");
+    let script = format!("ip addr add 10.209.77.77/16 dev eth0; ip route replace {OUTSIDE_V4} via 10.209.0.1 src 10.209.77.77; nc -w 2 {OUTSIDE_V4} 8000 < /dev/null");
+    let said = inside(&host, &name, &script);
+    assert!(!said.stdout.contains(HOST_V4), "{said}");
+}
+
+#[test]
+fn without_a_network_there_is_a_loopback_only() {
+    need_root!();
+    let host = Host::new();
+    let said = host.once(&["--network", "none"], &["ip", "addr"]).ok().stdout;
+    assert_eq!(said.lines().filter(|l| l.contains("mtu")).count(), 1, "{said}");
+    assert!(said.contains("LOOPBACK,UP") && said.contains("127.0.0.1"), "{said}");
+}
+
+#[test]
+fn the_hosts_network_is_the_hosts() {
+    need_root!();
+    let host = Host::new();
+    host.inside("ip", &["link", "add", "marker0", "type", "dummy"]).ok();
+    let said = host.once(&["--network", "host"], &["ls", "/sys/class/net"]);
+    host.inside("ip", &["link", "del", "marker0"]).ok();
+    assert!(said.stdout.contains("marker0"), "{said}");
+}
+
+#[test]
+fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
+    need_root!();
+    let host = Host::new();
+    host.inside("ip", &["link", "add", "hostbr0", "type", "bridge"]).ok();
+    host.inside("ip", &["addr", "add", "10.77.0.1/24", "dev", "hostbr0"]).ok();
+    host.inside("ip", &["link", "set", "hostbr0", "up"]).ok();
+    let name = host.name("vm");
+    let devices = "<interface type='bridge'><mac address='00:16:3e:0f:ef:8a'/><source bridge='hostbr0'/><ip address='10.77.0.2' family='ipv4' prefix='24'/>\
+        <route family='ipv4' address='0.0.0.0' gateway='10.77.0.1'/><target dev='lztest0'/><guest dev='wan0'/></interface>\
+        <interface type='ethernet'><ip address='10.78.0.2' family='ipv4' prefix='24'/><guest dev='alone0'/></interface>";
+    host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", devices)]).ok();
+    let said = inside(&host, &name, "ip addr; ip route; ping -c 1 -W 5 10.77.0.1").ok().stdout;
+    for word in ["wan0", "00:16:3e:0f:ef:8a", "10.77.0.2/24", "default via 10.77.0.1", "alone0", "10.78.0.2/24", "1 packets received"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(host.inside("ip", &["link", "show", "lztest0"]).ok().stdout.contains("master hostbr0"));
+    host.run(&["destroy", &name]).ok();
+    assert!(host.inside("ip", &["link", "show", "hostbr0"]).status.success(), "a bridge of the host's stays");
+    host.inside("ip", &["link", "del", "hostbr0"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn net_list_tells_of_the_default_network() {
+    need_root!();
+    let host = Host::new();
+    assert!(host.run(&["net-list"]).ok().stdout.contains("default"));
+    let facts = host.run(&["net-list", "--json"]).ok().json();
+    assert!(facts.to_string().contains("default") && facts.to_string().contains("10.209.0.1"), "{facts}");
+}
