@@ -1,0 +1,67 @@
+//! What is accepted, and how it is printed back.
+
+use super::{FULL, document};
+use crate::domain::{Attached, Source, format, format_live, parse};
+use std::net::IpAddr;
+
+#[test]
+fn the_whole_document_comes_back_as_it_was() {
+    let domain = parse(FULL.as_bytes(), "full.xml").unwrap();
+    assert_eq!(format(&domain), FULL);
+    assert_eq!(domain.os.initenv[0].value.as_str(), "1 < 2");
+    assert_eq!(domain.os.inituser.as_ref().unwrap().as_str(), "some&one");
+    assert_eq!(
+        domain.root().unwrap().source,
+        Source::Mount(wire::Text::new("/srv/it's\nhere").unwrap())
+    );
+    let Attached::Ethernet(host) = &domain.interfaces[2].attached else {
+        panic!("{:?}", domain.interfaces[2])
+    };
+    assert_eq!((host[0].address, host[0].prefix()), (IpAddr::from([10, 9, 0, 1]), 30));
+    assert_eq!(
+        domain.interfaces.iter().map(|i| i.is_up()).collect::<Vec<_>>(),
+        [false, true, false]
+    );
+}
+
+#[test]
+fn a_running_document_has_its_number_and_can_be_defined_again() {
+    let domain = parse(FULL.as_bytes(), "full.xml").unwrap();
+    let live = format_live(&domain, 71);
+    assert_eq!(live, FULL.replacen("type='lxc'", "type='lxc' id='71'", 1));
+    let with_tty = live.replacen("<console type='pty'", "<console type='pty' tty='/dev/pts/3'", 1);
+    assert_eq!(parse(with_tty.as_bytes(), "live.xml"), Ok(domain));
+}
+
+#[test]
+fn what_may_be_left_out_has_its_default() {
+    let ram = "<console/><filesystem type='ram'><source usage='1' units='bytes'/><target dir='/x'/></filesystem>";
+    let text = document("<init>/i</init>", "<features><capabilities/></features>", ram);
+    let domain = parse(text.as_bytes(), "a.xml").unwrap();
+    assert_eq!(
+        (domain.current_memory, domain.vcpu.count, domain.consoles),
+        (1024, 1, 1)
+    );
+    assert_eq!((domain.uuid, domain.os.arch), (None, None));
+    assert_eq!(domain.filesystems[0].source, Source::Ram(1));
+    let printed = format(&domain);
+    assert!(
+        printed.contains("<source usage='1' units='KiB'/>") && !printed.contains("features"),
+        "{printed}"
+    );
+    assert_eq!(parse(printed.as_bytes(), "a.xml"), Ok(domain));
+}
+
+#[test]
+fn order_and_units_become_canonical() {
+    let text = "<?xml version=\"1.0\"?><!-- made by hand --><domain type=\"lxc\">
+        <os><init>/i</init><type arch='x86_64'>exe</type></os>
+        <idmap><gid start='5' target='9' count='2'/><uid start='0' target='1000' count='1'/>
+        <gid start='0' target='1000' count='1'/></idmap>
+        <memory unit='MiB'>64</memory><name>a</name><devices/></domain>";
+    let printed = format(&parse(text.as_bytes(), "a.xml").unwrap());
+    let gids = "<gid start='0' target='1000' count='1'/>\n    <gid start='5' target='9' count='2'/>";
+    for part in ["<memory unit='KiB'>65536</memory>", gids, "  <devices/>\n"] {
+        assert!(printed.contains(part), "{printed}");
+    }
+}

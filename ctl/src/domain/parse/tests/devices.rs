@@ -1,0 +1,159 @@
+//! One bad device for each rule, with the line that the refusal names.
+
+use super::refuses_device;
+
+#[test]
+fn refuses_filesystems_without_what_they_need() {
+    let fs = |kind: &str, inside: &str| format!("<filesystem type='{kind}'>{inside}</filesystem>");
+    let target = "<target dir='/x'/>";
+    refuses_device(
+        &fs("ram", &format!("<source/>{target}")),
+        "<source> has no attribute usage",
+    );
+    refuses_device(
+        &fs("ram", &format!("<source usage='0'/>{target}")),
+        "attribute usage of <source> is 0",
+    );
+    refuses_device(&fs("mount", target), "<filesystem> has no <source>");
+    refuses_device(&fs("mount", "<source dir='/x'/>"), "<filesystem> has no <target>");
+    refuses_device(
+        &fs("bind", &format!("<source dir='x'/>{target}")),
+        "attribute dir of <source> is \"x\", not a path that begins with '/'",
+    );
+    refuses_device(
+        &fs("block", &format!("<source dev='/dev/sda'/>{target}")),
+        "attribute type of <filesystem> is \"block\", not \"mount\", \"bind\" or \"ram\", which alone are supported",
+    );
+    refuses_device(
+        "<filesystem accessmode='mapped'/>",
+        "attribute accessmode of <filesystem> is \"mapped\", not \"passthrough\", the only one that is supported",
+    );
+    let same =
+        fs("mount", "<source dir='/'/><target dir='/x'/>") + &fs("bind", "<source dir='/'/><target dir='//x/.'/>");
+    refuses_device(&same, "a second <filesystem> with this target");
+}
+
+fn ethernet(inside: &str) -> String {
+    format!("<interface type='ethernet'>{inside}</interface>")
+}
+
+#[test]
+fn refuses_interfaces_that_end_nowhere() {
+    refuses_device("<interface/>", "<interface> has no attribute type");
+    refuses_device("<interface type='bridge'/>", "<interface> has no <source>");
+    refuses_device(
+        "<interface type='network'><source/></interface>",
+        "<source> has no attribute network",
+    );
+    refuses_device(
+        "<interface type='network'><source network=''/></interface>",
+        "attribute network of <source> is \"\", not the name of a network",
+    );
+    refuses_device(
+        "<interface type='direct'><source dev='eth0'/></interface>",
+        "attribute type of <interface> is \"direct\", not \"network\", \"bridge\" or \"ethernet\", which alone are supported",
+    );
+    refuses_device(
+        "<interface type='bridge'><source bridge='a/b'/></interface>",
+        "attribute bridge of <source> is \"a/b\": it contains '/'",
+    );
+    refuses_device(
+        &ethernet("<source><route address='0.0.0.0' gateway='1.1.1.1'/></source>"),
+        "<route> in <source> is not known",
+    );
+    refuses_device(&ethernet("<script path='/x'/>"), "<script> in <interface> is not known");
+    refuses_device(
+        &(ethernet("<guest dev='eth0'/>") + &ethernet("")),
+        "two interfaces have the same name inside",
+    );
+    refuses_device(
+        &ethernet("<target dev='v0'/>").repeat(2),
+        "two interfaces have the same target",
+    );
+}
+
+#[test]
+fn refuses_addresses_that_contradict_themselves() {
+    for (inside, what) in [
+        (
+            "<mac address='01:00:5e:00:00:01'/>",
+            "attribute address of <mac> is \"01:00:5e:00:00:01\", not the hardware address of one station",
+        ),
+        (
+            "<ip address='10.0.0.300'/>",
+            "attribute address of <ip> is \"10.0.0.300\", not an IP address",
+        ),
+        (
+            "<ip address='10.0.0.3' prefix='33'/>",
+            "attribute prefix of <ip> is \"33\", not a number from 1 to 32",
+        ),
+        (
+            "<ip address='10.0.0.3' prefix='0'/>",
+            "attribute prefix of <ip> is \"0\", not a number from 1 to 32",
+        ),
+        (
+            "<ip address='10.0.0.3' family='ipv6'/>",
+            "attribute family of <ip> is \"ipv6\", not \"ipv4\", the address's own",
+        ),
+        (
+            "<ip address='10.0.0.3' peer='::1'/>",
+            "attribute peer of <ip> is of another family",
+        ),
+        (
+            "<ip address='10.0.0.3'/><link state='down'/>",
+            "an interface that is down inside has neither <ip> nor <route>",
+        ),
+        (
+            "<link state='sideways'/>",
+            "attribute state of <link> is \"sideways\", not \"up\" or \"down\"",
+        ),
+    ] {
+        refuses_device(&ethernet(inside), what);
+    }
+}
+
+#[test]
+fn refuses_routes_that_lead_nowhere() {
+    for (route, what) in [
+        ("<route address='10.0.0.0'/>", "<route> has no attribute gateway"),
+        (
+            "<route address='::' gateway='::1'/>",
+            "an ipv6 address here needs family='ipv6'",
+        ),
+        (
+            "<route address='0.0.0.0' gateway='::1'/>",
+            "attribute gateway of <route> is of another family",
+        ),
+        (
+            "<route address='0.0.0.0' gateway='10.0.0.1' metric='0'/>",
+            "attribute metric of <route> is \"0\", not a number above 0",
+        ),
+        (
+            "<route address='10.1.2.3' prefix='24' gateway='10.0.0.1'/>",
+            "attribute address of <route> is no network: it has bits beyond its prefix of 24",
+        ),
+    ] {
+        refuses_device(&ethernet(&format!("<ip address='10.0.0.2'/>{route}")), what);
+    }
+    refuses_device(
+        &ethernet("<route address='0.0.0.0' gateway='10.0.0.1'/>"),
+        "an interface with a <route> needs an <ip> or <link state='up'/>",
+    );
+}
+
+#[test]
+fn refuses_consoles_of_another_kind_or_out_of_order() {
+    refuses_device(
+        "<console type='file'/>",
+        "attribute type of <console> is \"file\", not \"pty\", the only one that is supported",
+    );
+    refuses_device(
+        "<console><target type='serial'/></console>",
+        "attribute type of <target> is \"serial\", not \"lxc\", the only one that is supported",
+    );
+    refuses_device(
+        "<console/><console><target port='0'/></console>",
+        "attribute port of <target> is \"0\", not 1, its place among the consoles",
+    );
+    refuses_device(&"<console/>".repeat(65), "there are more than 64 consoles");
+}
