@@ -172,3 +172,81 @@ fn bits(text: &str) -> Result<Vec<u8>, String> {
     }
     Ok(bits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Rule, Section};
+
+    fn policy(facts: &[(&str, &str)]) -> Policy {
+        let rules = vec![Rule {
+            name: "read".into(),
+            number: 0,
+            condition: Vec::new(),
+        }];
+        Policy {
+            facts: facts.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            sections: vec![Section { errno: None, rules }],
+        }
+    }
+
+    const GOOD: [(&str, &str); 7] = [
+        ("uid", "its own"),
+        ("power", "SYS_ADMIN"),
+        ("descriptors", "3"),
+        ("peers", "launcher"),
+        ("view", "none"),
+        ("deny", "signal tcp"),
+        ("filter", "listed"),
+    ];
+
+    fn with(key: &str, value: &str) -> Result<Facts, Wrong> {
+        let facts: Vec<_> = GOOD
+            .iter()
+            .map(|(k, v)| (*k, if *k == key { value } else { *v }))
+            .collect();
+        check("t", &policy(&facts), false)
+    }
+
+    #[test]
+    fn refuses_a_missing_unknown_or_malformed_fact() {
+        assert_eq!(check("t", &policy(&GOOD), false).unwrap().power, [21]);
+        for left_out in 0..GOOD.len() {
+            let facts: Vec<_> = GOOD
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| *i != left_out)
+                .map(|(_, f)| *f)
+                .collect();
+            assert!(check("t", &policy(&facts), false).is_err(), "{}", GOOD[left_out].0);
+        }
+        let mut more = GOOD.to_vec();
+        more.push(("colour", "red"));
+        assert!(check("t", &policy(&more), false).is_err());
+        let bad = [
+            ("power", "SYS_ADMlN"),
+            ("power", "KILL KILL"),
+            ("view", "all"),
+            ("deny", "udp"),
+            ("filter", "open"),
+        ];
+        for (key, value) in bad {
+            assert!(with(key, value).is_err(), "{key} {value}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_exemption_of_any_other_program_or_half_of_one() {
+        assert!(with("filter", "exempt").is_err());
+        assert!(with("view", "exempt").is_err());
+        let mut facts = GOOD;
+        facts[4].1 = "exempt";
+        facts[6].1 = "exempt";
+        let exempt = Policy {
+            sections: Vec::new(),
+            ..policy(&facts)
+        };
+        assert!(check("mountd.policy", &exempt, false).is_err());
+        assert!(check("init.policy", &exempt, false).unwrap().exempt);
+    }
+}

@@ -16,8 +16,8 @@ pub enum Otherwise {
     Missing,
 }
 
-/// The filters of a policy, in the order in which they are installed: the guard of payloads, the allow-list, then one for each
-/// errno. Of two errnos the kernel takes the last installed, so what a line says wins over `ENOSYS`.
+/// The filters of a policy, in the order in which they are installed: the guard of payloads, one for each errno, and the
+/// allow-list last, for it may well not allow seccomp(2). No call fails in two of them, so their order means nothing else.
 pub fn compile(policy: &Policy, otherwise: Otherwise) -> Result<Vec<BpfProgram>, seccompiler::Error> {
     let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let mut answers = Vec::new();
@@ -31,7 +31,7 @@ pub fn compile(policy: &Policy, otherwise: Otherwise) -> Result<Vec<BpfProgram>,
             Some(errno) => answers.push((errno, rules)),
         }
     }
-    // A call that only an errno's filter answers must pass the allow-list, or this one's answer would come first.
+    // A call that only an errno's filter answers must pass the allow-list, which would otherwise refuse it in its own way.
     for (_, rules) in &answers {
         for number in rules.keys() {
             allowed.entry(*number).or_default();
@@ -45,10 +45,10 @@ pub fn compile(policy: &Policy, otherwise: Otherwise) -> Result<Vec<BpfProgram>,
     if otherwise == Otherwise::Missing {
         programs.push(guard());
     }
-    programs.push(program(allowed, default, SeccompAction::Allow)?);
     for (errno, rules) in answers {
         programs.push(program(rules, SeccompAction::Allow, SeccompAction::Errno(errno))?);
     }
+    programs.push(program(allowed, default, SeccompAction::Allow)?);
     Ok(programs)
 }
 

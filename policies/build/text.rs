@@ -395,3 +395,113 @@ fn constant(word: &str, vocabulary: Vocabulary<'_>) -> Option<u64> {
         .flat_map(|t| t.iter())
         .find_map(|(n, v)| (*n == word).then_some(*v))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: Vocabulary<'_> = Vocabulary {
+        calls: &[
+            ("read", 0),
+            ("ioctl", 16),
+            ("socket", 41),
+            ("io_uring_setup", 425),
+            ("clone3", 435),
+        ],
+        constants: &[&[("AF_UNIX", 1), ("AF_NETLINK", 16), ("ENOSYS", 38), ("TIOCSTI", 0x5412)]],
+    };
+
+    fn read(text: &str) -> Result<Policy, String> {
+        let mut include = |name: &str| (name == "base").then(|| String::from("[calls]\nread | any | a file"));
+        parse("t", text, WORDS, &mut include).map_err(|e| e.to_string())
+    }
+
+    fn refusal(text: &str) -> String {
+        read(text).unwrap_err()
+    }
+
+    #[test]
+    fn refuses_a_duplicate_even_of_an_included_file() {
+        assert_eq!(
+            refusal("[calls]\nread | any | x\nread | any | y"),
+            "t:3: duplicate: read"
+        );
+        assert_eq!(refusal("include base\n[calls]\nread | any | y"), "t:3: duplicate: read");
+        assert_eq!(refusal("uid 1\nuid 2"), "t:2: duplicate: uid");
+    }
+
+    #[test]
+    fn refuses_an_unknown_call_constant_section_or_file() {
+        assert_eq!(refusal("[calls]\nraed | any | x"), "t:2: unknown system call raed");
+        assert_eq!(
+            refusal("[calls]\nsocket | arg0 is AF_UNlX | x"),
+            "t:2: unknown constant AF_UNlX"
+        );
+        assert_eq!(refusal("[colls]"), "t:1: unknown section [colls]");
+        assert_eq!(refusal("[answer ENOSIS]"), "t:1: unknown section [answer ENOSIS]");
+        assert_eq!(refusal("include bose"), "t:1: there is no file bose to include");
+    }
+
+    #[test]
+    fn refuses_a_missing_reason() {
+        assert_eq!(refusal("[calls]\nread | any"), "t:2: read has no reason");
+        assert_eq!(refusal("[calls]\nread | any | "), "t:2: read has no reason");
+        assert_eq!(refusal("[calls]\nread"), "t:2: a line is: call | condition | reason");
+    }
+
+    #[test]
+    fn refuses_a_dangerous_call_without_condition_or_excuse() {
+        assert!(refusal("[calls]\nioctl | any | x").contains("dangerous"));
+        assert!(refusal("[calls]\nioctl | any: | x").contains("dangerous"));
+        assert!(read("[calls]\nioctl | any: it is only a test | x").is_ok());
+        assert!(read("[calls]\nioctl | arg1 not TIOCSTI | x").is_ok());
+        assert!(read("[answer ENOSYS]\nclone3 | any | x").is_ok());
+        assert_eq!(
+            refusal("[calls]\nio_uring_setup | any: please | x"),
+            "t:2: io_uring_setup is never allowed"
+        );
+    }
+
+    #[test]
+    fn refuses_a_condition_that_it_does_not_understand() {
+        for bad in [
+            "arg6 is 1",
+            "arg0 is",
+            "arg0 is 1 2",
+            "arg0 equals 1",
+            "argument 1",
+            "",
+            "any way",
+            "arg0 field 7",
+        ] {
+            assert!(read(&format!("[calls]\nread | {bad} | x")).is_err(), "{bad}");
+        }
+        assert!(refusal("[calls]\nread | arg0 is 0x100000000 | x").contains("does not fit 32 bits"));
+        assert!(read("[calls]\nread | arg0:64 is 0x100000000 | x").is_ok());
+    }
+
+    #[test]
+    fn refuses_two_answers_unless_the_allowed_one_is_whole() {
+        let both = |allowed: &str| format!("[calls]\nsocket | {allowed} | x\n[answer ENOSYS]\nsocket | arg0 is 5 | y");
+        assert!(read(&both("any: taken back below")).is_ok());
+        assert!(refusal(&both("arg0 is AF_UNIX")).contains("meets two answers"));
+    }
+
+    #[test]
+    fn expands_alternatives() {
+        let policy = read("[calls]\nsocket | arg0 is AF_UNIX or arg0 is AF_NETLINK and arg2 in 0 15 | x").unwrap();
+        let test = |argument, value| Test {
+            argument,
+            wide: false,
+            mask: None,
+            differs: false,
+            value,
+        };
+        let expected = vec![
+            vec![test(0, 1)],
+            vec![test(0, 16), test(2, 0)],
+            vec![test(0, 16), test(2, 15)],
+        ];
+        assert_eq!(policy.sections[0].rules[0].condition, expected);
+    }
+}

@@ -142,13 +142,12 @@ pub fn help(program: &str, about: &str) -> String {
         text,
         "       {program} --pipe [--beneath FD,...] [-- PROGRAM ARGUMENT...]\n"
     );
-    text.push_str(
-        "It reads frames of Lazaret's wire format and nothing else: no file of configuration, no environment.\n",
-    );
+    text.push_str("It reads frames of Lazaret's wire format and nothing else: no configuration, no environment.\n");
     let _ = writeln!(
         text,
-        "`lazaret wire encode {program}` makes such frames from JSON lines, `lazaret wire decode {program}` reads them.\n"
+        "`lazaret wire encode {program}` makes such frames from JSON lines,"
     );
+    let _ = writeln!(text, "`lazaret wire decode {program}` reads them.\n");
     for option in OPTIONS {
         let value = option.value.map(|v| format!(" {v}")).unwrap_or_default();
         let _ = writeln!(text, "  {}{value}", option.name);
@@ -182,4 +181,63 @@ fn wrap(text: &str, indent: usize) -> String {
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Order, String> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn reads_what_the_launcher_and_people_write() {
+        let order = Order::Socket {
+            socket: 3,
+            beneath: vec![4, 5],
+        };
+        assert_eq!(read(&["--socket", "3", "--beneath", "4,5"]), Ok(order));
+        let order = Order::Pipe {
+            beneath: vec![],
+            then: vec!["sh".into(), "--help".into()],
+        };
+        assert_eq!(read(&["--pipe", "--", "sh", "--help"]), Ok(order));
+        assert_eq!(read(&["--help"]), Ok(Order::Help));
+        assert_eq!(read(&["--version"]), Ok(Order::Version));
+    }
+
+    #[test]
+    fn refuses_wrong_usage() {
+        let wrong: &[&[&str]] = &[
+            &[],
+            &["--socket"],
+            &["--socket", "2"],
+            &["--socket", "+3"],
+            &["--socket", "x"],
+            &["--socket", "99999999999"],
+            &["--socket", "3", "--socket", "4"],
+            &["--socket", "3", "--pipe"],
+            &["--socket", "3", "--", "sh"],
+            &["--beneath", "4"],
+            &["--pipe", "--beneath", "4,"],
+            &["--verbose"],
+            &["extra"],
+        ];
+        for arguments in wrong {
+            assert!(read(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_option_and_status() {
+        let text = help("mountd", "makes detached mounts");
+        for option in OPTIONS {
+            assert!(text.contains(option.name), "{}", option.name);
+        }
+        for (status, _) in STATUSES {
+            assert!(text.contains(&format!("\n  {status}")), "{status}");
+        }
+        assert!(text.lines().all(|l| l.len() <= 100) && text.starts_with("mountd: makes detached mounts\n"));
+    }
 }
