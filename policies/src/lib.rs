@@ -6,7 +6,23 @@ pub mod options;
 pub mod piece;
 mod pipe;
 mod policy;
+pub mod verdict;
 mod view;
+
+#[cfg(test)]
+#[path = "../build/calls.rs"]
+mod calls;
+#[cfg(test)]
+#[path = "../build/constants.rs"]
+mod constants;
+#[cfg(test)]
+#[path = "../build/facts.rs"]
+mod facts;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+#[path = "../build/text.rs"]
+mod text;
 
 pub use confine::{Confined, confine_lazaret};
 pub use piece::Ended;

@@ -1,0 +1,369 @@
+//! The ritual, asked of the kernel: a process goes through `piece::run` as every piece does, and is then looked at from outside
+//! and made to try what its policy forbids. This file is both the tests and the piece, which speaks idmapd's messages: the first
+//! number of a request says what it is to try.
+
+use nix::fcntl::{OFlag, OpenHow, openat, openat2};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::Mode;
+use policies::{Confined, Ended};
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+use sys::channel::{Channel, ChannelError};
+use wire::frame::{HEADER, encode};
+use wire::idmapd::{Reply, Request};
+use wire::{Failure, IdRange, Program};
+
+const NOTHING: u32 = 0;
+const OPEN_PASSWD: u32 = 1;
+const MAKE_DIRECTORY: u32 = 2;
+const PANIC: u32 = 3;
+const CONNECT: u32 = 4;
+const THREAD: u32 = 5;
+const STATUS: u32 = 6;
+const WRITE_BENEATH: u32 = 7;
+const ABORT: u32 = 8;
+
+type Served = Channel<Reply, Request>;
+type Asking = Channel<Request, Reply>;
+
+fn main() -> ExitCode {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    if ["--socket", "--pipe", "--help", "--version", "--wrong"].contains(&first.as_str()) {
+        // The argument vector's name says which program's policy applies; a worker of `--pipe` keeps it from the link to itself.
+        let name = std::env::args().next().unwrap_or_default();
+        let program = Program::ALL
+            .into_iter()
+            .find(|p| name.ends_with(p.name()))
+            .unwrap_or(Program::Idmapd);
+        return policies::piece::run(program, "tries things, for a test", serve);
+    }
+    let tests: &[(&str, fn())] = &[
+        (
+            "holds_nothing_but_its_power_once_confined",
+            holds_nothing_but_its_power_once_confined,
+        ),
+        ("closes_what_was_not_declared", closes_what_was_not_declared),
+        ("sees_no_file", sees_no_file),
+        ("sees_only_what_lies_beneath", sees_only_what_lies_beneath),
+        ("dies_on_unlisted_syscall", dies_on_unlisted_syscall),
+        (
+            "a_panic_ends_as_an_abort_and_not_by_the_filter",
+            a_panic_ends_as_an_abort_and_not_by_the_filter,
+        ),
+        ("a_thread_starts_without_clone3", a_thread_starts_without_clone3),
+        (
+            "garbage_ends_the_conversation_with_100",
+            garbage_ends_the_conversation_with_100,
+        ),
+        ("wrong_usage_is_100_and_help_is_0", wrong_usage_is_100_and_help_is_0),
+        (
+            "by_hand_frames_go_through_pipes_and_a_program_follows",
+            by_hand_frames_go_through_pipes_and_a_program_follows,
+        ),
+        ("by_hand_a_cut_frame_is_refused", by_hand_a_cut_frame_is_refused),
+    ];
+    for (name, test) in tests {
+        test();
+        println!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+fn serve(confined: &Confined, channel: &Served) -> Result<(), Ended> {
+    loop {
+        let (Request::WriteMaps { uid, .. }, descriptors) = channel.receive()?;
+        let done = attempt(uid.first().map_or(0, |r| r.inside), confined);
+        drop(descriptors);
+        let reply = match done {
+            Ok(()) => Reply::Mapped,
+            Err(e) => Reply::Refused(Failure::kernel(&e.to_string(), e.raw_os_error().unwrap_or(0))),
+        };
+        channel.send(&reply, &[])?;
+    }
+}
+
+fn attempt(what: u32, confined: &Confined) -> std::io::Result<()> {
+    match what {
+        NOTHING => Ok(()),
+        OPEN_PASSWD => open(confined, nix::fcntl::AT_FDCWD, "/etc/passwd", OFlag::O_RDONLY),
+        MAKE_DIRECTORY => std::fs::create_dir("/tmp/lazaret-ritual-must-not-exist"),
+        #[allow(clippy::panic)]
+        PANIC => panic!("as asked"),
+        CONNECT => std::net::TcpStream::connect("127.0.0.1:1").map(drop),
+        THREAD => std::thread::Builder::new().spawn(|| ()).map(drop),
+        STATUS => open(confined, nix::fcntl::AT_FDCWD, "/proc/self/status", OFlag::O_RDONLY),
+        ABORT => std::process::abort(),
+        WRITE_BENEATH => {
+            for directory in confined.beneath() {
+                open(confined, directory, "inside", OFlag::O_CREAT | OFlag::O_WRONLY)?;
+                match open(confined, directory, "../outside", OFlag::O_CREAT | OFlag::O_WRONLY) {
+                    Err(e) if e.raw_os_error() == Some(libc::EACCES) => {}
+                    other => return Err(std::io::Error::other(format!("outside: {other:?}"))),
+                }
+            }
+            Ok(())
+        }
+        _ => Err(std::io::Error::other("what?")),
+    }
+}
+
+/// By whichever call the policy allows.
+fn open(confined: &Confined, directory: impl AsFd, path: &str, flags: OFlag) -> std::io::Result<()> {
+    let mode = if flags.contains(OFlag::O_CREAT) {
+        Mode::from_bits_truncate(0o600)
+    } else {
+        Mode::empty()
+    };
+    let flags = flags | OFlag::O_CLOEXEC;
+    if policies::of(confined.program()).calls.contains(&"openat2") {
+        openat2(directory, path, OpenHow::new().flags(flags).mode(mode))?;
+    } else {
+        openat(directory, path, flags, mode)?;
+    }
+    Ok(())
+}
+
+fn request(what: u32) -> Request {
+    Request::WriteMaps {
+        uid: vec![IdRange {
+            inside: what,
+            outside: 1,
+            count: 1,
+        }],
+        gid: Vec::new(),
+    }
+}
+
+fn leave_open(fd: &OwnedFd) {
+    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+}
+
+fn command(program: Program) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    // A piece is started without an environment; a backtrace, which one asks for there, would open files.
+    command.arg0(program.name()).stderr(Stdio::null()).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// Starts this file as a piece with the policy of `program`.
+fn start(program: Program, more: &[&str]) -> (Child, Asking) {
+    let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    leave_open(&far);
+    let child = command(program)
+        .arg("--socket")
+        .arg(far.as_raw_fd().to_string())
+        .args(more)
+        .spawn()
+        .unwrap();
+    (child, Channel::new(near))
+}
+
+/// Sends a request with the descriptor that idmapd's messages demand, and takes the answer.
+fn ask(channel: &Asking, what: u32) -> Result<Reply, ChannelError> {
+    let null = std::fs::File::open("/dev/null").unwrap();
+    channel.send(&request(what), &[null.as_fd()])?;
+    channel.receive().map(|(reply, _)| reply)
+}
+
+fn errno(reply: Result<Reply, ChannelError>) -> i32 {
+    match reply.unwrap() {
+        Reply::Mapped => 0,
+        Reply::Refused(failure) => failure.errno,
+    }
+}
+
+fn holds_nothing_but_its_power_once_confined() {
+    for (program, power) in [
+        (Program::Idmapd, "c0"),
+        (Program::Mountd, "200000"),
+        (Program::Fused, "0"),
+    ] {
+        let (mut child, channel) = start(program, &[]);
+        assert_eq!(ask(&channel, NOTHING).unwrap(), Reply::Mapped);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+            line.trim_start_matches(':').trim().to_owned()
+        };
+        assert_eq!(field("NoNewPrivs"), "1");
+        assert_eq!(field("Seccomp"), "2");
+        assert_eq!(field("Umask"), "0077");
+        if nix::unistd::geteuid().is_root() {
+            for set in ["CapEff", "CapPrm", "CapInh", "CapBnd"] {
+                assert_eq!(
+                    field(set).trim_start_matches('0'),
+                    power.trim_start_matches('0'),
+                    "{program:?} {set}"
+                );
+            }
+            assert_eq!(field("CapAmb").trim_start_matches('0'), "", "{program:?}");
+        }
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+        drop(channel);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "the peer's end is no failure");
+    }
+}
+
+fn closes_what_was_not_declared() {
+    let leaked = std::fs::File::open("/dev/null").unwrap().into();
+    leave_open(&leaked);
+    let (mut child, channel) = start(Program::Idmapd, &[]);
+    assert_eq!(ask(&channel, NOTHING).unwrap(), Reply::Mapped);
+    // An untraceable process of ours shows its descriptors to root alone.
+    if nix::unistd::geteuid().is_root() {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().count();
+        assert_eq!(open, 4, "three streams and the channel");
+    }
+    drop((channel, leaked));
+    child.wait().unwrap();
+}
+
+fn sees_no_file() {
+    if policies::landlock_abi().is_none() {
+        println!("skipped: this kernel has no Landlock");
+        return;
+    }
+    let (mut child, channel) = start(Program::Idmapd, &[]);
+    assert_eq!(errno(ask(&channel, OPEN_PASSWD)), libc::EACCES);
+    assert_eq!(
+        errno(ask(&channel, STATUS)),
+        libc::EACCES,
+        "it may write below /proc, not read"
+    );
+    drop(channel);
+    child.wait().unwrap();
+}
+
+fn sees_only_what_lies_beneath() {
+    if policies::landlock_abi().is_none() {
+        println!("skipped: this kernel has no Landlock");
+        return;
+    }
+    let place = std::env::temp_dir().join(format!("lazaret-ritual-{}", std::process::id()));
+    std::fs::create_dir_all(place.join("below")).unwrap();
+    let directory: OwnedFd = std::fs::File::open(place.join("below")).unwrap().into();
+    leave_open(&directory);
+    let (mut child, channel) = start(Program::Cgroupd, &["--beneath", &directory.as_raw_fd().to_string()]);
+    let reply = ask(&channel, WRITE_BENEATH).unwrap();
+    let passwd = errno(ask(&channel, OPEN_PASSWD));
+    let (inside, outside) = (place.join("below/inside").exists(), place.join("outside").exists());
+    std::fs::remove_dir_all(&place).unwrap();
+    assert_eq!(reply, Reply::Mapped);
+    assert_eq!((inside, outside, passwd), (true, false, libc::EACCES));
+    drop(channel);
+    child.wait().unwrap();
+}
+
+fn dies_on_unlisted_syscall() {
+    for what in [MAKE_DIRECTORY, CONNECT, THREAD] {
+        let (mut child, channel) = start(Program::Idmapd, &[]);
+        assert_eq!(ask(&channel, what), Err(ChannelError::Closed), "{what}");
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGSYS), "{what}");
+    }
+    assert!(!std::path::Path::new("/tmp/lazaret-ritual-must-not-exist").exists());
+}
+
+fn a_panic_ends_as_an_abort_and_not_by_the_filter() {
+    for program in Program::ALL
+        .into_iter()
+        .filter(|p| !policies::of(*p).exempt && *p != Program::Lazaret)
+    {
+        for what in [PANIC, ABORT] {
+            let (mut child, channel) = start(program, &[]);
+            assert_eq!(ask(&channel, what), Err(ChannelError::Closed));
+            let status = child.wait().unwrap();
+            // Unwinding or not, it must not be SIGSYS.
+            assert!(
+                status.signal() == Some(libc::SIGABRT) || status.code() == Some(101),
+                "{program:?}: {status}"
+            );
+        }
+    }
+}
+
+fn a_thread_starts_without_clone3() {
+    let (mut child, channel) = start(Program::Fused, &[]);
+    assert_eq!(ask(&channel, THREAD).unwrap(), Reply::Mapped);
+    drop(channel);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn garbage_ends_the_conversation_with_100() {
+    use nix::sys::socket::{MsgFlags, send};
+    let (mut child, channel) = start(Program::Idmapd, &[]);
+    send(channel.as_fd().as_raw_fd(), b"no frame at all", MsgFlags::empty()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(100));
+}
+
+fn wrong_usage_is_100_and_help_is_0() {
+    let run = |arguments: &[&str]| command(Program::Idmapd).args(arguments).output().unwrap();
+    assert_eq!(run(&["--wrong"]).status.code(), Some(100));
+    assert_eq!(run(&["--socket", "77"]).status.code(), Some(100));
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8(help.stdout).unwrap().contains("--pipe"));
+}
+
+/// A request as it stands on a pipe: the number of an inherited descriptor before the payload.
+fn on_pipe(what: u32, descriptor: u32) -> Vec<u8> {
+    let mut bytes = encode(&request(what)).unwrap();
+    let payload = bytes.split_off(HEADER);
+    bytes.extend(descriptor.to_le_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+fn by_hand(input: &[u8], then: &[&str]) -> std::process::Output {
+    let mut child = command(Program::Idmapd)
+        .args(["--pipe", "--"])
+        .args(then)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn by_hand_frames_go_through_pipes_and_a_program_follows() {
+    let mut input = on_pipe(NOTHING, 0);
+    input.extend(on_pipe(OPEN_PASSWD, 1));
+    let output = by_hand(
+        &input,
+        &[
+            "sh",
+            "-c",
+            "echo after $LAZARET_DESCRIPTORS; grep Seccomp: /proc/self/status",
+        ],
+    );
+    let mapped = encode(&Reply::Mapped).unwrap();
+    assert!(output.stdout.starts_with(&mapped), "{output:?}");
+    let refused = &output.stdout[mapped.len()..];
+    let header = wire::frame::header(refused).unwrap();
+    let text = String::from_utf8_lossy(&refused[HEADER + header.length..]).into_owned();
+    assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["after", "Seccomp:", "0"]);
+    assert_eq!(output.status.code(), Some(0));
+    let died = by_hand(&on_pipe(MAKE_DIRECTORY, 0), &["echo", "after"]);
+    assert_eq!((died.status.code(), died.stdout.as_slice()), (Some(101), &b""[..]));
+}
+
+fn by_hand_a_cut_frame_is_refused() {
+    let whole = on_pipe(NOTHING, 0);
+    for length in 1..whole.len() {
+        assert_eq!(
+            by_hand(&whole[..length], &["echo", "after"]).status.code(),
+            Some(100),
+            "{length}"
+        );
+    }
+    assert_eq!(
+        by_hand(&on_pipe(NOTHING, 999), &[]).status.code(),
+        Some(100),
+        "a descriptor that is not open"
+    );
+}
