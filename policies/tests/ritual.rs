@@ -39,6 +39,9 @@ fn main() -> ExitCode {
             .unwrap_or(Program::Idmapd);
         return policies::piece::run(program, "tries things, for a test", serve);
     }
+    if first == "--lazaret" {
+        return lazaret(&std::env::args().nth(2).unwrap_or_default());
+    }
     let tests: &[(&str, fn())] = &[
         (
             "holds_nothing_but_its_power_once_confined",
@@ -61,6 +64,10 @@ fn main() -> ExitCode {
         (
             "by_hand_frames_go_through_pipes_and_a_program_follows",
             by_hand_frames_go_through_pipes_and_a_program_follows,
+        ),
+        (
+            "lazaret_sees_its_directories_and_facts_and_starts_nothing",
+            lazaret_sees_its_directories_and_facts_and_starts_nothing,
         ),
         ("by_hand_a_cut_frame_is_refused", by_hand_a_cut_frame_is_refused),
     ];
@@ -144,7 +151,11 @@ fn command(program: Program) -> Command {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new(std::env::current_exe().unwrap());
     // A piece is started without an environment; a backtrace, which one asks for there, would open files.
-    command.arg0(program.name()).stderr(Stdio::null()).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+        .arg0(program.name())
+        .stderr(Stdio::null())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
     command
 }
 
@@ -365,5 +376,48 @@ fn by_hand_a_cut_frame_is_refused() {
         by_hand(&on_pipe(NOTHING, 999), &[]).status.code(),
         Some(100),
         "a descriptor that is not open"
+    );
+}
+
+/// As `lazaret` confines itself, and then tries what it may and what it may not. Its status says how far it came.
+fn lazaret(place: &str) -> ExitCode {
+    let directory = match policies::confine_lazaret(&[]).map(|_| std::fs::File::open(place)) {
+        Ok(Ok(directory)) => directory,
+        _ => return ExitCode::from(1),
+    };
+    if policies::restrict_lazaret(&[directory.as_fd()]).is_err() {
+        return ExitCode::from(2);
+    }
+    let denied = |r: std::io::Result<()>| r.is_err_and(|e| e.raw_os_error() == Some(libc::EACCES));
+    let reads = std::fs::read("/proc/self/status").is_ok() && std::fs::read("/etc/passwd").is_ok();
+    let writes = std::fs::write(format!("{place}/state"), "x").is_ok();
+    if !reads || !writes {
+        return ExitCode::from(3);
+    }
+    let strays = [
+        std::fs::write("/etc/lazaret-ritual", "x"),
+        std::fs::read("/usr/bin/env").map(drop),
+        std::fs::write("/proc/self/comm", "x"),
+        std::fs::write(format!("{place}/../stray"), "x"),
+    ];
+    if policies::landlock_abi().is_some() && !strays.into_iter().all(denied) {
+        return ExitCode::from(4);
+    }
+    println!("confined");
+    match Command::new("/bin/true").status() {
+        Ok(_) => ExitCode::from(5),
+        Err(_) => ExitCode::from(6),
+    }
+}
+
+fn lazaret_sees_its_directories_and_facts_and_starts_nothing() {
+    let place = std::env::temp_dir().join(format!("lazaret-ritual-{}/own", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let output = command(Program::Lazaret).arg("--lazaret").arg(&place).output().unwrap();
+    std::fs::remove_dir_all(place.parent().unwrap()).unwrap();
+    assert_eq!(
+        (output.status.signal(), output.stdout.as_slice()),
+        (Some(libc::SIGSYS), &b"confined\n"[..]),
+        "{output:?}"
     );
 }
