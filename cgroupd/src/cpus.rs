@@ -30,13 +30,29 @@ mod tests {
 
     #[test]
     fn reads_numbers_and_ranges() {
-        assert_eq!(parse("0-2,7,1\n").unwrap().into_iter().collect::<Vec<_>>(), [0, 1, 2, 7]);
+        assert_eq!(
+            parse("0-2,7,1\n").unwrap().into_iter().collect::<Vec<_>>(),
+            [0, 1, 2, 7]
+        );
         assert_eq!(parse("3").unwrap().len(), 1);
     }
 
     #[test]
     fn refuses_what_is_no_list() {
-        for bad in ["", ",", "1-", "-1", "2-1", "a", "+1", "0-8192", "1 2", "0:1", "1,", "4294967296"] {
+        for bad in [
+            "",
+            ",",
+            "1-",
+            "-1",
+            "2-1",
+            "a",
+            "+1",
+            "0-8192",
+            "1 2",
+            "0:1",
+            "1,",
+            "4294967296",
+        ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }

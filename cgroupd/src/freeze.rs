@@ -31,13 +31,23 @@ pub fn freeze(place: &Place, frozen: bool, directories: &[BorrowedFd<'_>]) -> Re
     let found = found.or_else(|| all().find(|(h, _)| h.unified).map(|(_, d)| (Freezer::Two, d)));
     let (freezer, directory) = found.ok_or_else(|| Failure::caller("freeze: no mounted hierarchy can"))?;
     let name = place.name.to_string_lossy();
-    let failed =
-        |e: Errno| Failure::kernel(&format!("{} {name}", if frozen { "freeze" } else { "thaw" }), e.raw_os_error());
+    let failed = |e: Errno| {
+        Failure::kernel(
+            &format!("{} {name}", if frozen { "freeze" } else { "thaw" }),
+            e.raw_os_error(),
+        )
+    };
     let group = Group::open(*directory, &place.name).map_err(failed)?;
-    let parts = [Group::open(group.as_fd(), c"payload"), Group::open(group.as_fd(), c"enter")];
+    let parts = [
+        Group::open(group.as_fd(), c"payload"),
+        Group::open(group.as_fd(), c"enter"),
+    ];
     let [payload, enter] = parts.map(|part| part.map_err(failed));
     let parts = [payload?, enter?];
-    let done = parts.iter().try_for_each(|part| set(part, freezer, frozen)).map_err(failed);
+    let done = parts
+        .iter()
+        .try_for_each(|part| set(part, freezer, frozen))
+        .map_err(failed);
     done.inspect_err(|_| {
         if frozen {
             // The reason to report is why it did not freeze.
@@ -79,7 +89,9 @@ fn set_2(group: &Group, frozen: bool) -> Result<(), Errno> {
         if read_all(events.as_fd())?.lines().any(|line| line == wanted) {
             return Ok(());
         }
-        let Some(timeout) = patience.timeout() else { return Err(Errno::TIMEDOUT) };
+        let Some(timeout) = patience.timeout() else {
+            return Err(Errno::TIMEDOUT);
+        };
         match rustix::event::poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e),

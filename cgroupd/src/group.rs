@@ -102,8 +102,7 @@ impl AsFd for Group {
 pub fn read_all(file: BorrowedFd<'_>) -> Result<String, Errno> {
     let mut bytes = vec![0; MOST];
     let mut length = 0;
-    loop {
-        let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) else { break };
+    while let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) {
         let offset = u64::try_from(length).map_err(|_| Errno::OVERFLOW)?;
         match rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut *free, offset))? {
             0 => break,

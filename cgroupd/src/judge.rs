@@ -40,16 +40,25 @@ impl Judged {
 /// Judges where: `inherited` is the number of directories.
 pub fn place(name: &ContainerName, hierarchies: Vec<Hierarchy>, inherited: usize) -> Result<Place, Failure> {
     if hierarchies.len() != inherited || hierarchies.is_empty() {
-        let what = format!("use {} hierarchies with {inherited} inherited directories", hierarchies.len());
+        let what = format!(
+            "use {} hierarchies with {inherited} inherited directories",
+            hierarchies.len()
+        );
         return Err(Failure::protocol(&what));
     }
     if hierarchies.iter().filter(|h| h.unified).count() > 1 {
         return Err(Failure::protocol("use two unified hierarchies"));
     }
     let mut seen = Vec::new();
-    for controller in hierarchies.iter().flat_map(|h| &h.controllers).filter(|c| **c != Controller::Other) {
+    for controller in hierarchies
+        .iter()
+        .flat_map(|h| &h.controllers)
+        .filter(|c| **c != Controller::Other)
+    {
         if seen.contains(controller) {
-            return Err(Failure::protocol(&format!("find the controller {controller:?} in two hierarchies")));
+            return Err(Failure::protocol(&format!(
+                "find the controller {controller:?} in two hierarchies"
+            )));
         }
         seen.push(*controller);
     }
@@ -60,9 +69,11 @@ pub fn place(name: &ContainerName, hierarchies: Vec<Hierarchy>, inherited: usize
 /// Judges how much.
 pub fn limits(limits: Limits) -> Result<Judged, Failure> {
     let within = |value: Option<u64>, range: std::ops::RangeInclusive<u64>, what: &str| match value {
-        Some(n) if !range.contains(&n) => {
-            Err(Failure::caller(&format!("limit {what} to {n}: it must be {} to {}", range.start(), range.end())))
-        }
+        Some(n) if !range.contains(&n) => Err(Failure::caller(&format!(
+            "limit {what} to {n}: it must be {} to {}",
+            range.start(),
+            range.end()
+        ))),
         _ => Ok(()),
     };
     within(limits.memory, MEMORY, "memory")?;
@@ -71,13 +82,22 @@ pub fn limits(limits: Limits) -> Result<Judged, Failure> {
     within(limits.cpu_shares, SHARES, "CPU shares")?;
     within(limits.cpu_period, PERIOD, "the CPU period")?;
     within(limits.tasks, TASKS, "tasks")?;
-    if limits.memory_and_swap.is_some_and(|both| limits.memory.is_none_or(|memory| memory > both)) {
+    if limits
+        .memory_and_swap
+        .is_some_and(|both| limits.memory.is_none_or(|memory| memory > both))
+    {
         return Err(Failure::caller("limit memory and swap to less than memory alone"));
     }
     if limits.cpu_quota.is_some_and(|n| n != -1 && n < 1000) {
-        return Err(Failure::caller("limit CPU time to less than 1000 microseconds in each period"));
+        return Err(Failure::caller(
+            "limit CPU time to less than 1000 microseconds in each period",
+        ));
     }
-    if limits.cpus.as_ref().is_some_and(|list| cpus::parse(list.as_str()).is_none()) {
+    if limits
+        .cpus
+        .as_ref()
+        .is_some_and(|list| cpus::parse(list.as_str()).is_none())
+    {
         return Err(Failure::caller("limit processors to what is no list of processors"));
     }
     Ok(Judged(limits))
@@ -89,7 +109,10 @@ mod tests {
     use wire::name::Text;
 
     fn hierarchy(unified: bool, controllers: &[Controller]) -> Hierarchy {
-        Hierarchy { unified, controllers: controllers.to_vec() }
+        Hierarchy {
+            unified,
+            controllers: controllers.to_vec(),
+        }
     }
 
     fn judge_place(hierarchies: Vec<Hierarchy>, inherited: usize) -> Result<Place, Failure> {
@@ -113,24 +136,71 @@ mod tests {
         let mib = 1 << 20;
         for good in [
             none.clone(),
-            Limits { memory: Some(mib), memory_and_swap: Some(mib), ..none.clone() },
-            Limits { cpu_quota: Some(-1), cpu_period: Some(1000), cpu_shares: Some(2), ..none.clone() },
-            Limits { cpus: Some(Text::new("0-1").unwrap()), tasks: Some(1), ..none.clone() },
+            Limits {
+                memory: Some(mib),
+                memory_and_swap: Some(mib),
+                ..none.clone()
+            },
+            Limits {
+                cpu_quota: Some(-1),
+                cpu_period: Some(1000),
+                cpu_shares: Some(2),
+                ..none.clone()
+            },
+            Limits {
+                cpus: Some(Text::new("0-1").unwrap()),
+                tasks: Some(1),
+                ..none.clone()
+            },
         ] {
             assert!(limits(good.clone()).is_ok(), "{good:?}");
         }
         for bad in [
-            Limits { memory: Some(0), ..none.clone() },
-            Limits { memory: Some(u64::MAX), ..none.clone() },
-            Limits { memory_soft: Some(1), ..none.clone() },
-            Limits { memory_and_swap: Some(mib), ..none.clone() },
-            Limits { memory: Some(mib), memory_and_swap: Some(mib - 1), ..none.clone() },
-            Limits { cpu_shares: Some(1), ..none.clone() },
-            Limits { cpu_shares: Some(262_145), ..none.clone() },
-            Limits { cpu_period: Some(999), ..none.clone() },
-            Limits { cpu_quota: Some(0), ..none.clone() },
-            Limits { cpu_quota: Some(-2), ..none.clone() },
-            Limits { cpus: Some(Text::new("1-").unwrap()), ..none.clone() },
+            Limits {
+                memory: Some(0),
+                ..none.clone()
+            },
+            Limits {
+                memory: Some(u64::MAX),
+                ..none.clone()
+            },
+            Limits {
+                memory_soft: Some(1),
+                ..none.clone()
+            },
+            Limits {
+                memory_and_swap: Some(mib),
+                ..none.clone()
+            },
+            Limits {
+                memory: Some(mib),
+                memory_and_swap: Some(mib - 1),
+                ..none.clone()
+            },
+            Limits {
+                cpu_shares: Some(1),
+                ..none.clone()
+            },
+            Limits {
+                cpu_shares: Some(262_145),
+                ..none.clone()
+            },
+            Limits {
+                cpu_period: Some(999),
+                ..none.clone()
+            },
+            Limits {
+                cpu_quota: Some(0),
+                ..none.clone()
+            },
+            Limits {
+                cpu_quota: Some(-2),
+                ..none.clone()
+            },
+            Limits {
+                cpus: Some(Text::new("1-").unwrap()),
+                ..none.clone()
+            },
             Limits { tasks: Some(0), ..none },
         ] {
             assert!(limits(bad.clone()).is_err(), "{bad:?}");

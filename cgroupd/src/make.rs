@@ -16,10 +16,15 @@ pub fn make(place: &Place, limits: &Judged, directories: &[BorrowedFd<'_>]) -> R
     let settings = settings(limits, &place.hierarchies)?;
     remove(place, directories, Patience::none())?;
     let made =
-        place.hierarchies.iter().zip(directories).enumerate().try_for_each(|(position, (hierarchy, directory))| {
-            let own: Vec<&Setting> = settings.iter().filter(|s| s.hierarchy == position).collect();
-            one(place, hierarchy, *directory, &own)
-        });
+        place
+            .hierarchies
+            .iter()
+            .zip(directories)
+            .enumerate()
+            .try_for_each(|(position, (hierarchy, directory))| {
+                let own: Vec<&Setting> = settings.iter().filter(|s| s.hierarchy == position).collect();
+                one(place, hierarchy, *directory, &own)
+            });
     made.inspect_err(|_| {
         // What is left after this is removed by the next start, or by Remove; the reason to report is the first.
         let _ = remove(place, directories, Patience::none());
@@ -42,7 +47,9 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
     }
     for setting in settings {
         let what = || format!("write {} to {}", setting.value, setting.file.to_string_lossy());
-        group.write(setting.file, &setting.value).map_err(|e| failed(&what(), e))?;
+        group
+            .write(setting.file, &setting.value)
+            .map_err(|e| failed(&what(), e))?;
         if setting.controller == Controller::Cpuset {
             verify(&group, hierarchy, &setting.value)?;
         }
@@ -56,8 +63,16 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
 
 /// A hierarchy's name for people.
 fn title(hierarchy: &Hierarchy) -> String {
-    let controllers: Vec<String> = hierarchy.controllers.iter().map(|c| format!("{c:?}").to_lowercase()).collect();
-    format!("version {}: {}", if hierarchy.unified { 2 } else { 1 }, controllers.join(","))
+    let controllers: Vec<String> = hierarchy
+        .controllers
+        .iter()
+        .map(|c| format!("{c:?}").to_lowercase())
+        .collect();
+    format!(
+        "version {}: {}",
+        if hierarchy.unified { 2 } else { 1 },
+        controllers.join(",")
+    )
 }
 
 /// The name by which a version 2 controller is turned on.
@@ -74,8 +89,16 @@ const fn name(controller: Controller) -> Option<&'static str> {
 
 /// Turns on, for the groups below, each controller that is to be had. Only one that a limit needs must be.
 fn enable(group: &Group, settings: &[&Setting]) -> Result<(), (&'static str, Errno)> {
-    let available = group.read(c"cgroup.controllers").map_err(|e| ("read cgroup.controllers", e))?;
-    for controller in [Controller::Cpu, Controller::Cpuset, Controller::Memory, Controller::Io, Controller::Pids] {
+    let available = group
+        .read(c"cgroup.controllers")
+        .map_err(|e| ("read cgroup.controllers", e))?;
+    for controller in [
+        Controller::Cpu,
+        Controller::Cpuset,
+        Controller::Memory,
+        Controller::Io,
+        Controller::Pids,
+    ] {
         let Some(name) = name(controller) else { continue };
         let needed = settings.iter().any(|s| s.controller == controller);
         let result = if available.split_whitespace().any(|a| a == name) {
@@ -95,22 +118,40 @@ fn enable(group: &Group, settings: &[&Setting]) -> Result<(), (&'static str, Err
 /// do the same for every group that is made below it.
 fn inherit(above: &Group, group: &Group) -> Result<(), (&'static str, Errno)> {
     for file in [c"cpuset.cpus", c"cpuset.mems"] {
-        let value = above.read(file).map_err(|e| ("read the processors and nodes above", e))?;
+        let value = above
+            .read(file)
+            .map_err(|e| ("read the processors and nodes above", e))?;
         if value.trim_end().is_empty() {
-            return Err(("take processors and nodes, of which the directory above has none,", Errno::NOSPC));
+            return Err((
+                "take processors and nodes, of which the directory above has none,",
+                Errno::NOSPC,
+            ));
         }
-        group.write(file, value.trim_end()).map_err(|e| ("set the processors and nodes", e))?;
+        group
+            .write(file, value.trim_end())
+            .map_err(|e| ("set the processors and nodes", e))?;
     }
-    group.write(c"cgroup.clone_children", "1").map_err(|e| ("write cgroup.clone_children", e))
+    group
+        .write(c"cgroup.clone_children", "1")
+        .map_err(|e| ("write cgroup.clone_children", e))
 }
 
 /// Asks which processors can be used now: version 2 takes a list of ones that are not there, and then uses all.
 fn verify(group: &Group, hierarchy: &Hierarchy, asked: &str) -> Result<(), Failure> {
-    let file = if hierarchy.unified { c"cpuset.cpus.effective" } else { c"cpuset.effective_cpus" };
-    let used = group.read(file).map_err(|e| Failure::kernel("read which processors can be used", e.raw_os_error()))?;
+    let file = if hierarchy.unified {
+        c"cpuset.cpus.effective"
+    } else {
+        c"cpuset.effective_cpus"
+    };
+    let used = group
+        .read(file)
+        .map_err(|e| Failure::kernel("read which processors can be used", e.raw_os_error()))?;
     if cpus::parse(&used) == cpus::parse(asked) {
         Ok(())
     } else {
-        Err(Failure::caller(&format!("limit processors to {asked}: only {} can be used", used.trim_end())))
+        Err(Failure::caller(&format!(
+            "limit processors to {asked}: only {} can be used",
+            used.trim_end()
+        )))
     }
 }

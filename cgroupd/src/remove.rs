@@ -67,5 +67,8 @@ fn one(directory: BorrowedFd<'_>, name: &CStr, thaw: bool, patience: &mut Patien
             }
         }
     }
-    Err(Failure::caller(&format!("remove the group {}: too many groups lie below it", name.to_string_lossy())))
+    Err(Failure::caller(&format!(
+        "remove the group {}: too many groups lie below it",
+        name.to_string_lossy()
+    )))
 }

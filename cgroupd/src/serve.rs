@@ -29,7 +29,11 @@ pub fn serve(confined: &Confined, channel: &Channel<Reply, Request>) -> Result<(
 
 fn answer(request: Request, directories: &[BorrowedFd<'_>]) -> Result<Reply, Failure> {
     match request {
-        Request::Make { name, hierarchies, limits: asked } => {
+        Request::Make {
+            name,
+            hierarchies,
+            limits: asked,
+        } => {
             let place = place(&name, hierarchies, directories.len())?;
             make(&place, &limits(asked)?, directories).map(|()| Reply::Made)
         }
@@ -37,7 +41,11 @@ fn answer(request: Request, directories: &[BorrowedFd<'_>]) -> Result<Reply, Fai
             let place = place(&name, hierarchies, directories.len())?;
             remove(&place, directories, Patience::of(PATIENCE)).map(|()| Reply::Removed)
         }
-        Request::Freeze { name, hierarchies, frozen } => {
+        Request::Freeze {
+            name,
+            hierarchies,
+            frozen,
+        } => {
             let place = place(&name, hierarchies, directories.len())?;
             freeze(&place, frozen, directories).map(|()| Reply::Frozen(frozen))
         }
@@ -57,26 +65,50 @@ mod tests {
 
     #[test]
     fn refuses_to_make_where_nothing_was_inherited_or_a_limit_is_wrong() {
-        let hierarchies = vec![Hierarchy { unified: false, controllers: vec![] }];
-        let request = Request::Make { name: name(), hierarchies: hierarchies.clone(), limits: Limits::default() };
+        let hierarchies = vec![Hierarchy {
+            unified: false,
+            controllers: vec![],
+        }];
+        let request = Request::Make {
+            name: name(),
+            hierarchies: hierarchies.clone(),
+            limits: Limits::default(),
+        };
         assert_eq!(answer(request, &[]).unwrap_err().kind, wire::Kind::Protocol);
-        let limits = Limits { tasks: Some(0), ..Limits::default() };
+        let limits = Limits {
+            tasks: Some(0),
+            ..Limits::default()
+        };
         let here = std::fs::File::open("/").unwrap();
-        let request = Request::Make { name: name(), hierarchies, limits };
+        let request = Request::Make {
+            name: name(),
+            hierarchies,
+            limits,
+        };
         assert_eq!(answer(request, &[here.as_fd()]).unwrap_err().kind, wire::Kind::Caller);
     }
 
     #[test]
     fn refuses_to_remove_where_nothing_was_inherited() {
-        let request = Request::Remove { name: name(), hierarchies: vec![] };
+        let request = Request::Remove {
+            name: name(),
+            hierarchies: vec![],
+        };
         assert_eq!(answer(request, &[]).unwrap_err().kind, wire::Kind::Protocol);
     }
 
     #[test]
     fn refuses_to_freeze_where_no_hierarchy_can() {
-        let hierarchies = vec![Hierarchy { unified: false, controllers: vec![] }];
+        let hierarchies = vec![Hierarchy {
+            unified: false,
+            controllers: vec![],
+        }];
         let here = std::fs::File::open("/").unwrap();
-        let request = Request::Freeze { name: name(), hierarchies, frozen: true };
+        let request = Request::Freeze {
+            name: name(),
+            hierarchies,
+            frozen: true,
+        };
         assert_eq!(answer(request, &[here.as_fd()]).unwrap_err().kind, wire::Kind::Caller);
     }
 }

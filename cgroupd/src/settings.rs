@@ -23,7 +23,10 @@ pub struct Setting {
 pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Setting>, Failure> {
     let mut all = Vec::new();
     for (controller, versions) in [
-        (Controller::Memory, [memory_1(judged.limits()), memory_2(judged.limits())]),
+        (
+            Controller::Memory,
+            [memory_1(judged.limits()), memory_2(judged.limits())],
+        ),
         (Controller::Cpu, [cpu_1(judged.limits()), cpu_2(judged.limits())]),
         (Controller::Cpuset, [cpuset(judged.limits()), cpuset(judged.limits())]),
         (Controller::Pids, [pids(judged.limits()), pids(judged.limits())]),
@@ -38,7 +41,12 @@ pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Settin
             return Err(Failure::caller(&what));
         };
         let writes = if found.unified { second } else { first };
-        all.extend(writes.into_iter().map(|(file, value)| Setting { hierarchy, controller, file, value }));
+        all.extend(writes.into_iter().map(|(file, value)| Setting {
+            hierarchy,
+            controller,
+            file,
+            value,
+        }));
     }
     Ok(all)
 }
@@ -47,7 +55,10 @@ type Writes = Vec<(&'static CStr, String)>;
 
 /// Keeps what there is.
 fn given<const N: usize>(writes: [(&'static CStr, Option<String>); N]) -> Writes {
-    writes.into_iter().filter_map(|(file, value)| value.map(|v| (file, v))).collect()
+    writes
+        .into_iter()
+        .filter_map(|(file, value)| value.map(|v| (file, v)))
+        .collect()
 }
 
 fn decimal(value: Option<u64>) -> Option<String> {
@@ -64,7 +75,10 @@ fn memory_1(l: &Limits) -> Writes {
 }
 
 fn memory_2(l: &Limits) -> Writes {
-    let swap = l.memory_and_swap.zip(l.memory).map(|(both, memory)| both.saturating_sub(memory));
+    let swap = l
+        .memory_and_swap
+        .zip(l.memory)
+        .map(|(both, memory)| both.saturating_sub(memory));
     given([
         (c"memory.max", decimal(l.memory)),
         (c"memory.swap.max", decimal(swap)),
@@ -83,9 +97,15 @@ fn cpu_1(l: &Limits) -> Writes {
 
 fn cpu_2(l: &Limits) -> Writes {
     let period = l.cpu_period.unwrap_or(DEFAULT_PERIOD);
-    let quota = l.cpu_quota.and_then(|n| u64::try_from(n).ok()).map_or_else(|| "max".to_owned(), |n| n.to_string());
+    let quota = l
+        .cpu_quota
+        .and_then(|n| u64::try_from(n).ok())
+        .map_or_else(|| "max".to_owned(), |n| n.to_string());
     let bandwidth = (l.cpu_quota.is_some() || l.cpu_period.is_some()).then(|| format!("{quota} {period}"));
-    given([(c"cpu.weight", l.cpu_shares.map(weight).map(|n| n.to_string())), (c"cpu.max", bandwidth)])
+    given([
+        (c"cpu.weight", l.cpu_shares.map(weight).map(|n| n.to_string())),
+        (c"cpu.max", bandwidth),
+    ])
 }
 
 /// 2 to 262144 shares become a weight of 1 to 10000, as the OCI runtimes convert them.
@@ -123,12 +143,17 @@ mod tests {
 
     fn written(l: Limits, hierarchies: &[Hierarchy]) -> Vec<(usize, &'static str, String)> {
         let all = settings(&limits(l).unwrap(), hierarchies).unwrap();
-        all.into_iter().map(|s| (s.hierarchy, s.file.to_str().unwrap(), s.value)).collect()
+        all.into_iter()
+            .map(|s| (s.hierarchy, s.file.to_str().unwrap(), s.value))
+            .collect()
     }
 
     #[test]
     fn version_1_files_are_written_in_the_order_the_kernel_accepts() {
-        let one = |c| Hierarchy { unified: false, controllers: vec![c] };
+        let one = |c| Hierarchy {
+            unified: false,
+            controllers: vec![c],
+        };
         let hierarchies = [one(Pids), one(Cpu), one(Cpuset), one(Memory)];
         let expected = [
             (3, "memory.limit_in_bytes", "67108864"),
@@ -140,12 +165,18 @@ mod tests {
             (2, "cpuset.cpus", "0"),
             (0, "pids.max", "100"),
         ];
-        assert_eq!(written(everything(), &hierarchies), expected.map(|(h, f, v)| (h, f, v.to_owned())));
+        assert_eq!(
+            written(everything(), &hierarchies),
+            expected.map(|(h, f, v)| (h, f, v.to_owned()))
+        );
     }
 
     #[test]
     fn version_2_files_are_given_converted_values() {
-        let unified = [Hierarchy { unified: true, controllers: vec![Pids, Cpu, Cpuset, Memory] }];
+        let unified = [Hierarchy {
+            unified: true,
+            controllers: vec![Pids, Cpu, Cpuset, Memory],
+        }];
         let expected = [
             (0, "memory.max", "67108864"),
             (0, "memory.swap.max", "33554432"),
@@ -155,8 +186,14 @@ mod tests {
             (0, "cpuset.cpus", "0"),
             (0, "pids.max", "100"),
         ];
-        assert_eq!(written(everything(), &unified), expected.map(|(h, f, v)| (h, f, v.to_owned())));
-        let unlimited = Limits { cpu_quota: Some(-1), ..Limits::default() };
+        assert_eq!(
+            written(everything(), &unified),
+            expected.map(|(h, f, v)| (h, f, v.to_owned()))
+        );
+        let unlimited = Limits {
+            cpu_quota: Some(-1),
+            ..Limits::default()
+        };
         assert_eq!(written(unlimited, &unified), [(0, "cpu.max", "max 100000".to_owned())]);
     }
 
@@ -167,8 +204,15 @@ mod tests {
 
     #[test]
     fn refuses_a_limit_whose_controller_is_nowhere() {
-        let memory = limits(Limits { memory: Some(1 << 20), ..Limits::default() }).unwrap();
-        let empty = [Hierarchy { unified: true, controllers: vec![] }];
+        let memory = limits(Limits {
+            memory: Some(1 << 20),
+            ..Limits::default()
+        })
+        .unwrap();
+        let empty = [Hierarchy {
+            unified: true,
+            controllers: vec![],
+        }];
         assert_eq!(settings(&memory, &empty).unwrap_err().kind, wire::Kind::Caller);
         assert_eq!(settings(&limits(Limits::default()).unwrap(), &empty), Ok(vec![]));
     }

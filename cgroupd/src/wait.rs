@@ -23,24 +23,33 @@ pub struct Patience {
 impl Patience {
     /// So long from now.
     pub fn of(time: Duration) -> Self {
-        Self { until: Instant::now().checked_add(time), late: LATE }
+        Self {
+            until: Instant::now().checked_add(time),
+            late: LATE,
+        }
     }
 
     /// Not at all.
     pub const fn none() -> Self {
-        Self { until: None, late: LATE }
+        Self {
+            until: None,
+            late: LATE,
+        }
     }
 
     /// What is left of it; zero when it is over.
     pub fn left(&self) -> Duration {
-        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        self.until
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     /// What is left of it, as poll(2) takes it; `None` when it is over.
     pub fn timeout(&self) -> Option<Timespec> {
         let left = self.left();
-        (!left.is_zero())
-            .then(|| Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() })
+        (!left.is_zero()).then(|| Timespec {
+            tv_sec: left.as_secs().cast_signed(),
+            tv_nsec: left.subsec_nanos().into(),
+        })
     }
 }
 
@@ -48,7 +57,12 @@ impl Patience {
 pub fn until_empty(group: &Group, patience: &mut Patience) -> Result<(), Failure> {
     let mut listed = processes(group)?;
     if listed.is_empty() {
-        let busy = || Failure::kernel("remove a group in which no process is listed", Errno::BUSY.raw_os_error());
+        let busy = || {
+            Failure::kernel(
+                "remove a group in which no process is listed",
+                Errno::BUSY.raw_os_error(),
+            )
+        };
         patience.late = patience.late.checked_sub(1).ok_or_else(busy)?;
         rustix::thread::sched_yield();
     }
@@ -67,7 +81,9 @@ pub fn until_empty(group: &Group, patience: &mut Patience) -> Result<(), Failure
         let again = processes(group)?;
         for (pid, process) in held.iter().filter(|(pid, _)| again.contains(pid)) {
             if !ended(process, patience)? {
-                return Err(Failure::caller(&format!("remove the group: process {pid} is still in it")));
+                return Err(Failure::caller(&format!(
+                    "remove the group: process {pid} is still in it"
+                )));
             }
         }
         listed = processes(group)?;
@@ -78,7 +94,9 @@ pub fn until_empty(group: &Group, patience: &mut Patience) -> Result<(), Failure
 /// Whether the process ends before patience does.
 fn ended(process: &OwnedFd, patience: &Patience) -> Result<bool, Failure> {
     loop {
-        let Some(timeout) = patience.timeout() else { return Ok(false) };
+        let Some(timeout) = patience.timeout() else {
+            return Ok(false);
+        };
         match rustix::event::poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&timeout)) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
@@ -94,6 +112,9 @@ fn processes(group: &Group) -> Result<Vec<i32>, Failure> {
         Err(Errno::OPNOTSUPP) => Ok(Vec::new()),
         Err(e) => Err(Failure::kernel("list the processes of the group", e.raw_os_error())),
         // A list that is longer than what was read may end within a number.
-        Ok(text) => Ok(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()),
+        Ok(text) => Ok(text
+            .split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n')?.parse().ok())
+            .collect()),
     }
 }

@@ -29,7 +29,10 @@ mod tests {
 
     impl Host {
         fn new(word: &str) -> Option<Self> {
-            let mut host = Self { directories: vec![], hierarchies: vec![] };
+            let mut host = Self {
+                directories: vec![],
+                hierarchies: vec![],
+            };
             if !nix::unistd::geteuid().is_root() {
                 return None;
             }
@@ -64,12 +67,20 @@ mod tests {
         }
 
         fn path(&self, controller: Controller, below: &str) -> PathBuf {
-            let at = self.hierarchies.iter().position(|h| h.controllers.contains(&controller));
-            self.directories[at.unwrap_or(self.directories.len() - 1)].join(below)
+            let at = self
+                .hierarchies
+                .iter()
+                .position(|h| h.controllers.contains(&controller));
+            at.map_or(self.directories.last(), |at| self.directories.get(at))
+                .unwrap()
+                .join(below)
         }
 
         fn read(&self, controller: Controller, file: &str) -> String {
-            std::fs::read_to_string(self.path(controller, file)).unwrap().trim_end().to_owned()
+            std::fs::read_to_string(self.path(controller, file))
+                .unwrap()
+                .trim_end()
+                .to_owned()
         }
 
         fn write(&self, controller: Controller, file: &str, value: &str) {
@@ -77,8 +88,12 @@ mod tests {
         }
 
         fn groups(&self) -> usize {
-            let below =
-                |d: &PathBuf| std::fs::read_dir(d).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count();
+            let below = |d: &PathBuf| {
+                std::fs::read_dir(d)
+                    .unwrap()
+                    .filter(|e| e.as_ref().unwrap().path().is_dir())
+                    .count()
+            };
             self.directories.iter().map(below).sum()
         }
     }
@@ -87,7 +102,10 @@ mod tests {
         fn drop(&mut self) {
             for directory in &self.directories {
                 // Depth first, by find; what a failed test leaves must not stay.
-                let find = Command::new("find").arg(directory).args(["-depth", "-type", "d", "-delete"]).status();
+                let find = Command::new("find")
+                    .arg(directory)
+                    .args(["-depth", "-type", "d", "-delete"])
+                    .status();
                 assert!(find.unwrap().success(), "{}", directory.display());
             }
         }
@@ -111,14 +129,24 @@ mod tests {
             let beneath = CString::new(numbers.join(",")).unwrap();
             let arguments = [c"cgroupd", c"--socket", c"3", c"--beneath", &beneath];
             let capabilities = policies::power(Program::Cgroupd, true).to_vec();
-            let power = Power { id: UID, capabilities, no_new_privileges: true };
+            let power = Power {
+                id: UID,
+                capabilities,
+                no_new_privileges: true,
+            };
             let pid = start(program.as_fd(), &arguments, &table, &power).unwrap();
-            Self { channel, pid, hierarchies }
+            Self {
+                channel,
+                pid,
+                hierarchies,
+            }
         }
 
         fn send(&self, request: impl FnOnce(ContainerName, Vec<Hierarchy>) -> Request) {
             let name = ContainerName::new("a name, with everything: \"é\"").unwrap();
-            self.channel.send(&request(name, self.hierarchies.to_vec()), &[]).unwrap();
+            self.channel
+                .send(&request(name, self.hierarchies.to_vec()), &[])
+                .unwrap();
         }
 
         fn answer(&self) -> Reply {
@@ -126,7 +154,11 @@ mod tests {
         }
 
         fn make(&self, limits: Limits) -> Reply {
-            self.send(|name, hierarchies| Request::Make { name, hierarchies, limits });
+            self.send(|name, hierarchies| Request::Make {
+                name,
+                hierarchies,
+                limits,
+            });
             self.answer()
         }
 
@@ -136,7 +168,11 @@ mod tests {
         }
 
         fn freeze(&self, frozen: bool) -> Reply {
-            self.send(|name, hierarchies| Request::Freeze { name, hierarchies, frozen });
+            self.send(|name, hierarchies| Request::Freeze {
+                name,
+                hierarchies,
+                frozen,
+            });
             self.answer()
         }
 
@@ -215,7 +251,12 @@ mod tests {
         for directory in &host.directories {
             for group in ["", "keep", "enter"] {
                 let stat = rustix::fs::stat(directory.join(NAME).join(group)).unwrap();
-                assert_eq!((stat.st_mode & 0o7777, stat.st_uid), (0o755, UID), "{}", directory.display());
+                assert_eq!(
+                    (stat.st_mode & 0o7777, stat.st_uid),
+                    (0o755, UID),
+                    "{}",
+                    directory.display()
+                );
             }
             assert!(!directory.join(NAME).join("payload").exists());
         }
@@ -231,9 +272,12 @@ mod tests {
         assert!(!host.path(Controller::Pids, &below("payload")).exists());
 
         let status = std::fs::read_to_string(format!("/proc/{}/status", writer.pid)).unwrap();
-        for line in
-            ["CapPrm:\t0000000000000002", "CapEff:\t0000000000000002", "CapBnd:\t0000000000000002", "Seccomp:\t2"]
-        {
+        for line in [
+            "CapPrm:\t0000000000000002",
+            "CapEff:\t0000000000000002",
+            "CapBnd:\t0000000000000002",
+            "Seccomp:\t2",
+        ] {
             assert!(status.contains(line), "{line}");
         }
         assert_eq!(writer.remove(), Reply::Removed);
@@ -248,12 +292,33 @@ mod tests {
         let host = host!("refusals");
         let writer = Writer::start(&host.directories, &host.hierarchies);
         for (limits, kind) in [
-            (Limits { cpus: Some(Text::new("8000").unwrap()), ..Limits::default() }, Kind::Kernel),
-            (Limits { tasks: Some(0), ..Limits::default() }, Kind::Caller),
-            (Limits { cpu_quota: Some(i64::MAX), ..Limits::default() }, Kind::Kernel),
+            (
+                Limits {
+                    cpus: Some(Text::new("8000").unwrap()),
+                    ..Limits::default()
+                },
+                Kind::Kernel,
+            ),
+            (
+                Limits {
+                    tasks: Some(0),
+                    ..Limits::default()
+                },
+                Kind::Caller,
+            ),
+            (
+                Limits {
+                    cpu_quota: Some(i64::MAX),
+                    ..Limits::default()
+                },
+                Kind::Kernel,
+            ),
         ] {
             let reply = writer.make(limits.clone());
-            assert!(matches!(&reply, Reply::Refused(f) if f.kind == kind), "{limits:?}: {reply:?}");
+            assert!(
+                matches!(&reply, Reply::Refused(f) if f.kind == kind),
+                "{limits:?}: {reply:?}"
+            );
             assert_eq!(host.groups(), 0);
         }
         writer.end();
@@ -261,9 +326,18 @@ mod tests {
         // A limit whose controller is in no hierarchy, and directories that do not fit.
         let unified = host.hierarchies.len() - 1;
         let writer = Writer::start(&host.directories[unified..], &host.hierarchies[unified..]);
-        let reply = writer.make(Limits { memory: Some(1 << 20), ..Limits::default() });
+        let reply = writer.make(Limits {
+            memory: Some(1 << 20),
+            ..Limits::default()
+        });
         assert!(matches!(reply, Reply::Refused(f) if f.kind == Kind::Caller));
-        assert_eq!(writer.make(Limits { memory: None, ..Limits::default() }), Reply::Made);
+        assert_eq!(
+            writer.make(Limits {
+                memory: None,
+                ..Limits::default()
+            }),
+            Reply::Made
+        );
         assert_eq!(writer.remove(), Reply::Removed);
         writer.end();
         let writer = Writer::start(&host.directories[unified..], &host.hierarchies);
@@ -281,7 +355,10 @@ mod tests {
         assert_eq!(writer.make(Limits::default()), Reply::Made);
         let idle = Idle::in_group(&host, &below("enter"));
         let reply = writer.make(Limits::default());
-        assert!(matches!(&reply, Reply::Refused(f) if f.what.as_str().contains(&idle.0.id().to_string())), "{reply:?}");
+        assert!(
+            matches!(&reply, Reply::Refused(f) if f.what.as_str().contains(&idle.0.id().to_string())),
+            "{reply:?}"
+        );
         // A second one, in a group that the container froze: it could not end there.
         let stuck = below("enter/stuck");
         for directory in &host.directories {
@@ -295,7 +372,10 @@ mod tests {
         host.write(Controller::Freezer, &format!("{stuck}/freezer.state"), "FROZEN");
 
         writer.send(|name, hierarchies| Request::Remove { name, hierarchies });
-        let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let moment = Timespec {
+            tv_sec: 0,
+            tv_nsec: 100_000_000,
+        };
         let answered = rustix::event::poll(&mut [PollFd::new(&writer.channel, PollFlags::IN)], Some(&moment));
         assert_eq!(answered, Ok(0), "it answered while processes were left");
         drop((idle, frozen));
@@ -310,9 +390,11 @@ mod tests {
         let host = host!("deep");
         let writer = Writer::start(&host.directories, &host.hierarchies);
         assert_eq!(writer.make(Limits::default()), Reply::Made);
-        for (controller, deep, wide) in
-            [(Controller::Pids, 3000, 0), (Controller::Memory, 3, 300), (Controller::Other, 300, 3000)]
-        {
+        for (controller, deep, wide) in [
+            (Controller::Pids, 3000, 0),
+            (Controller::Memory, 3, 300),
+            (Controller::Other, 300, 3000),
+        ] {
             let payload = host.path(controller, &below("payload"));
             std::fs::create_dir(&payload).unwrap();
             rustix::fs::chown(&payload, Some(rustix::fs::Uid::from_raw(300_000)), None).unwrap();
@@ -339,7 +421,10 @@ mod tests {
         let whole = Writer::start(&host.directories, &host.hierarchies);
         assert_eq!(whole.make(Limits::default()), Reply::Made);
         let reply = whole.freeze(true);
-        assert!(matches!(reply, Reply::Refused(f) if f.errno == 2), "there is no payload to freeze");
+        assert!(
+            matches!(reply, Reply::Refused(f) if f.errno == 2),
+            "there is no payload to freeze"
+        );
         for directory in &host.directories {
             std::fs::create_dir(directory.join(NAME).join("payload")).unwrap();
         }

@@ -16,6 +16,8 @@ pub fn attach(rules: &Judged, group: BorrowedFd<'_>) -> Result<(), Failure> {
     if attached.contains(&id) {
         Ok(())
     } else {
-        Err(Failure::bug("find the device program on the group that it was attached to"))
+        Err(Failure::bug(
+            "find the device program on the group that it was attached to",
+        ))
     }
 }

@@ -23,14 +23,19 @@ impl Judged {
 /// Judges a whole list. An empty one is fine: it denies every device.
 pub fn judge(rules: Vec<Rule>) -> Result<Judged, Failure> {
     if rules.len() > MOST {
-        return Err(Failure::caller(&format!("put {} device rules in force: the most is {MOST}", rules.len())));
+        return Err(Failure::caller(&format!(
+            "put {} device rules in force: the most is {MOST}",
+            rules.len()
+        )));
     }
     for rule in &rules {
         if !(rule.read || rule.write || rule.make) {
             return Err(Failure::caller("put a device rule in force that allows nothing"));
         }
         if rule.major.is_some_and(|n| n >= MAJORS) || rule.minor.is_some_and(|n| n >= MINORS) {
-            return Err(Failure::caller("put a device rule in force whose number no device can have"));
+            return Err(Failure::caller(
+                "put a device rule in force whose number no device can have",
+            ));
         }
     }
     Ok(Judged(rules))
@@ -40,19 +45,44 @@ pub fn judge(rules: Vec<Rule>) -> Result<Judged, Failure> {
 mod tests {
     use super::*;
 
-    const READ: Rule = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: false, make: false };
+    const READ: Rule = Rule {
+        block: false,
+        major: Some(1),
+        minor: Some(3),
+        read: true,
+        write: false,
+        make: false,
+    };
 
     #[test]
     fn accepts_no_rule_and_whole_ranges() {
         assert!(judge(vec![]).is_ok());
-        assert!(judge(vec![READ, Rule { major: None, minor: None, ..READ }]).is_ok());
+        assert!(
+            judge(vec![
+                READ,
+                Rule {
+                    major: None,
+                    minor: None,
+                    ..READ
+                }
+            ])
+            .is_ok()
+        );
     }
 
     #[test]
     fn refuses_rules_that_allow_nothing_or_have_impossible_numbers() {
-        for bad in
-            [Rule { read: false, ..READ }, Rule { major: Some(MAJORS), ..READ }, Rule { minor: Some(MINORS), ..READ }]
-        {
+        for bad in [
+            Rule { read: false, ..READ },
+            Rule {
+                major: Some(MAJORS),
+                ..READ
+            },
+            Rule {
+                minor: Some(MINORS),
+                ..READ
+            },
+        ] {
             assert!(judge(vec![READ, bad]).is_err(), "{bad:?}");
         }
     }

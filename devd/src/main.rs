@@ -8,5 +8,9 @@ mod serve;
 mod write;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(wire::Program::Devd, "Puts device rules in force for one control group", serve::serve)
+    policies::piece::run(
+        wire::Program::Devd,
+        "Puts device rules in force for one control group",
+        serve::serve,
+    )
 }

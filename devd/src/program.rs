@@ -31,11 +31,21 @@ const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
 
 const fn with_constant(code: u8, register: u8, immediate: i32) -> Instruction {
-    Instruction { code, registers: register, offset: 0, immediate }
+    Instruction {
+        code,
+        registers: register,
+        offset: 0,
+        immediate,
+    }
 }
 
 const fn with_register(code: u8, to: u8, from: u8, offset: i16) -> Instruction {
-    Instruction { code, registers: (from << 4) | to, offset, immediate: 0 }
+    Instruction {
+        code,
+        registers: (from << 4) | to,
+        offset,
+        immediate: 0,
+    }
 }
 
 const PROLOGUE: [Instruction; 6] = [
@@ -59,8 +69,15 @@ pub fn encode(judged: &Judged) -> Vec<Instruction> {
 
 fn block(rule: &Rule) -> Vec<Instruction> {
     let allowed = [(rule.make, MAKE), (rule.read, READ), (rule.write, WRITE)];
-    let denied = allowed.iter().filter(|(yes, _)| !yes).fold(0, |bits, (_, bit)| bits | bit);
-    let mut tests = vec![with_constant(JUMP_UNLESS_EQUAL, KIND, if rule.block { BLOCK } else { CHARACTER })];
+    let denied = allowed
+        .iter()
+        .filter(|(yes, _)| !yes)
+        .fold(0, |bits, (_, bit)| bits | bit);
+    let mut tests = vec![with_constant(
+        JUMP_UNLESS_EQUAL,
+        KIND,
+        if rule.block { BLOCK } else { CHARACTER },
+    )];
     if denied != 0 {
         // The answer register is free until the end: it holds what is wanted beyond the rule.
         tests.push(with_register(MOVE_REGISTER, ANSWER, WANTED, 0));
@@ -87,7 +104,14 @@ mod tests {
     use super::*;
     use crate::judge::judge;
 
-    const NULL: Rule = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: true, make: false };
+    const NULL: Rule = Rule {
+        block: false,
+        major: Some(1),
+        minor: Some(3),
+        read: true,
+        write: true,
+        make: false,
+    };
 
     fn program(rules: &[Rule]) -> Vec<Instruction> {
         encode(&judge(rules.to_vec()).unwrap())
@@ -118,8 +142,18 @@ mod tests {
     #[test]
     fn no_rule_is_a_program_that_denies() {
         let end = [
-            Instruction { code: 0xb4, registers: 0, offset: 0, immediate: 0 },
-            Instruction { code: 0x95, registers: 0, offset: 0, immediate: 0 },
+            Instruction {
+                code: 0xb4,
+                registers: 0,
+                offset: 0,
+                immediate: 0,
+            },
+            Instruction {
+                code: 0x95,
+                registers: 0,
+                offset: 0,
+                immediate: 0,
+            },
         ];
         assert_eq!(program(&[])[6..], end);
         assert_eq!(run(&program(&[]), (READ << 16) | CHARACTER, 1, 3), 0);
@@ -151,9 +185,28 @@ mod tests {
 
     #[test]
     fn just_what_a_rule_names_is_allowed() {
-        let fuse = Rule { major: Some(10), minor: Some(229), write: false, ..NULL };
-        let every_disk = Rule { block: true, major: Some(8), minor: None, read: true, write: false, make: true };
-        let anything_made = Rule { major: None, minor: None, read: false, write: false, make: true, ..NULL };
+        let fuse = Rule {
+            major: Some(10),
+            minor: Some(229),
+            write: false,
+            ..NULL
+        };
+        let every_disk = Rule {
+            block: true,
+            major: Some(8),
+            minor: None,
+            read: true,
+            write: false,
+            make: true,
+        };
+        let anything_made = Rule {
+            major: None,
+            minor: None,
+            read: false,
+            write: false,
+            make: true,
+            ..NULL
+        };
         let rules = [NULL, fuse, every_disk, anything_made];
         let program = program(&rules);
         for block in [false, true] {

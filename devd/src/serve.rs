@@ -35,10 +35,19 @@ mod tests {
     use super::*;
     use wire::devd::Rule;
 
-    const NOTHING: Rule = Rule { block: false, major: None, minor: None, read: false, write: false, make: false };
+    const NOTHING: Rule = Rule {
+        block: false,
+        major: None,
+        minor: None,
+        read: false,
+        write: false,
+        make: false,
+    };
 
     fn descriptors(n: usize) -> Vec<OwnedFd> {
-        (0..n).map(|_| std::fs::File::open("/dev/null").unwrap().into()).collect()
+        (0..n)
+            .map(|_| std::fs::File::open("/dev/null").unwrap().into())
+            .collect()
     }
 
     #[test]

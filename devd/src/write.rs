@@ -11,10 +11,13 @@ use wire::devd::Rule;
 pub fn write(rules: &Judged, deny: OwnedFd, allow: OwnedFd) -> Result<(), Failure> {
     let (mut deny, mut allow) = (std::fs::File::from(deny), std::fs::File::from(allow));
     let refused = |what: &str, e: &std::io::Error| Failure::kernel(what, e.raw_os_error().unwrap_or(0));
-    deny.write_all(b"a").map_err(|e| refused("deny every device (devices.deny)", &e))?;
+    deny.write_all(b"a")
+        .map_err(|e| refused("deny every device (devices.deny)", &e))?;
     for rule in rules.rules() {
         let line = line(rule);
-        allow.write_all(line.as_bytes()).map_err(|e| refused(&format!("allow {line} (devices.allow)"), &e))?;
+        allow
+            .write_all(line.as_bytes())
+            .map_err(|e| refused(&format!("allow {line} (devices.allow)"), &e))?;
     }
     Ok(())
 }
@@ -23,7 +26,11 @@ fn line(rule: &Rule) -> String {
     let kind = if rule.block { 'b' } else { 'c' };
     let number = |n: Option<u32>| n.map_or_else(|| "*".to_owned(), |n| n.to_string());
     let letters = [(rule.read, 'r'), (rule.write, 'w'), (rule.make, 'm')];
-    let access: String = letters.iter().filter(|(yes, _)| *yes).map(|(_, letter)| letter).collect();
+    let access: String = letters
+        .iter()
+        .filter(|(yes, _)| *yes)
+        .map(|(_, letter)| letter)
+        .collect();
     format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
 }
 
@@ -34,10 +41,34 @@ mod tests {
 
     #[test]
     fn a_rule_is_written_as_the_kernel_reads_it() {
-        let null = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: true, make: true };
+        let null = Rule {
+            block: false,
+            major: Some(1),
+            minor: Some(3),
+            read: true,
+            write: true,
+            make: true,
+        };
         assert_eq!(line(&null), "c 1:3 rwm");
-        assert_eq!(line(&Rule { block: true, minor: None, write: false, ..null }), "b 1:* rm");
-        assert_eq!(line(&Rule { major: None, minor: None, read: false, write: false, ..null }), "c *:* m");
+        assert_eq!(
+            line(&Rule {
+                block: true,
+                minor: None,
+                write: false,
+                ..null
+            }),
+            "b 1:* rm"
+        );
+        assert_eq!(
+            line(&Rule {
+                major: None,
+                minor: None,
+                read: false,
+                write: false,
+                ..null
+            }),
+            "c *:* m"
+        );
     }
 
     #[test]

@@ -13,8 +13,20 @@ mod tests {
     use wire::{Kind, Program};
 
     const UID: u32 = 0x7ffe_0020;
-    const NULL: Rule = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: true, make: true };
-    const ZERO_READ: Rule = Rule { minor: Some(5), write: false, make: false, ..NULL };
+    const NULL: Rule = Rule {
+        block: false,
+        major: Some(1),
+        minor: Some(3),
+        read: true,
+        write: true,
+        make: true,
+    };
+    const ZERO_READ: Rule = Rule {
+        minor: Some(5),
+        write: false,
+        make: false,
+        ..NULL
+    };
 
     struct Group(PathBuf);
 
@@ -22,13 +34,18 @@ mod tests {
         fn new(hierarchy: &str) -> Option<Self> {
             let above = Path::new("/sys/fs/cgroup").join(hierarchy);
             let path = above.join(format!("lazaret-test-devd-{}", std::process::id()));
-            above.join("cgroup.procs").exists().then(|| std::fs::create_dir(&path).map(|()| Self(path)).unwrap())
+            above
+                .join("cgroup.procs")
+                .exists()
+                .then(|| std::fs::create_dir(&path).map(|()| Self(path)).unwrap())
         }
 
         /// Whether a shell in this group, run by root, can do this.
         fn can(&self, what: &str) -> bool {
-            let script =
-                format!("echo $$ > '{}/cgroup.procs' || exit 9; ({what}) 2>/dev/null || exit 1", self.0.display());
+            let script = format!(
+                "echo $$ > '{}/cgroup.procs' || exit 9; ({what}) 2>/dev/null || exit 1",
+                self.0.display()
+            );
             match Command::new("sh").args(["-c", &script]).status().unwrap().code() {
                 Some(9) => panic!("the shell could not enter {}", self.0.display()),
                 code => code == Some(0),
@@ -51,8 +68,15 @@ mod tests {
             let program = File::open(env!("CARGO_BIN_EXE_devd")).unwrap();
             let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
             let capabilities = policies::power(Program::Devd, unified).to_vec();
-            let power = Power { id: UID, capabilities, no_new_privileges: true };
-            Self(channel, start(program.as_fd(), &[c"devd", c"--socket", c"3"], &table, &power).unwrap())
+            let power = Power {
+                id: UID,
+                capabilities,
+                no_new_privileges: true,
+            };
+            Self(
+                channel,
+                start(program.as_fd(), &[c"devd", c"--socket", c"3"], &table, &power).unwrap(),
+            )
         }
 
         fn ask(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Reply {
@@ -95,7 +119,12 @@ mod tests {
         assert!(group.can("true < /dev/fuse"));
         let writer = Writer::start(true);
         let directory = File::open(&group.0).unwrap();
-        let nothing = Rule { read: false, write: false, make: false, ..NULL };
+        let nothing = Rule {
+            read: false,
+            write: false,
+            make: false,
+            ..NULL
+        };
         let reply = writer.ask(&Request::Attach(vec![nothing]), &[directory.as_fd()]);
         assert!(matches!(reply, Reply::Refused(f) if f.kind == Kind::Caller));
         let root = File::open("/").unwrap();
@@ -107,9 +136,12 @@ mod tests {
         assert_eq!(reply, Reply::InForce);
         let status = std::fs::read_to_string(format!("/proc/{}/status", writer.1)).unwrap();
         // BPF is 39, NET_ADMIN 12.
-        for line in
-            ["CapPrm:\t0000008000001000", "CapEff:\t0000008000001000", "CapBnd:\t0000008000001000", "Seccomp:\t2"]
-        {
+        for line in [
+            "CapPrm:\t0000008000001000",
+            "CapEff:\t0000008000001000",
+            "CapBnd:\t0000008000001000",
+            "Seccomp:\t2",
+        ] {
             assert!(status.contains(line), "{line}");
         }
         // They hold without the writer.

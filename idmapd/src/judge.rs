@@ -17,15 +17,24 @@ pub struct Judged {
 pub fn judge(uid: &[IdRange], gid: &[IdRange]) -> Result<Judged, Failure> {
     check_map(uid, false).map_err(|e| Failure::caller(&format!("write the uid map: {e}")))?;
     check_map(gid, false).map_err(|e| Failure::caller(&format!("write the gid map: {e}")))?;
-    Ok(Judged { uid: text(uid)?, gid: text(gid)? })
+    Ok(Judged {
+        uid: text(uid)?,
+        gid: text(gid)?,
+    })
 }
 
 /// One line for each range (user_namespaces(7)). The kernel takes a map in one write of less than a page.
 fn text(map: &[IdRange]) -> Result<String, Failure> {
-    let lines: Vec<String> = map.iter().map(|r| format!("{} {} {}\n", r.inside, r.outside, r.count)).collect();
+    let lines: Vec<String> = map
+        .iter()
+        .map(|r| format!("{} {} {}\n", r.inside, r.outside, r.count))
+        .collect();
     let text = lines.concat();
     if text.len() >= 4096 {
-        return Err(Failure::caller(&format!("write a map of {} ranges: it is longer than a page", map.len())));
+        return Err(Failure::caller(&format!(
+            "write a map of {} ranges: it is longer than a page",
+            map.len()
+        )));
     }
     Ok(text)
 }

@@ -6,5 +6,9 @@ mod serve;
 mod write;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(wire::Program::Idmapd, "Writes the id maps of a user namespace", serve::serve)
+    policies::piece::run(
+        wire::Program::Idmapd,
+        "Writes the id maps of a user namespace",
+        serve::serve,
+    )
 }

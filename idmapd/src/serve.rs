@@ -34,9 +34,23 @@ mod tests {
     #[test]
     fn refuses_to_write_maps_that_are_not_judged_well() {
         let process = vec![std::fs::File::open("/proc/self").unwrap().into()];
-        let failure = answer(&Request::WriteMaps { uid: vec![], gid: vec![] }, &process).unwrap_err();
+        let failure = answer(
+            &Request::WriteMaps {
+                uid: vec![],
+                gid: vec![],
+            },
+            &process,
+        )
+        .unwrap_err();
         assert_eq!(failure.kind, wire::Kind::Caller);
-        let failure = answer(&Request::WriteMaps { uid: vec![], gid: vec![] }, &[]).unwrap_err();
+        let failure = answer(
+            &Request::WriteMaps {
+                uid: vec![],
+                gid: vec![],
+            },
+            &[],
+        )
+        .unwrap_err();
         assert_eq!(failure.kind, wire::Kind::Protocol);
     }
 }

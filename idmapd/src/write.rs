@@ -26,7 +26,11 @@ fn open(process: BorrowedFd<'_>, file: &CStr) -> Result<OwnedFd, Failure> {
 
 fn put(file: &OwnedFd, text: &str, what: &str) -> Result<(), Failure> {
     let written = rustix::io::write(file.as_fd(), text.as_bytes()).map_err(|e| refused(what, e))?;
-    if written == text.len() { Ok(()) } else { Err(Failure::bug(what)) }
+    if written == text.len() {
+        Ok(())
+    } else {
+        Err(Failure::bug(what))
+    }
 }
 
 fn refused(what: &str, e: rustix::io::Errno) -> Failure {
@@ -41,11 +45,18 @@ mod tests {
 
     #[test]
     fn refuses_a_directory_that_is_no_process() {
-        let r = IdRange { inside: 0, outside: 100_000, count: 1 };
+        let r = IdRange {
+            inside: 0,
+            outside: 100_000,
+            count: 1,
+        };
         let maps = judge(&[r], &[r]).unwrap();
         let directory = std::fs::File::open("/").unwrap();
         assert_eq!(write(&maps, directory.as_fd()).unwrap_err().kind, wire::Kind::Caller);
         let directory = std::fs::File::open("/proc").unwrap();
-        assert_eq!(write(&maps, directory.as_fd()).unwrap_err(), Failure::kernel("open uid_map", 2));
+        assert_eq!(
+            write(&maps, directory.as_fd()).unwrap_err(),
+            Failure::kernel("open uid_map", 2)
+        );
     }
 }

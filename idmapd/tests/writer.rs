@@ -51,7 +51,9 @@ mod tests {
     }
 
     fn ask(channel: &Channel<Request, Reply>, uid: Vec<IdRange>, gid: Vec<IdRange>, directory: &File) -> Reply {
-        channel.send(&Request::WriteMaps { uid, gid }, &[directory.as_fd()]).unwrap();
+        channel
+            .send(&Request::WriteMaps { uid, gid }, &[directory.as_fd()])
+            .unwrap();
         channel.receive().unwrap().0
     }
 
@@ -66,20 +68,33 @@ mod tests {
         let program = File::open(env!("CARGO_BIN_EXE_idmapd")).unwrap();
         let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
         let capabilities = policies::power(Program::Idmapd, true).to_vec();
-        let power = Power { id: KEEPER, capabilities, no_new_privileges: true };
+        let power = Power {
+            id: KEEPER,
+            capabilities,
+            no_new_privileges: true,
+        };
         let pid = start(program.as_fd(), &[c"idmapd", c"--socket", c"3"], &table, &power).unwrap();
         drop(theirs);
 
         let good = || vec![r(0, 1_000_000, 65536), r(65536, 500, 1)];
         let process = Unmapped::new();
         // Host id 0 is refused before anything is written.
-        for (uid, gid) in [(vec![r(0, 0, 1)], good()), (good(), vec![r(0, 1_000_000, 10), r(10, 0, 1)])] {
+        for (uid, gid) in [
+            (vec![r(0, 0, 1)], good()),
+            (good(), vec![r(0, 1_000_000, 10), r(10, 0, 1)]),
+        ] {
             let reply = ask(&channel, uid, gid, &process.directory());
-            assert!(matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Caller), "{reply:?}");
+            assert!(
+                matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Caller),
+                "{reply:?}"
+            );
         }
         assert!(process.map("uid_map").is_empty() && process.map("gid_map").is_empty());
 
-        assert_eq!(ask(&channel, good(), vec![r(0, 7, 1)], &process.directory()), Reply::Mapped);
+        assert_eq!(
+            ask(&channel, good(), vec![r(0, 7, 1)], &process.directory()),
+            Reply::Mapped
+        );
         assert_eq!(process.map("uid_map"), ["0", "1000000", "65536", "65536", "500", "1"]);
         assert_eq!(process.map("gid_map"), ["0", "7", "1"]);
         let setgroups = std::fs::read_to_string(format!("/proc/{}/setgroups", process.0.id())).unwrap();
@@ -87,18 +102,30 @@ mod tests {
 
         // A map is written once.
         let reply = ask(&channel, good(), good(), &process.directory());
-        assert!(matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Kernel && f.errno == 1), "{reply:?}");
+        assert!(
+            matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Kernel && f.errno == 1),
+            "{reply:?}"
+        );
         // A directory that is no process's.
         let reply = ask(&channel, good(), good(), &File::open("/").unwrap());
-        assert!(matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Caller), "{reply:?}");
+        assert!(
+            matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Caller),
+            "{reply:?}"
+        );
         // A process in the host's own namespace, which has its maps.
         let reply = ask(&channel, good(), good(), &File::open("/proc/1").unwrap());
-        assert!(matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Kernel), "{reply:?}");
+        assert!(
+            matches!(reply, Reply::Refused(ref f) if f.kind == Kind::Kernel),
+            "{reply:?}"
+        );
 
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        for line in
-            ["CapPrm:\t00000000000000c0", "CapEff:\t00000000000000c0", "CapBnd:\t00000000000000c0", "Seccomp:\t2"]
-        {
+        for line in [
+            "CapPrm:\t00000000000000c0",
+            "CapEff:\t00000000000000c0",
+            "CapBnd:\t00000000000000c0",
+            "Seccomp:\t2",
+        ] {
             assert!(status.contains(line), "{line}");
         }
         drop(channel);

@@ -44,18 +44,33 @@ impl Judged {
 /// Judges a whole request.
 pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Failure> {
     if mounts.is_empty() || mounts.len() > MAX_DESCRIPTORS {
-        let what = format!("make {} mounts at once: 1 to {MAX_DESCRIPTORS} can be handed over", mounts.len());
+        let what = format!(
+            "make {} mounts at once: 1 to {MAX_DESCRIPTORS} can be handed over",
+            mounts.len()
+        );
         return Err(Failure::caller(&what));
     }
     let mut rest = descriptors.into_iter();
-    let mut next = || rest.next().ok_or_else(|| Failure::protocol("find the descriptor of a mount"));
+    let mut next = || {
+        rest.next()
+            .ok_or_else(|| Failure::protocol("find the descriptor of a mount"))
+    };
     let mut orders = Vec::with_capacity(mounts.len());
     for mount in mounts {
         orders.push(match mount {
-            Mount::Tree { flags: Flags { no_dev: false, .. }, .. } => {
-                return Err(Failure::caller("clone a tree through which its device nodes could be opened"));
+            Mount::Tree {
+                flags: Flags { no_dev: false, .. },
+                ..
+            } => {
+                return Err(Failure::caller(
+                    "clone a tree through which its device nodes could be opened",
+                ));
             }
-            Mount::Tree { recursive, flags, idmapped } => Order::Tree {
+            Mount::Tree {
+                recursive,
+                flags,
+                idmapped,
+            } => Order::Tree {
                 at: next()?,
                 recursive: *recursive,
                 flags: attributes(*flags),
@@ -85,14 +100,25 @@ fn attributes(flags: Flags) -> Attr {
 mod tests {
     use super::*;
 
-    const NO_DEV: Flags = Flags { read_only: false, no_suid: false, no_dev: true, no_exec: false };
+    const NO_DEV: Flags = Flags {
+        read_only: false,
+        no_suid: false,
+        no_dev: true,
+        no_exec: false,
+    };
 
     const fn tree(flags: Flags, idmapped: bool) -> Mount {
-        Mount::Tree { recursive: false, flags, idmapped }
+        Mount::Tree {
+            recursive: false,
+            flags,
+            idmapped,
+        }
     }
 
     fn descriptors(n: usize) -> Vec<OwnedFd> {
-        (0..n).map(|_| std::fs::File::open("/dev/null").unwrap().into()).collect()
+        (0..n)
+            .map(|_| std::fs::File::open("/dev/null").unwrap().into())
+            .collect()
     }
 
     #[test]
@@ -109,7 +135,13 @@ mod tests {
 
     #[test]
     fn refuses_another_number_of_descriptors() {
-        let mounts = [tree(NO_DEV, true), Mount::Node(Device::Null), Mount::Meminfo, Mount::Proc, Mount::Sysfs];
+        let mounts = [
+            tree(NO_DEV, true),
+            Mount::Node(Device::Null),
+            Mount::Meminfo,
+            Mount::Proc,
+            Mount::Sysfs,
+        ];
         assert!(judge(&mounts, descriptors(3)).is_err());
         assert!(judge(&mounts, descriptors(4)).is_ok());
         assert!(judge(&mounts, descriptors(5)).is_err());
@@ -117,7 +149,12 @@ mod tests {
 
     #[test]
     fn flags_are_those_asked_for() {
-        let flags = Flags { read_only: true, no_suid: true, no_dev: true, no_exec: true };
+        let flags = Flags {
+            read_only: true,
+            no_suid: true,
+            no_dev: true,
+            no_exec: true,
+        };
         let attr = attributes(flags);
         assert_eq!(attr.bits(), 0xf);
         assert_eq!(attributes(NO_DEV), Attr::MOUNT_ATTR_NODEV);

@@ -16,13 +16,19 @@ pub fn make(device: Device, at: OwnedFd) -> Result<OwnedFd, Failure> {
 /// Gives the descriptor back if it is the character device of that number.
 pub fn check(at: OwnedFd, number: (u32, u32), name: &str) -> Result<OwnedFd, Failure> {
     let file = File::from(at);
-    let failed =
-        |e: &std::io::Error| Failure::kernel(&format!("look at the device node {name}"), e.raw_os_error().unwrap_or(0));
+    let failed = |e: &std::io::Error| {
+        Failure::kernel(
+            &format!("look at the device node {name}"),
+            e.raw_os_error().unwrap_or(0),
+        )
+    };
     let found = file.metadata().map_err(|e| failed(&e))?;
     if found.file_type().is_char_device() && found.rdev() == encoded(number) {
         Ok(file.into())
     } else {
-        Err(Failure::caller(&format!("take what was opened for the device {name}: it is something else")))
+        Err(Failure::caller(&format!(
+            "take what was opened for the device {name}: it is something else"
+        )))
     }
 }
 

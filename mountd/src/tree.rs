@@ -13,7 +13,11 @@ pub fn make(at: &OwnedFd, recursive: bool, flags: Attr, idmap: Option<&OwnedFd>)
         idmap: idmap.map(AsFd::as_fd),
         ..Change::default()
     };
-    let what = if idmap.is_some() { "map the ids of the cloned tree" } else { "set the flags of the cloned tree" };
+    let what = if idmap.is_some() {
+        "map the ids of the cloned tree"
+    } else {
+        "set the flags of the cloned tree"
+    };
     set_attributes(clone.as_fd(), recursive, change).map_err(|e| Failure::kernel(what, e as i32))?;
     Ok(clone)
 }

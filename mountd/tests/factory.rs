@@ -27,7 +27,11 @@ mod tests {
             let program = File::open(env!("CARGO_BIN_EXE_mountd")).unwrap();
             let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
             let capabilities = policies::power(Program::Mountd, true).to_vec();
-            let power = Power { id: UID, capabilities, no_new_privileges: true };
+            let power = Power {
+                id: UID,
+                capabilities,
+                no_new_privileges: true,
+            };
             let pid = start(program.as_fd(), &[c"mountd", c"--socket", c"3"], &table, &power).unwrap();
             Self { channel, pid }
         }
@@ -45,7 +49,10 @@ mod tests {
 
         fn status(&self, key: &str) -> String {
             let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-            let line = status.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')).unwrap();
+            let line = status
+                .lines()
+                .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))
+                .unwrap();
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         }
     }
@@ -56,8 +63,12 @@ mod tests {
     impl Mapped {
         fn new() -> Self {
             let mut command = Command::new("unshare");
-            let mut child =
-                command.args(["--user", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut child = command
+                .args(["--user", "cat"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
             child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
             child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
             for map in ["uid_map", "gid_map"] {
@@ -124,7 +135,10 @@ mod tests {
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert_eq!(factory.status(set), format!("{:016x}", 1u64 << 21), "{set}");
         }
-        assert_eq!((factory.status("NoNewPrivs"), factory.status("Seccomp")), ("1".into(), "2".into()));
+        assert_eq!(
+            (factory.status("NoNewPrivs"), factory.status("Seccomp")),
+            ("1".into(), "2".into())
+        );
 
         let sysfs = factory.make(Mount::Sysfs, &[]);
         assert!(open(&sysfs, "class/net/lo").is_ok());
@@ -135,15 +149,34 @@ mod tests {
         std::fs::create_dir(&directory.0).unwrap();
         std::fs::write(directory.0.join("file"), "content").unwrap();
         let at = name(directory.0.to_str().unwrap());
-        let all = Flags { read_only: true, no_suid: true, no_dev: true, no_exec: true };
-        let clone = factory.make(Mount::Tree { recursive: false, flags: all, idmapped: false }, &[at.as_fd()]);
+        let all = Flags {
+            read_only: true,
+            no_suid: true,
+            no_dev: true,
+            no_exec: true,
+        };
+        let clone = factory.make(
+            Mount::Tree {
+                recursive: false,
+                flags: all,
+                idmapped: false,
+            },
+            &[at.as_fd()],
+        );
         assert!(flags(&clone).contains(Flag::RDONLY | Flag::NOSUID | Flag::NODEV | Flag::NOEXEC));
         let write = rustix::fs::openat(&clone, "file", OFlags::WRONLY, Mode::empty());
         assert_eq!(write.map(drop), Err(rustix::io::Errno::ROFS));
 
         let mapped = Mapped::new();
-        let writable = Flags { read_only: false, ..all };
-        let tree = Mount::Tree { recursive: true, flags: writable, idmapped: true };
+        let writable = Flags {
+            read_only: false,
+            ..all
+        };
+        let tree = Mount::Tree {
+            recursive: true,
+            flags: writable,
+            idmapped: true,
+        };
         let clone = factory.make(tree.clone(), &[at.as_fd(), mapped.namespace().as_fd()]);
         let owner = rustix::fs::statat(&clone, "file", AtFlags::empty()).unwrap();
         assert_eq!((owner.st_uid, owner.st_gid), (300_000, 300_000));
@@ -170,7 +203,10 @@ mod tests {
         // All or none.
         let (reply, made) = factory.ask(vec![Mount::Proc, Mount::Node(Device::Zero)], &[null.as_fd()]);
         assert!(matches!(reply, Reply::Refused(f) if f.kind == Kind::Caller) && made.is_empty());
-        let (reply, made) = factory.ask(vec![Mount::Proc, Mount::Sysfs, Mount::Node(Device::Null)], &[null.as_fd()]);
+        let (reply, made) = factory.ask(
+            vec![Mount::Proc, Mount::Sysfs, Mount::Node(Device::Null)],
+            &[null.as_fd()],
+        );
         assert_eq!((reply, made.len()), (Reply::Made(3), 3));
 
         drop((proc, sysfs, clone, node, meminfo, fuse, made));

@@ -83,7 +83,12 @@ pub fn load_device_program(program: &[Instruction]) -> nix::Result<OwnedFd> {
 
 /// Attaches a device program to a version 2 group, beside those that are there: a device is allowed if all of them allow it.
 pub fn attach_device_program(group: BorrowedFd<'_>, program: BorrowedFd<'_>) -> nix::Result<()> {
-    let words = [(0, number(group)), (1, number(program)), (2, ATTACH_CGROUP_DEVICE), (3, ALLOW_MULTI)];
+    let words = [
+        (0, number(group)),
+        (1, number(program)),
+        (2, ATTACH_CGROUP_DEVICE),
+        (3, ALLOW_MULTI),
+    ];
     Attributes::new(&words, &[]).call(PROG_ATTACH).map(drop)
 }
 
@@ -119,8 +124,18 @@ mod tests {
     /// `r0 = value; exit`.
     fn constant(value: i32) -> [Instruction; 2] {
         [
-            Instruction { code: 0xb7, registers: 0, offset: 0, immediate: value },
-            Instruction { code: 0x95, registers: 0, offset: 0, immediate: 0 },
+            Instruction {
+                code: 0xb7,
+                registers: 0,
+                offset: 0,
+                immediate: value,
+            },
+            Instruction {
+                code: 0x95,
+                registers: 0,
+                offset: 0,
+                immediate: 0,
+            },
         ]
     }
 
@@ -144,7 +159,10 @@ mod tests {
             eprintln!("SKIPPED: needs root");
             return;
         }
-        let (a, b) = (load_device_program(&constant(0)).unwrap(), load_device_program(&constant(1)).unwrap());
+        let (a, b) = (
+            load_device_program(&constant(0)).unwrap(),
+            load_device_program(&constant(1)).unwrap(),
+        );
         let (a, b) = (program_id(a.as_fd()).unwrap(), program_id(b.as_fd()).unwrap());
         assert!(a != 0 && b != 0 && a != b);
     }

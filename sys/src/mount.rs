@@ -1,6 +1,7 @@
 //! The mount interface by descriptor (`Documentation/filesystems/mount_api.rst`, mount_setattr(2), openat2(2)): making, changing,
 //! attaching and leaving mounts. May touch: the descriptors it is given; only [`unmount`] and [`pivot_here`] know a path.
 
+use crate::process::errno;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -16,11 +17,6 @@ pub const INERT: Attr = Attr::MOUNT_ATTR_NOSUID
     .union(Attr::MOUNT_ATTR_NOEXEC)
     .union(Attr::MOUNT_ATTR_NOSYMFOLLOW);
 
-/// Turns a rustix error into the one that this crate gives everywhere.
-pub(crate) fn errno(e: rustix::io::Errno) -> Errno {
-    Errno::from_raw(e.raw_os_error())
-}
-
 /// A filesystem that is being configured (`fsopen`); it exists once [`Superblock::create`] has succeeded.
 #[derive(Debug)]
 pub struct Superblock(OwnedFd);
@@ -28,7 +24,9 @@ pub struct Superblock(OwnedFd);
 impl Superblock {
     /// Begins a new instance of the filesystem type `kind`.
     pub fn open(kind: &CStr) -> nix::Result<Self> {
-        rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map(Self).map_err(errno)
+        rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
+            .map(Self)
+            .map_err(errno)
     }
 
     /// Sets a parameter that has a value. (FUSE takes its `fd` like this too, as a decimal number: it refuses `FSCONFIG_SET_FD`.)
@@ -95,7 +93,12 @@ pub struct Change<'a> {
 
 impl Default for Change<'_> {
     fn default() -> Self {
-        Self { set: Attr::empty(), clear: Attr::empty(), propagation: None, idmap: None }
+        Self {
+            set: Attr::empty(),
+            clear: Attr::empty(),
+            propagation: None,
+            idmap: None,
+        }
     }
 }
 
@@ -113,8 +116,17 @@ pub fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, change: Change<'_>
         Some(Propagation::Receive) => libc::MS_SLAVE,
         Some(Propagation::Shared) => libc::MS_SHARED,
     };
-    let attr = libc::mount_attr { attr_set: set, attr_clr: u64::from(change.clear.bits()), propagation, userns_fd };
-    let flags = if recursive { libc::AT_EMPTY_PATH | libc::AT_RECURSIVE } else { libc::AT_EMPTY_PATH };
+    let attr = libc::mount_attr {
+        attr_set: set,
+        attr_clr: u64::from(change.clear.bits()),
+        propagation,
+        userns_fd,
+    };
+    let flags = if recursive {
+        libc::AT_EMPTY_PATH | libc::AT_RECURSIVE
+    } else {
+        libc::AT_EMPTY_PATH
+    };
     // SAFETY: `attr` is alive and as long as the size given says, which the types guarantee, and the path is a terminated empty
     // string; a wrong size would make the kernel read past the structure. The call writes nothing to our memory.
     let result = unsafe {
@@ -161,7 +173,11 @@ pub fn mount_id(at: BorrowedFd<'_>) -> nix::Result<u64> {
 /// Unmounts what is mounted at `target` (umount2(2)), never following a symbolic link in its last part. `detach` takes it out of
 /// the tree at once, even where it is in use.
 pub fn unmount(target: &CStr, detach: bool) -> nix::Result<()> {
-    let flags = if detach { UnmountFlags::DETACH | UnmountFlags::NOFOLLOW } else { UnmountFlags::NOFOLLOW };
+    let flags = if detach {
+        UnmountFlags::DETACH | UnmountFlags::NOFOLLOW
+    } else {
+        UnmountFlags::NOFOLLOW
+    };
     rustix::mount::unmount(target, flags).map_err(errno)
 }
 
@@ -189,7 +205,10 @@ mod tests {
     #[test]
     fn a_descriptor_that_is_no_mount_is_refused() {
         let file = File::open("/proc/self/status").unwrap();
-        let change = Change { set: Attr::MOUNT_ATTR_NOSUID, ..Change::default() };
+        let change = Change {
+            set: Attr::MOUNT_ATTR_NOSUID,
+            ..Change::default()
+        };
         assert_eq!(set_attributes(file.as_fd(), false, change), Err(Errno::EINVAL));
     }
 
@@ -224,7 +243,11 @@ mod tests {
         let root = File::open("/").unwrap();
         let clone = clone_tree(root.as_fd(), false).unwrap();
         let set = Attr::MOUNT_ATTR_RDONLY | INERT;
-        let change = Change { set, propagation: Some(Propagation::Private), ..Change::default() };
+        let change = Change {
+            set,
+            propagation: Some(Propagation::Private),
+            ..Change::default()
+        };
         set_attributes(clone.as_fd(), true, change).unwrap();
         let flags = rustix::fs::fstatvfs(&clone).unwrap().f_flag;
         for wanted in [

@@ -129,8 +129,16 @@ mod tests {
         use Controller::{Cpu, Cpuacct, Cpuset, Devices, Freezer, Io, Memory, Other, Pids};
         let name = ContainerName::new("a").unwrap();
         let controllers = vec![Cpu, Cpuacct, Cpuset, Memory, Devices, Freezer, Io, Pids, Other];
-        let hierarchies =
-            vec![Hierarchy { unified: true, controllers }, Hierarchy { unified: false, controllers: vec![] }];
+        let hierarchies = vec![
+            Hierarchy {
+                unified: true,
+                controllers,
+            },
+            Hierarchy {
+                unified: false,
+                controllers: vec![],
+            },
+        ];
         let limits = Limits {
             memory: Some(300),
             memory_soft: Some(1),
@@ -143,11 +151,22 @@ mod tests {
         };
         let shape = [2, 1, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0];
         let written = [1, 0xac, 2, 1, 1, 1, 2, 1, 3, 1, 4, 1, 1, 1, 3, b'0', b'-', b'1', 1, 5];
-        let make = Request::Make { name: name.clone(), hierarchies: hierarchies.clone(), limits };
+        let make = Request::Make {
+            name: name.clone(),
+            hierarchies: hierarchies.clone(),
+            limits,
+        };
         assert_eq!(payload(&make), [&[0, 1, b'a'][..], &shape, &written].concat());
-        let remove = Request::Remove { name: name.clone(), hierarchies: hierarchies.clone() };
+        let remove = Request::Remove {
+            name: name.clone(),
+            hierarchies: hierarchies.clone(),
+        };
         assert_eq!(payload(&remove), [&[1, 1, b'a'][..], &shape].concat());
-        let freeze = Request::Freeze { name, hierarchies, frozen: true };
+        let freeze = Request::Freeze {
+            name,
+            hierarchies,
+            frozen: true,
+        };
         assert_eq!(payload(&freeze), [&[2, 1, b'a'][..], &shape, &[1]].concat());
     }
 

@@ -63,10 +63,27 @@ mod tests {
     #[test]
     fn bytes_are_frozen() {
         let payload = |r: &Request| encode(r).unwrap()[HEADER..].to_vec();
-        let null = Rule { block: false, major: Some(1), minor: Some(3), read: true, write: true, make: false };
-        let disks = Rule { block: true, major: Some(259), minor: None, read: true, write: false, make: true };
+        let null = Rule {
+            block: false,
+            major: Some(1),
+            minor: Some(3),
+            read: true,
+            write: true,
+            make: false,
+        };
+        let disks = Rule {
+            block: true,
+            major: Some(259),
+            minor: None,
+            read: true,
+            write: false,
+            make: true,
+        };
         assert_eq!(payload(&Request::Attach(vec![null])), [0, 1, 0, 1, 1, 1, 3, 1, 1, 0]);
-        assert_eq!(payload(&Request::Write(vec![disks])), [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]);
+        assert_eq!(
+            payload(&Request::Write(vec![disks])),
+            [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]
+        );
         assert_eq!(&encode(&Reply::InForce).unwrap()[HEADER..], [0]);
         let refused = encode(&Reply::Refused(Failure::caller("x"))).unwrap();
         assert_eq!(&refused[HEADER..], [1, 0, 1, b'x', 0]);

@@ -47,8 +47,16 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        let r = IdRange { inside: 0, outside: 300, count: 1 };
-        let bytes = encode(&Request::WriteMaps { uid: vec![r], gid: vec![] }).unwrap();
+        let r = IdRange {
+            inside: 0,
+            outside: 300,
+            count: 1,
+        };
+        let bytes = encode(&Request::WriteMaps {
+            uid: vec![r],
+            gid: vec![],
+        })
+        .unwrap();
         assert_eq!(&bytes[HEADER..], [0, 1, 0, 0xac, 0x02, 1, 0]);
         assert_eq!(&encode(&Reply::Mapped).unwrap()[HEADER..], [0]);
         let refused = encode(&Reply::Refused(Failure::kernel("x", 1))).unwrap();

@@ -37,7 +37,14 @@ pub enum Device {
 
 impl Device {
     /// Every device, in the order in which they are laid out.
-    pub const ALL: [Self; 6] = [Self::Null, Self::Zero, Self::Full, Self::Random, Self::Urandom, Self::Tty];
+    pub const ALL: [Self; 6] = [
+        Self::Null,
+        Self::Zero,
+        Self::Full,
+        Self::Random,
+        Self::Urandom,
+        Self::Tty,
+    ];
 
     /// The node's name below `/dev`.
     pub const fn name(self) -> &'static str {
@@ -141,8 +148,20 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        let flags = Flags { read_only: true, no_suid: false, no_dev: true, no_exec: false };
-        assert_eq!(payload(Mount::Tree { recursive: true, flags, idmapped: true }), [0, 1, 0, 1, 1, 0, 1, 0, 1]);
+        let flags = Flags {
+            read_only: true,
+            no_suid: false,
+            no_dev: true,
+            no_exec: false,
+        };
+        assert_eq!(
+            payload(Mount::Tree {
+                recursive: true,
+                flags,
+                idmapped: true
+            }),
+            [0, 1, 0, 1, 1, 0, 1, 0, 1]
+        );
         for (position, device) in (0u8..).zip(Device::ALL) {
             assert_eq!(payload(Mount::Node(device)), [0, 1, 1, position]);
         }
@@ -156,9 +175,24 @@ mod tests {
 
     #[test]
     fn descriptors_are_those_of_all_mounts() {
-        let plain = Mount::Tree { recursive: false, flags: Flags::default(), idmapped: false };
-        let mapped = Mount::Tree { recursive: false, flags: Flags::default(), idmapped: true };
-        let all = vec![plain, mapped, Mount::Node(Device::Null), Mount::Meminfo, Mount::Proc, Mount::Sysfs];
+        let plain = Mount::Tree {
+            recursive: false,
+            flags: Flags::default(),
+            idmapped: false,
+        };
+        let mapped = Mount::Tree {
+            recursive: false,
+            flags: Flags::default(),
+            idmapped: true,
+        };
+        let all = vec![
+            plain,
+            mapped,
+            Mount::Node(Device::Null),
+            Mount::Meminfo,
+            Mount::Proc,
+            Mount::Sysfs,
+        ];
         assert_eq!(Request::Make(all).descriptors(), 5);
         assert_eq!(Reply::Made(6).descriptors(), 6);
     }
