@@ -3,6 +3,7 @@
 # usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
 # LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10).
 set -u
+export RUST_BACKTRACE=0
 cd "$(dirname "$0")/.." || exit 1
 
 work=$(mktemp -d)

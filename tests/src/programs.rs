@@ -1,5 +1,6 @@
 //! Where the built programs are. Reads the environment and the tree's own layout, nothing else.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use wire::Program;
 
@@ -26,8 +27,31 @@ pub fn path(program: Program) -> PathBuf {
     path
 }
 
-/// The program whose built or installed file this is.
+/// A copy of a program in a directory that every user reaches, whatever directory the tree lies in.
+pub fn copied(program: Program) -> PathBuf {
+    let directory = copies();
+    let copy = directory.join(program.name());
+    if !copy.exists() {
+        std::fs::create_dir_all(&directory).expect("make the directory of copies");
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).expect("open it");
+        std::fs::copy(path(program), &copy).expect("copy a program");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("let it be executed");
+    }
+    copy
+}
+
+fn copies() -> PathBuf {
+    std::env::temp_dir().join(format!("lazaret-programs-{}", std::process::id()))
+}
+
+/// Takes the copies away.
+pub fn forget_copies() {
+    let _ = std::fs::remove_dir_all(copies());
+}
+
+/// The program whose built or copied file this is.
 pub fn of_file(path: &Path) -> Option<Program> {
-    let path = path.to_str()?.trim_end_matches(" (deleted)");
-    Program::ALL.into_iter().find(|program| Path::new(path) == directory().join(program.name()))
+    let path = Path::new(path.to_str()?.trim_end_matches(" (deleted)"));
+    let ours = path.parent().is_some_and(|d| d == directory() || d == copies());
+    Program::ALL.into_iter().find(|program| ours && path.file_name().is_some_and(|n| n == program.name()))
 }

@@ -39,6 +39,20 @@ pub fn row(program: Program) -> &'static [u64] {
     }
 }
 
+/// What setpriv(1) must be told so that a program has its row and nothing else, under uid and gid `id`; `more` is a further capability.
+pub fn setpriv(program: Program, id: u32, more: Option<&str>) -> Vec<String> {
+    const NAMES: [(u64, &str); 6] =
+        [(DAC_OVERRIDE, "dac_override"), (SETGID, "setgid"), (SETUID, "setuid"), (NET_ADMIN, "net_admin"), (SYS_ADMIN, "sys_admin"), (BPF, "bpf")];
+    let row = row(program).first().copied().unwrap_or(0);
+    let given = NAMES.iter().filter(|(bit, _)| row & bit != 0).map(|(_, name)| *name).chain(more);
+    let given: String = given.map(|name| format!(",+{name}")).collect();
+    let sets = ["inh-caps", "ambient-caps", "bounding-set"].map(|set| format!("--{set}=-all{given}"));
+    let mut words = vec![format!("--reuid={id}"), format!("--regid={id}"), "--clear-groups".into(), "--no-new-privs".into()];
+    words.extend(sets);
+    words.push("--".into());
+    words
+}
+
 /// Whether a program does not confine itself before its first receive, since what it becomes or starts would inherit that.
 pub fn exempt(program: Program) -> bool {
     matches!(program, Program::Launcher | Program::Init | Program::Nsenter)
