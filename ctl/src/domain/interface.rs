@@ -17,7 +17,7 @@ pub struct Interface {
     pub routes: Vec<Route>,
     /// `target@dev`: the name on the host, or one that is made up.
     pub target: Option<LinkName>,
-    /// `guest@dev`: the name inside; see [`super::guest_names`].
+    /// `guest@dev`: the name inside; see [`super::model::guest_names`].
     pub guest: Option<LinkName>,
     /// `link@state`. Without it the interface is up inside if it has an address; `Down` never comes with an address.
     pub link: Option<LinkState>,

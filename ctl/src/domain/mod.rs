@@ -1,25 +1,23 @@
 //! libvirt's domain document for LXC: read strictly, as typed values, and printed in its canonical form. Pure: bytes in, a value or a
 //! refusal with file and line out.
 
-mod capability;
+pub mod capability;
 mod complete;
-mod cpuset;
-mod error;
+pub mod cpuset;
+pub mod error;
 mod format;
-mod identity;
-mod interface;
-mod model;
+pub mod identity;
+pub mod interface;
+pub mod model;
 mod parse;
 mod units;
 mod xml;
 
-pub use capability::{Capabilities, Capability, Policy};
+pub use capability::{Capabilities, Capability};
 pub use complete::complete;
-pub use cpuset::CpuSet;
-pub use error::ParseError;
 pub use format::{format, format_live};
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Interface, LinkState, Route};
-pub use model::{Arch, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source, Value, Variable, Vcpu, guest_names};
+pub use model::{Arch, Domain, Source};
 pub use parse::parse;
 pub use xml::MAX_BYTES;

@@ -41,7 +41,9 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     if interface.link == Some(LinkState::Down) && configured {
         return Err(parts.fault("an interface that is down inside has neither <ip> nor <route>"));
     }
-    if !interface.is_up() && configured {
+    // An interface of a network is given an address, and so needs none of its own for its routes.
+    let given = matches!(interface.attached, Attached::Network(_));
+    if !interface.is_up() && configured && !given {
         return Err(parts.fault("an interface with a <route> needs an <ip> or <link state='up'/>"));
     }
     Ok(interface)

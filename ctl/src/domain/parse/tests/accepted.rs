@@ -65,3 +65,10 @@ fn order_and_units_become_canonical() {
         assert!(printed.contains(part), "{printed}");
     }
 }
+
+#[test]
+fn a_network_gives_the_address_that_a_route_needs() {
+    let device =
+        "<interface type='network'><source network='n'/><route address='0.0.0.0' gateway='10.0.0.1'/></interface>";
+    assert!(parse(document("<init>/i</init>", "", device).as_bytes(), "a.xml").is_ok());
+}

@@ -24,7 +24,7 @@ fn no_change_of_a_byte_is_fatal() {
 
 /// Nearly the longest document that is read. What a document costs is bounded by limits, so no clock is asked.
 fn fill(unit: &str) -> String {
-    unit.repeat((MAX_BYTES - 300) / unit.len())
+    unit.repeat(MAX_BYTES.saturating_sub(300).div_euclid(unit.len()))
 }
 
 #[test]
