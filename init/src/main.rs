@@ -1,2 +1,26 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! `init`: the outer half makes a container's namespaces and its tree, the inner half is its first process.
+//! May touch: what its frames bring, and the namespaces that it makes.
+
+mod attachments;
+mod dev;
+mod etc;
+mod first;
+mod inner;
+mod judge;
+mod keep;
+mod masks;
+mod outer;
+mod place;
+mod reaper;
+mod serve;
+mod tree;
+mod views;
+
+use wire::program::Program;
+
+const ABOUT: &str =
+    "Makes a container's namespaces, builds its tree from the mounts it is given, confines itself and executes.";
+
+fn main() -> std::process::ExitCode {
+    policies::piece::run_exempt(Program::Init, ABOUT, serve::serve)
+}

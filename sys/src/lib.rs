@@ -4,9 +4,9 @@
 pub mod bpf;
 pub mod channel;
 pub mod confine;
-pub mod process;
-pub mod seccomp;
 pub mod limits;
 pub mod mount;
 pub mod namespace;
+pub mod process;
+pub mod seccomp;
 pub mod signals;

@@ -27,7 +27,15 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds in the order in which descriptors of all of them are passed.
-    pub const ALL: [Self; 7] = [Self::User, Self::Mount, Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::Cgroup];
+    pub const ALL: [Self; 7] = [
+        Self::User,
+        Self::Mount,
+        Self::Pid,
+        Self::Net,
+        Self::Ipc,
+        Self::Uts,
+        Self::Cgroup,
+    ];
 
     /// The name below `/proc/PID/ns`.
     pub const fn name(self) -> &'static str {
@@ -80,7 +88,10 @@ pub fn own(proc: impl AsFd, kind: Kind) -> nix::Result<OwnedFd> {
 
 /// Whether two descriptors are of one namespace (ioctl_ns(2): device and inode number tell).
 pub fn same(a: impl AsFd, b: impl AsFd) -> nix::Result<bool> {
-    let (a, b) = (rustix::fs::fstat(a).map_err(errno)?, rustix::fs::fstat(b).map_err(errno)?);
+    let (a, b) = (
+        rustix::fs::fstat(a).map_err(errno)?,
+        rustix::fs::fstat(b).map_err(errno)?,
+    );
     Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 

@@ -45,7 +45,9 @@ mod tests {
     #[test]
     fn takes_a_signal_that_would_have_killed() {
         let Fork::Parent(child) = fork().unwrap() else {
-            let taken = block_all().and_then(|()| nix::sys::signal::raise(nix::sys::signal::SIGTERM)).and_then(|()| next());
+            let taken = block_all()
+                .and_then(|()| nix::sys::signal::raise(nix::sys::signal::SIGTERM))
+                .and_then(|()| next());
             exit_now(taken.unwrap_or(0))
         };
         assert_eq!(wait(child), Ok(WaitStatus::Exited(child, 15)));
@@ -54,9 +56,14 @@ mod tests {
     #[test]
     fn a_pipe_without_a_reader_kills_again_after_a_reset() {
         let Fork::Parent(child) = fork().unwrap() else {
-            let _ = block_all().and_then(|()| reset()).and_then(|()| nix::sys::signal::raise(nix::sys::signal::SIGPIPE));
+            let _ = block_all()
+                .and_then(|()| reset())
+                .and_then(|()| nix::sys::signal::raise(nix::sys::signal::SIGPIPE));
             exit_now(0)
         };
-        assert!(matches!(wait(child), Ok(WaitStatus::Signaled(_, nix::sys::signal::SIGPIPE, _))));
+        assert!(matches!(
+            wait(child),
+            Ok(WaitStatus::Signaled(_, nix::sys::signal::SIGPIPE, _))
+        ));
     }
 }

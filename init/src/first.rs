@@ -1,0 +1,191 @@
+//! The first process of the container, from its birth to the command: it opens what only it can, joins its groups, locks the tree by
+//! taking a copy of it into a mount namespace of its own, verifies it, and gives up everything. May touch: itself and its namespaces.
+
+use crate::inner::{Answer, Order};
+use crate::judge::Judged;
+use crate::{masks, place, reaper};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use payload::Step;
+use payload::account;
+use payload::confine::restrict;
+use payload::execute::{Connected, execute};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use sys::channel::{Channel, ChannelError};
+use sys::mount::open_beneath;
+use sys::namespace::{self, Kind};
+use wire::failure::Failure;
+use wire::init::Stream;
+
+type ToOuter = Channel<Answer, Order>;
+
+/// `DEVPTS_SUPER_MAGIC` of `linux/magic.h`.
+const DEVPTS: i64 = 0x1cd1;
+
+/// The whole life of the first process. It was forked from the outer half: of what that held, it keeps the channel, the host's procfs, and
+/// the streams, and owns none of them in Rust's sense, for it never returns.
+pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd]) -> ! {
+    let mut keep = vec![0, 1, 2, channel.as_fd().as_raw_fd(), proc.as_raw_fd()];
+    keep.extend(streams.iter().map(AsRawFd::as_raw_fd));
+    let mut channel = std::mem::ManuallyDrop::new(channel);
+    let done = match sys::confine::close_all_except(&keep).to("close what is the outer half's") {
+        Ok(()) => steps(container, &mut channel, proc, streams),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = done {
+        // Without the outer half there is nobody to tell.
+        let _ = channel.send(&Answer::Failed(failure), &[]);
+    }
+    sys::process::exit_now(111)
+}
+
+/// Takes each order in turn; returns only on failure.
+fn steps(
+    container: &Judged,
+    channel: &mut std::mem::ManuallyDrop<ToOuter>,
+    proc: BorrowedFd<'_>,
+    streams: &[OwnedFd],
+) -> Result<(), Failure> {
+    loop {
+        match channel.receive() {
+            Ok((Order::Mapped, _)) => settle(container, channel, proc)?,
+            Ok((Order::Join(_), groups)) => join(container, channel, proc, &groups)?,
+            Ok((Order::Execute, _)) => return become_payload(container, channel, streams),
+            // The outer half is gone, and with it the container.
+            Err(ChannelError::Closed) => sys::process::exit_now(111),
+            Err(e) => return Err(Failure::bug(&format!("take an order: {e}"))),
+        }
+    }
+}
+
+fn tell(channel: &ToOuter, answer: &Answer, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+    channel
+        .send(answer, descriptors)
+        .map_err(|e| Failure::bug(&format!("answer the outer half: {e}")))
+}
+
+/// Root in the inner user namespace: closes itself to others, raises the loopback link, and hands its namespaces out.
+fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result<(), Failure> {
+    sys::process::set_dumpable(false).to("close the first process to others")?;
+    if !container.host_network {
+        namespace::raise_loopback().to("bring up the loopback link")?;
+    }
+    let netlink = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkRoute,
+    )
+    .to("open an rtnetlink socket")?;
+    let own = |kind: Kind| namespace::own(proc, kind).to(&format!("open the {} namespace", kind.name()));
+    let [user, pid, net] = [own(Kind::User)?, own(Kind::Pid)?, own(Kind::Net)?];
+    let [ipc, uts] = [own(Kind::Ipc)?, own(Kind::Uts)?];
+    let all = [
+        user.as_fd(),
+        pid.as_fd(),
+        net.as_fd(),
+        ipc.as_fd(),
+        uts.as_fd(),
+        netlink.as_fd(),
+    ];
+    tell(channel, &Answer::Here, &all)
+}
+
+/// Moves into its group in every hierarchy, and only then makes that group the root of what it sees.
+fn join(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>, groups: &[OwnedFd]) -> Result<(), Failure> {
+    for group in groups {
+        nix::unistd::write(group, b"0").to("join the control groups")?;
+    }
+    namespace::unshare(&[Kind::Cgroup]).to("make a cgroup namespace")?;
+    nix::unistd::sethostname(container.hostname.as_str()).to("set the host name")?;
+    let own = namespace::own(proc, Kind::Cgroup).to("open the cgroup namespace")?;
+    tell(channel, &Answer::Joined, &[own.as_fd()])
+}
+
+/// From the built tree to the command. A copy of the builder's mounts in a namespace that another user namespace owns is locked by the
+/// kernel: no mount can be taken off and no flag cleared, whatever the payload holds.
+fn become_payload(
+    container: &Judged,
+    channel: &mut std::mem::ManuallyDrop<ToOuter>,
+    streams: &[OwnedFd],
+) -> Result<(), Failure> {
+    namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
+    let root =
+        rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to("open the root")?;
+    masks::verify(root.as_fd(), container.command.profile)?;
+    let proc = place::find(root.as_fd(), "/proc").to("open the container's /proc")?;
+    let mount = namespace::own(&proc, Kind::Mount).to("open the mount namespace")?;
+    tell(channel, &Answer::Ready, &[mount.as_fd()])?;
+
+    let account = account::find(root.as_fd(), &container.command.user)?;
+    let null = null(root.as_fd())?;
+    let console = if container.streams.contains(&Stream::Console) {
+        Some(console(root.as_fd())?)
+    } else {
+        None
+    };
+    let chosen = choose(&container.streams, streams, console.as_ref(), &null)?;
+    let terminal = console
+        .as_ref()
+        .filter(|_| container.streams.first() == Some(&Stream::Console))
+        .map(|c| c.as_fd());
+    let restricted = restrict(&container.command, account)?;
+    if container.reaper {
+        return reaper::reap(&restricted, &container.command, chosen, terminal, null.as_fd(), channel);
+    }
+    let connected = Connected {
+        streams: chosen,
+        terminal,
+        parent: channel.as_fd(),
+    };
+    let (socket, failure) = execute(&restricted, &container.command, &connected, |_| Ok(()));
+    if let Some(socket) = socket {
+        // The old socket's number is closed: it is forgotten, not dropped.
+        *channel = std::mem::ManuallyDrop::new(Channel::new(socket));
+    }
+    Err(failure)
+}
+
+/// The descriptor for each stream.
+fn choose<'a>(
+    wanted: &[Stream; 3],
+    passed: &'a [OwnedFd],
+    console: Option<&'a OwnedFd>,
+    null: &'a OwnedFd,
+) -> Result<[BorrowedFd<'a>; 3], Failure> {
+    let mut passed = passed.iter();
+    let mut next = |stream: Stream| match stream {
+        Stream::Passed => passed.next(),
+        Stream::Console => console,
+        Stream::Null => Some(null),
+    };
+    let [input, output, error] = wanted.map(|s| next(s).map(AsFd::as_fd));
+    match (input, output, error) {
+        (Some(input), Some(output), Some(error)) => Ok([input, output, error]),
+        _ => Err(Failure::protocol("connect a stream that did not come")),
+    }
+}
+
+fn open(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    open_beneath(root, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty(), resolve)
+}
+
+/// The container's own `/dev/null`, and nothing that looks like it.
+fn null(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let null = open(root, c"dev/null").to("open the container's /dev/null")?;
+    if masks::is_null(null.as_fd()).to("look at the container's /dev/null")? {
+        return Ok(null);
+    }
+    Err(Failure::caller("use the container's /dev/null: it is another file"))
+}
+
+/// The first console, on the container's own devpts.
+fn console(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let console = open(root, c"dev/pts/0").to("open the first console")?;
+    let devpts = i64::from(rustix::fs::fstatfs(&console).to("look at the first console")?.f_type) == DEVPTS;
+    if devpts && place::file_type(console.as_fd()) == Ok(FileType::CharacterDevice) {
+        return Ok(console);
+    }
+    Err(Failure::bug("use the first console: it is no terminal"))
+}

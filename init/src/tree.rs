@@ -1,0 +1,174 @@
+//! The container's tree, built in the builder's mount namespace and made its root. The order is that of the mounts: what lies over another
+//! comes after it. May touch: the builder's mount namespace, which the host does not see.
+
+use crate::dev::Console;
+use crate::judge::Judged;
+use crate::place::{self, Kind, Laid};
+use crate::views::{self, Shown};
+use crate::{attachments, dev, etc, masks};
+use payload::Step;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::mount::{Attr, Change, open_beneath, set_attributes};
+use wire::failure::Failure;
+use wire::init::Profile;
+use wire::mountd::Device;
+
+/// The factory's mounts, each for what it is.
+struct Delivered {
+    root: OwnedFd,
+    devices: Vec<(Device, OwnedFd)>,
+    meminfo: Option<OwnedFd>,
+    sysfs: Option<OwnedFd>,
+    lent_proc: Option<OwnedFd>,
+    rest: std::vec::IntoIter<OwnedFd>,
+}
+
+/// Tells the mounts apart by the order in which [`wire::init::Container::factory_mounts`] counts them.
+fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> {
+    if mounts.len() != container.factory_mounts() {
+        return Err(Failure::protocol(
+            "build from another number of mounts than was announced",
+        ));
+    }
+    let mut rest = mounts.into_iter();
+    let missing = || Failure::protocol("build from fewer mounts than were announced");
+    let root = rest.next().ok_or_else(missing)?;
+    let devices = container.devices.iter().map(|d| rest.next().map(|m| (*d, m)));
+    let devices = devices.collect::<Option<Vec<_>>>().ok_or_else(missing)?;
+    let mut next = |wanted: bool| {
+        if wanted {
+            rest.next().map(Some).ok_or_else(missing)
+        } else {
+            Ok(None)
+        }
+    };
+    let (meminfo, sysfs, lent_proc) = (
+        next(container.meminfo)?,
+        next(container.host_network)?,
+        next(container.lent_proc)?,
+    );
+    Ok(Delivered {
+        root,
+        devices,
+        meminfo,
+        sysfs,
+        lent_proc,
+        rest,
+    })
+}
+
+/// Builds the tree and makes it the root of this process and of the first one. Returns the consoles.
+pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Result<Vec<Console>, Failure> {
+    let Delivered {
+        root,
+        devices,
+        meminfo,
+        sysfs,
+        lent_proc,
+        mut rest,
+    } = sort(container, mounts)?;
+    let staging = stage()?;
+    attach_root(container, staging.as_fd(), root.as_fd())?;
+    if let Some(proc) = &lent_proc {
+        // The kernel makes a procfs only for those who see a whole one already; this one vanishes with the staging place.
+        attach_at(staging.as_fd(), "proc", proc.as_fd())?;
+    }
+    views::join(shown)?;
+    let root = root.as_fd();
+    let mut laid = vec![filesystem(root, "/proc", views::proc()?)?];
+    let sysfs = match sysfs {
+        Some(sysfs) => sysfs,
+        None => views::sysfs()?,
+    };
+    laid.push(filesystem(root, "/sys", sysfs)?);
+    laid.extend(groups(container, root)?);
+    let dev = dev::lay(root, &devices, container.consoles, dev::tty_mapped(&container.gid_map))?;
+    laid.extend(dev.laid);
+    attachments::lay(root, &container.attachments, &mut rest)?;
+    for (name, text) in [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)] {
+        if let Some(text) = text {
+            laid.push(etc::lay(root, staging.as_fd(), name, text.as_str())?);
+        }
+    }
+    if container.command.profile == Profile::App {
+        forbid_user_namespaces(root)?;
+    }
+    let null = devices.iter().find(|(d, _)| *d == Device::Null).map(|(_, m)| m.as_fd());
+    laid.extend(masks::lay(
+        root,
+        null.ok_or_else(|| Failure::bug("find the null device"))?,
+        container.command.profile,
+    )?);
+    if let Some(meminfo) = meminfo {
+        laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);
+    }
+    laid.iter().try_for_each(|l| l.verify(root))?;
+    sys::mount::pivot_here(root).to("make the container's tree the root")?;
+    Ok(dev.consoles)
+}
+
+/// A tmpfs over the builder's view of `/`, where mounts are attached until they have their place.
+fn stage() -> Result<OwnedFd, Failure> {
+    let what = "make a place to build at";
+    let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
+    let staging = dev::tmpfs(c"1m", c"0700", flags).to(what)?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to(what)?;
+    sys::mount::attach(staging.as_fd(), root.as_fd()).to(what)?;
+    Ok(staging)
+}
+
+fn attach_at(staging: BorrowedFd<'_>, name: &str, mount: BorrowedFd<'_>) -> Result<(), Failure> {
+    let what = format!("attach the {name} at the place to build at");
+    place::directory(staging, name).to(&what)?;
+    let target = place::find(staging, name).to(&what)?;
+    sys::mount::attach(mount, target.as_fd()).to(&what)
+}
+
+fn attach_root(container: &Judged, staging: BorrowedFd<'_>, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    if Kind::of(root).to("look at the root file system")? != Kind::Directory {
+        return Err(Failure::caller("use the root file system: it is not a directory"));
+    }
+    attach_at(staging, "root", root)?;
+    if container.read_only_root {
+        let change = Change {
+            set: Attr::MOUNT_ATTR_RDONLY,
+            ..Change::default()
+        };
+        set_attributes(root, false, change).to("make the root file system read-only")?;
+    }
+    Ok(())
+}
+
+fn filesystem(root: BorrowedFd<'_>, path: &str, mount: OwnedFd) -> Result<Laid, Failure> {
+    place::lay(root, path, mount.as_fd())
+}
+
+/// `/sys/fs/cgroup`: the unified hierarchy itself, or a directory with the named one in it, by which systemd knows the old layout.
+fn groups(container: &Judged, root: BorrowedFd<'_>) -> Result<Vec<Laid>, Failure> {
+    let hierarchy = views::cgroup(container.unified, container.cgroup_writable)?;
+    if container.unified {
+        return Ok(vec![filesystem(root, "/sys/fs/cgroup", hierarchy)?]);
+    }
+    let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
+    let above = dev::tmpfs(c"4k", c"0755", flags).to("make /sys/fs/cgroup")?;
+    place::directory(above.as_fd(), "systemd").to("make /sys/fs/cgroup/systemd")?;
+    let change = Change {
+        set: Attr::MOUNT_ATTR_RDONLY,
+        ..Change::default()
+    };
+    set_attributes(above.as_fd(), false, change).to("make /sys/fs/cgroup read-only")?;
+    Ok(vec![
+        filesystem(root, "/sys/fs/cgroup", above)?,
+        filesystem(root, "/sys/fs/cgroup/systemd", hierarchy)?,
+    ])
+}
+
+/// No user namespace below the builder's but the one that is there: the limit belongs to the builder's, where the payload cannot reach it.
+fn forbid_user_namespaces(root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let what = "forbid further user namespaces";
+    let resolve = rustix::fs::ResolveFlags::IN_ROOT | rustix::fs::ResolveFlags::NO_SYMLINKS;
+    let path = c"proc/sys/user/max_user_namespaces";
+    let limit = open_beneath(root, path, OFlags::WRONLY, Mode::empty(), resolve).to(what)?;
+    nix::unistd::write(&limit, b"0\n").to(what).map(drop)
+}

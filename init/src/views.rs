@@ -1,0 +1,151 @@
+//! Filesystems that show the namespaces of whoever makes them: proc, sysfs, mqueue, cgroup. The builder joins those of the first process for
+//! that; a user namespace above another has every power over it. May touch: the builder's namespaces, but user and mount.
+
+use nix::errno::Errno;
+use payload::Step;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, OwnedFd};
+use sys::channel::pair;
+use sys::mount::{Attr, Superblock};
+use sys::namespace::{self, Kind};
+use sys::process::{Fork, exit_now, fork};
+use wire::failure::Failure;
+use wire::frame::Message;
+
+/// The namespaces that are shown.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    /// Whose processes /proc shows.
+    pub pid: &'a OwnedFd,
+    /// Whose links /sys shows.
+    pub net: &'a OwnedFd,
+    /// Whose queues /dev/mqueue shows.
+    pub ipc: &'a OwnedFd,
+    /// Whose groups /sys/fs/cgroup shows.
+    pub cgroup: &'a OwnedFd,
+}
+
+/// Joins them all. The builder has no use for its own any more, and the kernel would not let it go back.
+pub fn join(shown: &Shown<'_>) -> Result<(), Failure> {
+    let pairs = [
+        (shown.pid, Kind::Pid),
+        (shown.net, Kind::Net),
+        (shown.ipc, Kind::Ipc),
+        (shown.cgroup, Kind::Cgroup),
+    ];
+    let proc = rustix::fs::open(
+        "/proc",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .to("open /proc")?;
+    for (namespace, kind) in pairs {
+        let what = format!("join the {} namespace of the first process", kind.name());
+        // The host's network namespace is shared, not joined.
+        if kind == Kind::Net
+            && namespace::own(&proc, kind)
+                .and_then(|own| namespace::same(&own, namespace))
+                .to(&what)?
+        {
+            continue;
+        }
+        namespace::join(namespace.as_fd(), kind).to(&what)?;
+    }
+    Ok(())
+}
+
+const QUIET: Attr = Attr::MOUNT_ATTR_NOSUID
+    .union(Attr::MOUNT_ATTR_NODEV)
+    .union(Attr::MOUNT_ATTR_NOEXEC);
+
+/// What the helper in the payload's pid namespace answers.
+#[derive(Debug, Serialize, Deserialize)]
+enum Made {
+    /// The mount of a procfs (one descriptor).
+    Proc,
+    /// It was not made.
+    Failed(Failure),
+}
+
+/// Nothing is ever sent to the helper.
+#[derive(Debug, Serialize, Deserialize)]
+enum Never {}
+
+impl Message for Made {
+    fn descriptors(&self) -> usize {
+        match self {
+            Self::Proc => 1,
+            Self::Failed(_) => 0,
+        }
+    }
+}
+
+impl Message for Never {
+    fn descriptors(&self) -> usize {
+        match *self {}
+    }
+}
+
+/// `/proc`. The kernel makes one only for a process that is itself in the pid namespace shown (setns(2) moves but the children), so a child
+/// makes it and hands it over.
+pub fn proc() -> Result<OwnedFd, Failure> {
+    let (ours, theirs) = pair::<Never, Made>().to("make /proc")?;
+    let pid = match fork().to("start the process that makes /proc")? {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            let sent = match plain(c"proc", QUIET).to("make /proc") {
+                Ok(proc) => theirs.send(&Made::Proc, &[proc.as_fd()]),
+                Err(failure) => theirs.send(&Made::Failed(failure), &[]),
+            };
+            exit_now(i32::from(sent.is_err()))
+        }
+    };
+    drop(theirs);
+    let received = ours.receive();
+    sys::process::wait(pid).to("wait for the process that makes /proc")?;
+    match received {
+        Ok((Made::Proc, descriptors)) => descriptors.into_iter().next().ok_or_else(|| Failure::bug("make /proc")),
+        Ok((Made::Failed(failure), _)) => Err(failure),
+        Err(e) => Err(Failure::bug(&format!("make /proc: {e}"))),
+    }
+}
+
+/// `/sys`, read-only.
+pub fn sysfs() -> Result<OwnedFd, Failure> {
+    plain(c"sysfs", QUIET | Attr::MOUNT_ATTR_RDONLY).to("make /sys")
+}
+
+/// `/dev/mqueue`, unless this kernel has no message queues.
+pub fn mqueue() -> Result<Option<OwnedFd>, Failure> {
+    match plain(c"mqueue", QUIET) {
+        Err(Errno::ENODEV) => Ok(None),
+        other => other.map(Some).to("make /dev/mqueue"),
+    }
+}
+
+/// The unified hierarchy, or, where there is none, the one that systemd names its own by.
+pub fn cgroup(unified: bool, writable: bool) -> Result<OwnedFd, Failure> {
+    let flags = if writable {
+        QUIET
+    } else {
+        QUIET | Attr::MOUNT_ATTR_RDONLY
+    };
+    if unified {
+        return plain(c"cgroup2", flags).to("make the mount of the control groups");
+    }
+    let named = || {
+        let cgroup = Superblock::open(c"cgroup")?;
+        cgroup.flag(c"none")?;
+        cgroup.string(c"name", c"systemd")?;
+        cgroup.create()?;
+        cgroup.mount(flags)
+    };
+    named().to("make the mount of the control groups (name=systemd)")
+}
+
+fn plain(kind: &std::ffi::CStr, flags: Attr) -> nix::Result<OwnedFd> {
+    let superblock = Superblock::open(kind)?;
+    superblock.create()?;
+    superblock.mount(flags)
+}

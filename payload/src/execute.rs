@@ -1,0 +1,163 @@
+//! The last steps of a process that becomes a container's command: session, terminal, streams, limits, ids, directory, exec.
+//! May touch: the calling process, which is replaced.
+
+use crate::Step;
+use crate::confine::{self, Restricted};
+use nix::errno::Errno;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::failure::{Failure, Kind};
+use wire::init::Command;
+
+/// Where a name without a slash is looked for when the environment has no `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the command is connected to.
+#[derive(Debug)]
+pub struct Connected<'a> {
+    /// Standard input, output and error.
+    pub streams: [BorrowedFd<'a>; 3],
+    /// The terminal that it shall control.
+    pub terminal: Option<BorrowedFd<'a>>,
+    /// A socket whose other end the parent holds: it closes when the command is executed, and its end says that the parent has died.
+    pub parent: BorrowedFd<'a>,
+}
+
+/// Replaces the process. Returns only on failure, with the socket to say it on if it has got another number: then every other descriptor
+/// is closed.
+/// `ready` is called last before the exec, when there is nothing left to give up.
+pub fn execute(
+    restricted: &Restricted,
+    command: &Command,
+    connected: &Connected<'_>,
+    ready: impl FnOnce(BorrowedFd<'_>) -> Result<(), Failure>,
+) -> (Option<OwnedFd>, Failure) {
+    let words = match Words::of(command) {
+        Ok(words) => words,
+        Err(failure) => return (None, failure),
+    };
+    let socket = match lead(connected).and_then(|()| connect(connected)) {
+        Ok(socket) => socket,
+        Err(failure) => return (None, failure),
+    };
+    let done = become_it(restricted, command, socket.as_fd()).and_then(|()| ready(socket.as_fd()));
+    let failure = match done {
+        Ok(()) => words.exec(command),
+        Err(failure) => failure,
+    };
+    (Some(socket), failure)
+}
+
+/// A session of its own, with its terminal.
+fn lead(connected: &Connected<'_>) -> Result<(), Failure> {
+    // EPERM: it leads one already, as the first process of a pid namespace does.
+    match nix::unistd::setsid() {
+        Ok(_) | Err(Errno::EPERM) => {}
+        Err(e) => return Err(e).to("make a session"),
+    }
+    match connected.terminal {
+        Some(terminal) => rustix::process::ioctl_tiocsctty(terminal).to("take the terminal"),
+        None => Ok(()),
+    }
+}
+
+/// Lays the three streams out and closes everything else but the socket.
+fn connect(connected: &Connected<'_>) -> Result<OwnedFd, Failure> {
+    let [input, output, error] = connected.streams;
+    sys::process::lay_out(&[input, output, error, connected.parent]).to("lay out the standard streams")?;
+    sys::process::inherited(3).to("keep the socket to the parent")
+}
+
+fn become_it(restricted: &Restricted, command: &Command, parent: BorrowedFd<'_>) -> Result<(), Failure> {
+    sys::signals::reset().to("reset signals")?;
+    confine::limit(&command.limits)?;
+    confine::assume(restricted)?;
+    sys::process::die_with_parent().to("follow the parent")?;
+    if parent_is_gone(parent).to("look for the parent")? {
+        sys::process::exit_now(111);
+    }
+    let directory = command.directory.as_str();
+    nix::unistd::chdir(directory).to(&format!("enter the directory {directory:?}"))
+}
+
+/// Whether the other end of the socket is closed, at this moment.
+pub fn parent_is_gone(socket: BorrowedFd<'_>) -> nix::Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut look = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut look, PollTimeout::ZERO)?;
+    Ok(look.iter().any(|f| f.any().unwrap_or(true)))
+}
+
+/// The vectors of an exec, made before anything is given up.
+struct Words {
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    candidates: Vec<CString>,
+}
+
+impl Words {
+    fn of(command: &Command) -> Result<Self, Failure> {
+        // Text of the wire has no NUL.
+        let word = |s: &str| CString::new(s).map_err(|_| Failure::caller("pass an argument with a NUL"));
+        let program = command.program.as_str();
+        let candidates = if program.contains('/') {
+            vec![word(program)?]
+        } else {
+            let path = command
+                .environment
+                .iter()
+                .find_map(|e| e.as_str().strip_prefix("PATH="))
+                .unwrap_or(PATH);
+            let join = |d: &str| {
+                if d.is_empty() {
+                    program.to_owned()
+                } else {
+                    format!("{d}/{program}")
+                }
+            };
+            path.split(':').map(|d| word(&join(d))).collect::<Result<_, _>>()?
+        };
+        if program.is_empty() {
+            return Err(Failure::caller("execute a program without a name"));
+        }
+        Ok(Self {
+            arguments: command
+                .arguments
+                .iter()
+                .map(|a| word(a.as_str()))
+                .collect::<Result<_, _>>()?,
+            environment: command
+                .environment
+                .iter()
+                .map(|e| word(e.as_str()))
+                .collect::<Result<_, _>>()?,
+            candidates,
+        })
+    }
+
+    /// Tries each candidate as execvp(3) does: a file that may not be executed matters only if none is found that may.
+    fn exec(&self, command: &Command) -> Failure {
+        let mut why = Errno::ENOENT;
+        for candidate in &self.candidates {
+            match run(candidate, &self.arguments, &self.environment) {
+                Errno::ENOENT | Errno::ENOTDIR => {}
+                Errno::EACCES => why = Errno::EACCES,
+                other => {
+                    why = other;
+                    break;
+                }
+            }
+        }
+        Failure {
+            kind: Kind::Caller,
+            ..Failure::kernel(&format!("execute {:?}", command.program.as_str()), why as i32)
+        }
+    }
+}
+
+fn run(program: &CStr, arguments: &[CString], environment: &[CString]) -> Errno {
+    match nix::unistd::execve(program, arguments, environment) {
+        Ok(never) => match never {},
+        Err(e) => e,
+    }
+}
