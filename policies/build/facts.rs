@@ -211,14 +211,9 @@ mod tests {
     #[test]
     fn refuses_a_missing_unknown_or_malformed_fact() {
         assert_eq!(check("t", &policy(&GOOD), false).unwrap().power, [21]);
-        for left_out in 0..GOOD.len() {
-            let facts: Vec<_> = GOOD
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| *i != left_out)
-                .map(|(_, f)| *f)
-                .collect();
-            assert!(check("t", &policy(&facts), false).is_err(), "{}", GOOD[left_out].0);
+        for left_out in GOOD {
+            let facts: Vec<_> = GOOD.into_iter().filter(|fact| *fact != left_out).collect();
+            assert!(check("t", &policy(&facts), false).is_err(), "{}", left_out.0);
         }
         let mut more = GOOD.to_vec();
         more.push(("colour", "red"));

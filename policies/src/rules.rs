@@ -1,4 +1,5 @@
 //! Each rule of each policy from both sides, by the filters that were compiled from it. Reads the policy files.
+#![allow(clippy::arithmetic_side_effects)] // it only counts
 
 use crate::policy::{Policy, of, payload};
 use crate::text::{Policy as Text, Rule, Section, Test, Vocabulary, parse};

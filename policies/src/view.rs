@@ -54,7 +54,10 @@ pub(crate) fn restrict(policy: &Policy, beneath: &[BorrowedFd<'_>]) -> Result<()
         }
     }
     // no-new-privileges is set already, by confine.rs.
-    let status = ruleset.set_no_new_privs(false).restrict_self().map_err(|e| format!("landlock: {e}"))?;
+    let status = ruleset
+        .no_new_privs(false)
+        .restrict_self()
+        .map_err(|e| format!("landlock: {e}"))?;
     if status.ruleset == RulesetStatus::FullyEnforced {
         Ok(())
     } else {

@@ -2,6 +2,14 @@
 //! and made to try what its policy forbids. This file is both the tests and the piece, which speaks idmapd's messages: the first
 //! number of a request says what it is to try.
 
+// The whole file is a test, though the harness is its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
 use nix::fcntl::{OFlag, OpenHow, openat, openat2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
@@ -96,7 +104,6 @@ fn attempt(what: u32, confined: &Confined) -> std::io::Result<()> {
         NOTHING => Ok(()),
         OPEN_PASSWD => open(confined, nix::fcntl::AT_FDCWD, "/etc/passwd", OFlag::O_RDONLY),
         MAKE_DIRECTORY => std::fs::create_dir("/tmp/lazaret-ritual-must-not-exist"),
-        #[allow(clippy::panic)]
         PANIC => panic!("as asked"),
         CONNECT => std::net::TcpStream::connect("127.0.0.1:1").map(drop),
         THREAD => std::thread::Builder::new().spawn(|| ()).map(drop),

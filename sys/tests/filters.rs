@@ -1,6 +1,9 @@
 //! Every compiled filter, installed in a real process: each call number from 0 to 600 meets in the kernel what the filter's text
 //! says, and the doors beside them (x32, int 0x80) are shut. Touches only processes that it makes.
 
+// Helpers of tests count as tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
