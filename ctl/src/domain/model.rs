@@ -128,9 +128,9 @@ impl Arch {
 pub struct Os {
     /// `type@arch`; [`super::complete`] fills it in.
     pub arch: Option<Arch>,
-    /// `init`: an absolute path inside; also argv[0].
+    /// `init`: an absolute path inside; also the first of argv.
     pub init: Path,
-    /// `initarg`, in order: argv[1] and on; none is empty.
+    /// `initarg`, in order: the rest of argv; none is empty.
     pub initargs: Vec<Value>,
     /// `initenv`, in order; a name may come twice.
     pub initenv: Vec<Variable>,
