@@ -1,2 +1,15 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! Serves a container its own `/proc/meminfo` by FUSE. It reads requests that the container makes, and so holds nothing.
+
+mod figures;
+mod filesystem;
+mod gather;
+mod judge;
+mod meminfo;
+mod serve;
+mod texts;
+
+const ABOUT: &str = "Serves one container its own /proc/meminfo, from the figures of its control group.";
+
+fn main() -> std::process::ExitCode {
+    policies::piece::run(wire::Program::Fused, ABOUT, serve::serve)
+}

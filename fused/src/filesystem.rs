@@ -1,0 +1,160 @@
+//! What the kernel's FUSE client is answered: one regular file, for reading. May touch: the connection, through `fuser`, and the
+//! group's files, through `gather`. What is not answered here, `fuser` answers with ENOSYS.
+
+use crate::gather::Files;
+use crate::meminfo;
+use crate::texts::{Texts, piece};
+use fuser::{
+    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, INodeNo, LockOwner, OpenAccMode,
+    OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
+};
+use std::ffi::OsStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// How long the kernel may keep the attributes: they never change.
+const ATTRIBUTES_LAST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The file system, whose root is the file.
+#[derive(Debug)]
+pub struct Meminfo {
+    files: Files,
+    attributes: FileAttr,
+    texts: Mutex<Texts>,
+}
+
+impl Meminfo {
+    /// A file that belongs to these host ids. Its size is 0, as in /proc: readers read to the end.
+    pub fn new(files: Files, uid: u32, gid: u32) -> Self {
+        let now = SystemTime::now();
+        let attributes = FileAttr {
+            ino: INodeNo::ROOT,
+            size: 0,
+            blocks: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            crtime: now,
+            kind: FileType::RegularFile,
+            perm: 0o444,
+            nlink: 1,
+            uid,
+            gid,
+            rdev: 0,
+            blksize: 1024,
+            flags: 0,
+        };
+        Self {
+            files,
+            attributes,
+            texts: Mutex::default(),
+        }
+    }
+
+    fn texts(&self) -> std::sync::MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Filesystem for Meminfo {
+    fn getattr(&self, _: &Request, _: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        reply.attr(&ATTRIBUTES_LAST, &self.attributes);
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+            return reply.error(Errno::EACCES);
+        }
+        // Without the page cache, each read is asked for here, whatever the size.
+        reply.opened(
+            FileHandle(self.texts().open()),
+            FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH,
+        );
+    }
+
+    /// A read from the start takes a sample; one from further on continues the text that the same file was shown before.
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let mut texts = self.texts();
+        if let Some(text) = texts.shown(handle.0).filter(|_| offset > 0) {
+            return reply.data(piece(text, offset, size));
+        }
+        let Some(figures) = self.files.sample() else {
+            return reply.error(Errno::EIO);
+        };
+        let text = meminfo::text(&figures);
+        reply.data(piece(&text, offset, size));
+        texts.show(handle.0, text);
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.texts().close(handle.0);
+        reply.ok();
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: u64,
+        _: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn setattr(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: Option<u32>,
+        _: Option<u32>,
+        _: Option<u32>,
+        _: Option<u64>,
+        _: Option<TimeOrNow>,
+        _: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        _: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn setxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: &[u8], _: i32, _: u32, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn removexattr(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn fallocate(&self, _: &Request, _: INodeNo, _: FileHandle, _: u64, _: u64, _: i32, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+}
