@@ -25,7 +25,9 @@ pub struct Outcome {
 impl Outcome {
     /// The exit status; a signal counts as 128 and its number, with a minus sign.
     pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| -128 - self.status.signal().unwrap_or(0))
+        self.status
+            .code()
+            .unwrap_or_else(|| -128 - self.status.signal().unwrap_or(0))
     }
 
     /// The same outcome, if the command succeeded; otherwise the test fails with what the command said.
@@ -50,7 +52,10 @@ impl Outcome {
         let lines: Vec<&str> = self.stderr.lines().collect();
         assert_eq!(lines.len(), 1, "one line says what and where: {self}");
         for word in words {
-            assert!(self.stderr.to_lowercase().contains(&word.to_lowercase()), "the line does not say {word:?}: {self}");
+            assert!(
+                self.stderr.to_lowercase().contains(&word.to_lowercase()),
+                "the line does not say {word:?}: {self}"
+            );
         }
         self
     }
@@ -66,14 +71,22 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let cut = |text: &str| text.chars().take(6000).collect::<String>();
         let (stdout, stderr) = (cut(&self.stdout), cut(&self.stderr));
-        write!(f, "`{}` ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", self.command, self.status)
+        write!(
+            f,
+            "`{}` ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+            self.command, self.status
+        )
     }
 }
 
 /// Words of a command, for messages.
 pub fn words(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(command.get_args().map(|a| a.to_string_lossy().chars().take(200).collect()));
+    words.extend(
+        command
+            .get_args()
+            .map(|a| a.to_string_lossy().chars().take(200).collect()),
+    );
     words.join(" ")
 }
 
@@ -91,8 +104,16 @@ fn reader<R: Read + Send + 'static>(mut from: R) -> mpsc::Receiver<Vec<u8>> {
 #[track_caller]
 pub fn run(command: &mut Command, input: &[u8]) -> Outcome {
     let shown = words(command);
-    command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
+    command.stdin(if input.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    });
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{shown}: {e}"));
     collect(child, shown, input.to_vec(), DEADLINE)
 }
 
@@ -110,12 +131,21 @@ pub fn collect(mut child: Child, shown: String, input: Vec<u8>, deadline: Durati
         let _ = child.kill();
         let _ = child.wait();
         let said = |from: &Option<mpsc::Receiver<Vec<u8>>>| {
-            let bytes = from.as_ref().and_then(|r| r.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
+            let bytes = from
+                .as_ref()
+                .and_then(|r| r.recv_timeout(Duration::from_secs(1)).ok())
+                .unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        panic!("`{shown}` did not end within {deadline:?}; processes:\n{state}\nstdout: {}\nstderr: {}", said(&out), said(&err));
+        panic!(
+            "`{shown}` did not end within {deadline:?}; processes:\n{state}\nstdout: {}\nstderr: {}",
+            said(&out),
+            said(&err)
+        );
     });
-    let rest = until.saturating_duration_since(Instant::now()).max(Duration::from_secs(2));
+    let rest = until
+        .saturating_duration_since(Instant::now())
+        .max(Duration::from_secs(2));
     let text = |from: Option<mpsc::Receiver<Vec<u8>>>| match from {
         None => String::new(),
         Some(r) => match r.recv_timeout(rest) {
@@ -123,7 +153,12 @@ pub fn collect(mut child: Child, shown: String, input: Vec<u8>, deadline: Durati
             Err(_) => panic!("`{shown}` ended with {status}, but something it started keeps its output open"),
         },
     };
-    Outcome { stdout: text(out), stderr: text(err), status, command: shown.clone() }
+    Outcome {
+        stdout: text(out),
+        stderr: text(err),
+        status,
+        command: shown.clone(),
+    }
 }
 
 /// Waits for a child, at most so long.

@@ -46,16 +46,33 @@ impl Host {
         // It ends when its standard input does, which is when this process ends, whatever way.
         let script = "ip link set lo up && mount -t overlay -o \"lowerdir=/etc,upperdir=$1/etc/upper,workdir=$1/etc/work\" overlay /etc && echo ready && read end";
         let mut holder = Command::new("unshare")
-            .args(["--mount", "--net", "--propagation", "private", "--", "sh", "-c", script, "holder"])
+            .args([
+                "--mount",
+                "--net",
+                "--propagation",
+                "private",
+                "--",
+                "sh",
+                "-c",
+                script,
+                "holder",
+            ])
             .arg(&directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("unshare");
         let mut line = String::new();
-        BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut line).expect("read from the holder");
+        BufReader::new(holder.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("read from the holder");
         assert_eq!(line, "ready\n", "the test's namespaces could not be made");
-        let mut host = Self { directory, holder, before: None, number };
+        let mut host = Self {
+            directory,
+            holder,
+            before: None,
+            number,
+        };
         host.policy("");
         host.before = Some(host.look());
         host
@@ -64,7 +81,11 @@ impl Host {
     /// Lays these statements into the policy file, after the one that gives out the test's own ids.
     pub fn policy(&self, statements: &str) {
         let text = format!("ids {FIRST} {}\n{statements}\n", BLOCK * BLOCKS);
-        self.inside("sh", &["-c", "umask 022; printf %s \"$1\" > /etc/lazaret.policy", "sh", &text]).ok();
+        self.inside(
+            "sh",
+            &["-c", "umask 022; printf %s \"$1\" > /etc/lazaret.policy", "sh", &text],
+        )
+        .ok();
     }
 
     /// The host ids that this host gives to containers.
@@ -94,7 +115,15 @@ impl Host {
 
     /// A look at everything that a start could leave behind.
     pub fn look(&self) -> Snapshot {
-        Snapshot::take(self.holder(), self.ids(), &[&self.run_directory(), &self.config_directory(), &self.directory.join("data")])
+        Snapshot::take(
+            self.holder(),
+            self.ids(),
+            &[
+                &self.run_directory(),
+                &self.config_directory(),
+                &self.directory.join("data"),
+            ],
+        )
     }
 
     /// A container's name that no other test uses.
@@ -105,7 +134,9 @@ impl Host {
     /// A command that runs on this host.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--target={}", self.holder())).args(["--mount", "--net", "--", program]);
+        command
+            .arg(format!("--target={}", self.holder()))
+            .args(["--mount", "--net", "--", program]);
         command
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -139,13 +170,23 @@ impl Host {
     /// Runs `lazaret run` on a busybox root with no network: `options` before the `--`, `command` after it.
     #[track_caller]
     pub fn once(&self, options: &[&str], command: &[&str]) -> Outcome {
-        self.run(&self.once_arguments(options, command).iter().map(String::as_str).collect::<Vec<_>>())
+        self.run(
+            &self
+                .once_arguments(options, command)
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The arguments of [`Self::once`].
     pub fn once_arguments(&self, options: &[&str], command: &[&str]) -> Vec<String> {
         let root = self.image();
-        let mut arguments = vec!["run".to_owned(), "--rootfs".to_owned(), root.to_str().expect("a UTF-8 path").to_owned()];
+        let mut arguments = vec![
+            "run".to_owned(),
+            "--rootfs".to_owned(),
+            root.to_str().expect("a UTF-8 path").to_owned(),
+        ];
         if !options.contains(&"--network") {
             arguments.extend(["--network".to_owned(), "none".to_owned()]);
         }
@@ -209,7 +250,9 @@ impl Host {
     pub fn listed(&self, name: &str) -> serde_json::Value {
         let list = self.run(&["list", "--all", "--json"]).ok().json();
         let rows = list.as_array().cloned().unwrap_or_default();
-        rows.into_iter().find(|r| r["name"] == name).unwrap_or(serde_json::Value::Null)
+        rows.into_iter()
+            .find(|r| r["name"] == name)
+            .unwrap_or(serde_json::Value::Null)
     }
 
     /// Whether a container of that name runs, as `lazaret list` tells.
@@ -225,11 +268,19 @@ impl Host {
         let mut open = vec![group];
         while let Some(directory) = open.pop() {
             members.push_str(&fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default());
-            open.extend(fs::read_dir(&directory).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+            open.extend(
+                fs::read_dir(&directory)
+                    .ok()?
+                    .flatten()
+                    .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                    .map(|e| e.path()),
+            );
         }
         let first = |pid: &i32| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            status.lines().any(|l| l.starts_with("NSpid:") && l.split_whitespace().count() > 2 && l.split_whitespace().last() == Some("1"))
+            status.lines().any(|l| {
+                l.starts_with("NSpid:") && l.split_whitespace().count() > 2 && l.split_whitespace().last() == Some("1")
+            })
         };
         members.lines().filter_map(|l| l.parse().ok()).find(first)
     }
@@ -237,7 +288,9 @@ impl Host {
     /// Ends and forgets every container that this host still has, by the front door. Errors are left to the comparison.
     pub fn end_all(&self) {
         let list = capture::run(&mut self.lazaret(&["list", "--all", "--json"]), b"");
-        let Ok(serde_json::Value::Array(rows)) = serde_json::from_str(&list.stdout) else { return };
+        let Ok(serde_json::Value::Array(rows)) = serde_json::from_str(&list.stdout) else {
+            return;
+        };
         for name in rows.iter().filter_map(|r| r["name"].as_str()) {
             capture::run(&mut self.lazaret(&["destroy", name]), b"");
             capture::run(&mut self.lazaret(&["undefine", name]), b"");
@@ -270,8 +323,14 @@ impl Host {
         for pid in kernel::processes(self.ids(), self.holder()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        let mine = |group: &PathBuf| group.to_string_lossy().contains(&format!("-{}-{}", std::process::id(), self.number));
-        capture::until(Duration::from_secs(5), || kernel::processes(self.ids(), self.holder()).is_empty());
+        let mine = |group: &PathBuf| {
+            group
+                .to_string_lossy()
+                .contains(&format!("-{}-{}", std::process::id(), self.number))
+        };
+        capture::until(Duration::from_secs(5), || {
+            kernel::processes(self.ids(), self.holder()).is_empty()
+        });
         // Children first: their paths are longer.
         let mut groups: Vec<PathBuf> = kernel::groups().into_iter().filter(mine).collect();
         groups.sort_by_key(|g| std::cmp::Reverse(g.as_os_str().len()));

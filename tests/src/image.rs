@@ -9,20 +9,47 @@ use std::process::Command;
 
 /// Makes a busybox root at `root`: every applet, `/etc/passwd` and `/etc/group`, and the directories that mounts need.
 pub fn busybox(root: &Path) {
-    for directory in ["bin", "sbin", "usr/bin", "usr/sbin", "etc", "proc", "sys", "dev", "run", "tmp", "root", "var/tmp", "mnt", "srv", "home/user"] {
+    for directory in [
+        "bin",
+        "sbin",
+        "usr/bin",
+        "usr/sbin",
+        "etc",
+        "proc",
+        "sys",
+        "dev",
+        "run",
+        "tmp",
+        "root",
+        "var/tmp",
+        "mnt",
+        "srv",
+        "home/user",
+    ] {
         fs::create_dir_all(root.join(directory)).expect("make a directory of the image");
     }
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("open /tmp to all");
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).is_file()).expect("busybox is installed");
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .find(|p| Path::new(p).is_file())
+        .expect("busybox is installed");
     fs::copy(busybox, root.join("bin/busybox")).expect("copy busybox");
     let applets = crate::capture::output(busybox, &["--list-full"]);
-    for applet in applets.lines().map(|l| l.trim_start_matches('/')).filter(|l| *l != "bin/busybox") {
+    for applet in applets
+        .lines()
+        .map(|l| l.trim_start_matches('/'))
+        .filter(|l| *l != "bin/busybox")
+    {
         let at = root.join(applet);
         if at.symlink_metadata().is_err() && at.parent().is_some_and(Path::is_dir) {
             symlink("/bin/busybox", at).expect("link an applet");
         }
     }
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n").expect("write passwd");
+    fs::write(
+        root.join("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n",
+    )
+    .expect("write passwd");
     fs::write(root.join("etc/group"), "root:x:0:\nuser:x:1000:\nextra:x:2000:user\n").expect("write group");
     fs::write(root.join("etc/hostname"), "image\n").expect("write hostname");
     std::os::unix::fs::chown(root.join("home/user"), Some(1000), Some(1000)).expect("give the home to its user");
@@ -38,13 +65,25 @@ pub fn fingerprint(root: &Path) -> BTreeMap<PathBuf, String> {
         if meta.is_file() {
             fs::read(&path).expect("read a file of the image").hash(&mut content);
         } else if meta.is_symlink() {
-            fs::read_link(&path).expect("read a link of the image").hash(&mut content);
+            fs::read_link(&path)
+                .expect("read a link of the image")
+                .hash(&mut content);
         } else if meta.is_dir() {
-            open.extend(fs::read_dir(&path).expect("list a directory of the image").map(|e| e.expect("an entry").path()));
+            open.extend(
+                fs::read_dir(&path)
+                    .expect("list a directory of the image")
+                    .map(|e| e.expect("an entry").path()),
+            );
         }
         let line = format!(
             "{:o} {}:{} size {} modified {}.{} content {:x}",
-            meta.mode(), meta.uid(), meta.gid(), if meta.is_dir() { 0 } else { meta.size() }, meta.mtime(), meta.mtime_nsec(), content.finish()
+            meta.mode(),
+            meta.uid(),
+            meta.gid(),
+            if meta.is_dir() { 0 } else { meta.size() },
+            meta.mtime(),
+            meta.mtime_nsec(),
+            content.finish()
         );
         found.insert(path.strip_prefix(root).expect("below the root").to_owned(), line);
     }
@@ -59,7 +98,11 @@ pub fn debian(root: &Path) -> Result<(), String> {
     if !Path::new(DEBIAN).join("complete").exists() {
         make_debian()?;
     }
-    let done = Command::new("cp").args(["-a", "--reflink=auto"]).arg(Path::new(DEBIAN).join("root")).arg(root).status();
+    let done = Command::new("cp")
+        .args(["-a", "--reflink=auto"])
+        .arg(Path::new(DEBIAN).join("root"))
+        .arg(root)
+        .status();
     match done {
         Ok(status) if status.success() => Ok(()),
         other => Err(format!("cannot copy {DEBIAN}: {other:?}")),
@@ -74,7 +117,12 @@ fn make_debian() -> Result<(), String> {
     let log = Path::new(DEBIAN).join("log");
     let file = fs::File::create(&log).map_err(|e| e.to_string())?;
     let status = Command::new("mmdebstrap")
-        .args(["--mode=root", "--variant=minbase", "--include=systemd-sysv,dbus,login,iproute2", "bookworm"])
+        .args([
+            "--mode=root",
+            "--variant=minbase",
+            "--include=systemd-sysv,dbus,login,iproute2",
+            "bookworm",
+        ])
         .arg(Path::new(DEBIAN).join("root"))
         .stdout(file.try_clone().map_err(|e| e.to_string())?)
         .stderr(file)
@@ -82,7 +130,10 @@ fn make_debian() -> Result<(), String> {
         .map_err(|e| format!("mmdebstrap: {e}"))?;
     if !status.success() {
         let said = fs::read_to_string(&log).unwrap_or_default();
-        return Err(format!("mmdebstrap ended with {status}: {}", said.lines().last().unwrap_or("it said nothing")));
+        return Err(format!(
+            "mmdebstrap ended with {status}: {}",
+            said.lines().last().unwrap_or("it said nothing")
+        ));
     }
     fs::write(Path::new(DEBIAN).join("complete"), "").map_err(|e| e.to_string())
 }

@@ -18,7 +18,8 @@ pub fn hierarchies() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("read mountinfo");
     let point = |line: &str| {
         let (head, tail) = line.split_once(" - ")?;
-        tail.starts_with("cgroup").then(|| PathBuf::from(head.split(' ').nth(4).expect("a mount point")))
+        tail.starts_with("cgroup")
+            .then(|| PathBuf::from(head.split(' ').nth(4).expect("a mount point")))
     };
     mounts.lines().filter_map(point).collect()
 }
@@ -29,8 +30,14 @@ pub fn groups() -> Vec<PathBuf> {
     for hierarchy in hierarchies() {
         let mut open = vec![hierarchy.join("lazaret")];
         while let Some(directory) = open.pop() {
-            let Ok(entries) = fs::read_dir(&directory) else { continue };
-            let below: Vec<PathBuf> = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect();
+            let Ok(entries) = fs::read_dir(&directory) else {
+                continue;
+            };
+            let below: Vec<PathBuf> = entries
+                .flatten()
+                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                .map(|e| e.path())
+                .collect();
             found.extend(below.iter().cloned());
             open.extend(below);
         }
@@ -40,7 +47,11 @@ pub fn groups() -> Vec<PathBuf> {
 
 /// The groups of one container, one in each hierarchy.
 pub fn groups_of(name: &str) -> Vec<PathBuf> {
-    hierarchies().into_iter().map(|h| h.join("lazaret").join(name)).filter(|g| g.is_dir()).collect()
+    hierarchies()
+        .into_iter()
+        .map(|h| h.join("lazaret").join(name))
+        .filter(|g| g.is_dir())
+        .collect()
 }
 
 /// The processes that run under these ids, and those of our programs that are at work in the mount namespace of `holder`.
@@ -63,7 +74,9 @@ fn describe(pid: i32) -> String {
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for entry in entries.flatten() {
         found.push(entry.path());
@@ -82,23 +95,52 @@ impl Snapshot {
         for (whose, pid) in [("host", "self"), ("test", holder.as_str())] {
             let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("read mountinfo");
             // The ids of mounts and peer groups are given out anew; what is mounted where is what counts.
-            things.extend(text.lines().map(|l| format!("{whose} mount: {}", l.split(' ').skip(2).collect::<Vec<_>>().join(" "))));
+            things.extend(
+                text.lines()
+                    .map(|l| format!("{whose} mount: {}", l.split(' ').skip(2).collect::<Vec<_>>().join(" "))),
+            );
         }
         let inside = ["--net", "--target", &holder, "--"];
         let links = |text: String| -> Vec<String> {
             let links: serde_json::Value = serde_json::from_str(&text).expect("ip speaks JSON");
             let links = links.as_array().expect("a list of links").iter();
-            links.map(|l| format!("{} {} {}", l["ifname"], l["link_type"], l["master"])).collect()
+            links
+                .map(|l| format!("{} {} {}", l["ifname"], l["link_type"], l["master"]))
+                .collect()
         };
-        things.extend(links(output("ip", &["-j", "link"])).into_iter().map(|l| format!("host link: {l}")));
-        things.extend(links(output("nsenter", &[&inside[..], &["ip", "-j", "link"]].concat())).into_iter().map(|l| format!("test link: {l}")));
-        things.extend(output("nft", &["list", "ruleset"]).lines().map(|l| format!("host rule: {l}")));
-        things.extend(output("nsenter", &[&inside[..], &["nft", "list", "ruleset"]].concat()).lines().map(|l| format!("test rule: {l}")));
+        things.extend(
+            links(output("ip", &["-j", "link"]))
+                .into_iter()
+                .map(|l| format!("host link: {l}")),
+        );
+        things.extend(
+            links(output("nsenter", &[&inside[..], &["ip", "-j", "link"]].concat()))
+                .into_iter()
+                .map(|l| format!("test link: {l}")),
+        );
+        things.extend(
+            output("nft", &["list", "ruleset"])
+                .lines()
+                .map(|l| format!("host rule: {l}")),
+        );
+        things.extend(
+            output("nsenter", &[&inside[..], &["nft", "list", "ruleset"]].concat())
+                .lines()
+                .map(|l| format!("test rule: {l}")),
+        );
         things.extend(groups().into_iter().map(|g| format!("group: {}", g.display())));
         things.extend(processes(ids, holder_pid).into_iter().map(describe));
         // The lock under which commands take turns stays.
-        let kept = |path: &PathBuf| path.file_name().is_some_and(|n| n == "lock") && path.parent().is_some_and(|p| state.contains(&p));
-        things.extend(state.iter().flat_map(|s| files(s)).filter(|f| !kept(f)).map(|f| format!("state: {}", f.display())));
+        let kept = |path: &PathBuf| {
+            path.file_name().is_some_and(|n| n == "lock") && path.parent().is_some_and(|p| state.contains(&p))
+        };
+        things.extend(
+            state
+                .iter()
+                .flat_map(|s| files(s))
+                .filter(|f| !kept(f))
+                .map(|f| format!("state: {}", f.display())),
+        );
         Self { things }
     }
 

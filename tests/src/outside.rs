@@ -31,18 +31,48 @@ impl Outside {
             .spawn()
             .expect("unshare");
         let mut line = String::new();
-        BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut line).expect("read from the holder");
+        BufReader::new(holder.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("read from the holder");
         assert_eq!(line, "ready\n");
-        let outside = Self { holder, servers: Vec::new() };
+        let outside = Self {
+            holder,
+            servers: Vec::new(),
+        };
         let pid = outside.holder.id().to_string();
-        host.inside("ip", &["link", "add", "uplink", "type", "veth", "peer", "name", "outer", "netns", &pid]).ok();
+        host.inside(
+            "ip",
+            &[
+                "link", "add", "uplink", "type", "veth", "peer", "name", "outer", "netns", &pid,
+            ],
+        )
+        .ok();
         for (family, address) in [("-4", format!("{HOST_V4}/24")), ("-6", format!("{HOST_V6}/64"))] {
             let nodad: &[&str] = if family == "-6" { &["nodad"] } else { &[] };
-            host.inside("ip", &[&[family, "address", "add", &address, "dev", "uplink"], nodad].concat()).ok();
+            host.inside(
+                "ip",
+                &[&[family, "address", "add", &address, "dev", "uplink"], nodad].concat(),
+            )
+            .ok();
         }
         host.inside("ip", &["link", "set", "uplink", "up"]).ok();
-        outside.run("ip", &["address", "add", &format!("{OUTSIDE_V4}/24"), "dev", "outer"]).ok();
-        outside.run("ip", &["-6", "address", "add", &format!("{OUTSIDE_V6}/64"), "dev", "outer", "nodad"]).ok();
+        outside
+            .run("ip", &["address", "add", &format!("{OUTSIDE_V4}/24"), "dev", "outer"])
+            .ok();
+        outside
+            .run(
+                "ip",
+                &[
+                    "-6",
+                    "address",
+                    "add",
+                    &format!("{OUTSIDE_V6}/64"),
+                    "dev",
+                    "outer",
+                    "nodad",
+                ],
+            )
+            .ok();
         outside.run("ip", &["link", "set", "outer", "up"]).ok();
         outside
     }
@@ -50,7 +80,9 @@ impl Outside {
     /// A command that runs there.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--target={}", self.holder.id())).args(["--net", "--", program]);
+        command
+            .arg(format!("--target={}", self.holder.id()))
+            .args(["--net", "--", program]);
         command
     }
 
@@ -63,9 +95,17 @@ impl Outside {
     /// Starts a server there, which ends with this value. Returns once `listening`, a line of `ss -lntu`, is to be seen.
     #[track_caller]
     pub fn serve(&mut self, program: &str, arguments: &[&str], listening: &str) {
-        let server = self.command(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = self
+            .command(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         self.servers.push(server.expect("start a server"));
-        let up = capture::until(capture::DEADLINE, || self.run("ss", &["-lntuH"]).stdout.contains(listening));
+        let up = capture::until(capture::DEADLINE, || {
+            self.run("ss", &["-lntuH"]).stdout.contains(listening)
+        });
         assert!(up, "{program} does not listen at {listening}");
     }
 

@@ -48,14 +48,26 @@ pub fn holding(pid: i32) -> Option<Holding> {
 }
 
 fn parse(text: &str, initial_user_namespace: bool) -> Option<Holding> {
-    let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':').map(str::trim));
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|l| l.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+    };
     let set = |name: &str| field(name).and_then(|v| u64::from_str_radix(v, 16).ok());
     Some(Holding {
         name: field("Name")?.to_owned(),
         uid: four(field("Uid")?),
         gid: four(field("Gid")?),
-        groups: field("Groups")?.split_whitespace().filter_map(|w| w.parse().ok()).collect(),
-        capabilities: [set("CapInh")?, set("CapPrm")?, set("CapEff")?, set("CapBnd")?, set("CapAmb")?],
+        groups: field("Groups")?
+            .split_whitespace()
+            .filter_map(|w| w.parse().ok())
+            .collect(),
+        capabilities: [
+            set("CapInh")?,
+            set("CapPrm")?,
+            set("CapEff")?,
+            set("CapBnd")?,
+            set("CapAmb")?,
+        ],
         no_new_privileges: field("NoNewPrivs")? == "1",
         seccomp: field("Seccomp")?.parse().ok()?,
         initial_user_namespace,
@@ -64,7 +76,12 @@ fn parse(text: &str, initial_user_namespace: bool) -> Option<Holding> {
 
 /// The namespace of a process, as the kernel names it: `user:[4026531837]`.
 pub fn namespace(pid: i32, kind: &str) -> Option<String> {
-    Some(fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?.to_string_lossy().into_owned())
+    Some(
+        fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+            .ok()?
+            .to_string_lossy()
+            .into_owned(),
+    )
 }
 
 /// The file that a process executes.
@@ -75,7 +92,9 @@ pub fn executable(pid: i32) -> Option<PathBuf> {
 /// Every process that there is.
 pub fn all() -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("read /proc");
-    entries.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// The parent of a process.
@@ -97,11 +116,22 @@ pub fn tree_of(pid: u32) -> String {
         }
     };
     let mut lines = Vec::new();
-    for p in all().into_iter().filter(|p| below(*p) || executable(*p).is_some_and(|e| crate::programs::of_file(&e).is_some())) {
+    for p in all()
+        .into_iter()
+        .filter(|p| below(*p) || executable(*p).is_some_and(|e| crate::programs::of_file(&e).is_some()))
+    {
         let read = |what: &str| fs::read_to_string(format!("/proc/{p}/{what}")).unwrap_or_default();
-        let state = read("status").lines().find_map(|l| l.strip_prefix("State:").map(str::to_owned)).unwrap_or_default();
+        let state = read("status")
+            .lines()
+            .find_map(|l| l.strip_prefix("State:").map(str::to_owned))
+            .unwrap_or_default();
         let call = read("syscall").split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-        lines.push(format!("  {p} {} {} in {} {call}", read("comm").trim(), state.trim(), read("wchan")));
+        lines.push(format!(
+            "  {p} {} {} in {} {call}",
+            read("comm").trim(),
+            state.trim(),
+            read("wchan")
+        ));
     }
     lines.join("\n")
 }
@@ -114,8 +144,14 @@ mod tests {
     fn reads_what_a_process_holds() {
         let text = "Name:\tx y\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nCapInh:\t0\nCapPrm:\t01\nCapEff:\t02\nCapBnd:\t000001fffeffffff\nCapAmb:\t04\nNoNewPrivs:\t1\nSeccomp:\t2\n";
         let held = parse(text, true).unwrap();
-        assert_eq!((held.name.as_str(), held.uid, held.gid), ("x y", [1, 2, 3, 4], [5, 6, 7, 8]));
-        assert_eq!((held.groups, held.capabilities[AMBIENT], held.seccomp), (vec![9, 10], 4, 2));
+        assert_eq!(
+            (held.name.as_str(), held.uid, held.gid),
+            ("x y", [1, 2, 3, 4], [5, 6, 7, 8])
+        );
+        assert_eq!(
+            (held.groups, held.capabilities[AMBIENT], held.seccomp),
+            (vec![9, 10], 4, 2)
+        );
         assert!(held.no_new_privileges && parse("Name:\tx\n", true).is_none());
     }
 }

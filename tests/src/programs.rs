@@ -6,7 +6,10 @@ use wire::Program;
 
 /// The top of the tree.
 pub fn tree() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the tree").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the tree")
+        .to_owned()
 }
 
 /// The directory of the release build, or `LAZARET_TEST_PROGRAMS`.
@@ -53,5 +56,7 @@ pub fn forget_copies() {
 pub fn of_file(path: &Path) -> Option<Program> {
     let path = Path::new(path.to_str()?.trim_end_matches(" (deleted)"));
     let ours = path.parent().is_some_and(|d| d == directory() || d == copies());
-    Program::ALL.into_iter().find(|program| ours && path.file_name().is_some_and(|n| n == program.name()))
+    Program::ALL
+        .into_iter()
+        .find(|program| ours && path.file_name().is_some_and(|n| n == program.name()))
 }

@@ -8,7 +8,11 @@ pub fn record(reason: &str) {
     let name = thread.name().unwrap_or("a test");
     eprintln!("SKIPPED {name}: {reason}");
     if let Some(path) = std::env::var_os("LAZARET_TEST_SKIPS") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("open the list of skips");
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .expect("open the list of skips");
         writeln!(file, "{name}: {reason}").expect("record the skip");
     }
 }
@@ -34,5 +38,8 @@ macro_rules! need_root {
 
 /// Whether a program is on the path; a missing one is a reason to skip.
 pub fn have(program: &str) -> bool {
-    std::env::var("PATH").unwrap_or_default().split(':').any(|directory| std::path::Path::new(directory).join(program).is_file())
+    std::env::var("PATH")
+        .unwrap_or_default()
+        .split(':')
+        .any(|directory| std::path::Path::new(directory).join(program).is_file())
 }

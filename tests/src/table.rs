@@ -41,13 +41,28 @@ pub fn row(program: Program) -> &'static [u64] {
 
 /// What setpriv(1) must be told so that a program has its row and nothing else, under uid and gid `id`; `more` is a further capability.
 pub fn setpriv(program: Program, id: u32, more: Option<&str>) -> Vec<String> {
-    const NAMES: [(u64, &str); 6] =
-        [(DAC_OVERRIDE, "dac_override"), (SETGID, "setgid"), (SETUID, "setuid"), (NET_ADMIN, "net_admin"), (SYS_ADMIN, "sys_admin"), (BPF, "bpf")];
+    const NAMES: [(u64, &str); 6] = [
+        (DAC_OVERRIDE, "dac_override"),
+        (SETGID, "setgid"),
+        (SETUID, "setuid"),
+        (NET_ADMIN, "net_admin"),
+        (SYS_ADMIN, "sys_admin"),
+        (BPF, "bpf"),
+    ];
     let row = row(program).first().copied().unwrap_or(0);
-    let given = NAMES.iter().filter(|(bit, _)| row & bit != 0).map(|(_, name)| *name).chain(more);
+    let given = NAMES
+        .iter()
+        .filter(|(bit, _)| row & bit != 0)
+        .map(|(_, name)| *name)
+        .chain(more);
     let given: String = given.map(|name| format!(",+{name}")).collect();
     let sets = ["inh-caps", "ambient-caps", "bounding-set"].map(|set| format!("--{set}=-all{given}"));
-    let mut words = vec![format!("--reuid={id}"), format!("--regid={id}"), "--clear-groups".into(), "--no-new-privs".into()];
+    let mut words = vec![
+        format!("--reuid={id}"),
+        format!("--regid={id}"),
+        "--clear-groups".into(),
+        "--no-new-privs".into(),
+    ];
     words.extend(sets);
     words.push("--".into());
     words
@@ -74,10 +89,20 @@ pub fn violations(program: Program, held: &Holding, moment: Moment, received: bo
     }
     // Inside a user namespace of its own a process has all power over what is inside, and none outside.
     if held.initial_user_namespace {
-        let names = [(INHERITABLE, "inheritable"), (PERMITTED, "permitted"), (EFFECTIVE, "effective"), (BOUNDING, "bounding"), (AMBIENT, "ambient")];
+        let names = [
+            (INHERITABLE, "inheritable"),
+            (PERMITTED, "permitted"),
+            (EFFECTIVE, "effective"),
+            (BOUNDING, "bounding"),
+            (AMBIENT, "ambient"),
+        ];
         for (set, name) in names {
             if !within(held.capabilities[set], row(program)) {
-                say(format!("{name} capabilities {:#x}, its row has {:#x?}", held.capabilities[set], row(program)));
+                say(format!(
+                    "{name} capabilities {:#x}, its row has {:#x?}",
+                    held.capabilities[set],
+                    row(program)
+                ));
             }
         }
     }
@@ -120,7 +145,11 @@ mod tests {
     use super::*;
 
     fn fitting(program: Program) -> Holding {
-        let id = if matches!(program, Program::Lazaret) { LAZARET } else { LAZARET + 77 };
+        let id = if matches!(program, Program::Lazaret) {
+            LAZARET
+        } else {
+            LAZARET + 77
+        };
         let id = if program == Program::Launcher { 0 } else { id };
         Holding {
             name: program.name().to_owned(),
@@ -138,7 +167,10 @@ mod tests {
     fn what_fits_its_row_is_let_pass() {
         for program in Program::ALL {
             for moment in [Moment::Exec, Moment::FirstReceive, Moment::Call(1)] {
-                assert_eq!(violations(program, &fitting(program), moment, true), Vec::<String>::new());
+                assert_eq!(
+                    violations(program, &fitting(program), moment, true),
+                    Vec::<String>::new()
+                );
             }
         }
     }
@@ -166,7 +198,10 @@ mod tests {
                 change(&mut held);
                 !violations(program, &held, Moment::FirstReceive, true).is_empty()
             };
-            assert!(change(|h| h.uid[2] = 0) && change(|h| h.gid[3] = 0) && change(|h| h.groups.push(0)), "{program:?}");
+            assert!(
+                change(|h| h.uid[2] = 0) && change(|h| h.gid[3] = 0) && change(|h| h.groups.push(0)),
+                "{program:?}"
+            );
             assert_eq!(change(|h| h.no_new_privileges = false), !exempt(program));
             assert_eq!(change(|h| h.seccomp = 0), !exempt(program));
         }

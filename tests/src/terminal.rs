@@ -23,19 +23,48 @@ impl Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a terminal");
         grantpt(&master).expect("grant");
         unlockpt(&master).expect("unlock");
-        let name = ptsname(&master, Vec::new()).expect("name").into_string().expect("a UTF-8 path");
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let name = ptsname(&master, Vec::new())
+            .expect("name")
+            .into_string()
+            .expect("a UTF-8 path");
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         rustix::termios::tcsetwinsize(&master, size).expect("size");
-        let slave = || OpenOptions::new().read(true).write(true).open(&name).expect("open the terminal's other side");
+        let slave = || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&name)
+                .expect("open the terminal's other side")
+        };
         let mut wrapped = Command::new("setsid");
-        wrapped.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear().current_dir("/");
+        wrapped
+            .arg("--ctty")
+            .arg(command.get_program())
+            .args(command.get_args())
+            .env_clear()
+            .current_dir("/");
         for (key, value) in command.get_envs() {
             if let Some(value) = value {
                 wrapped.env(key, value);
             }
         }
-        let child = wrapped.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("setsid");
-        Self { master: File::from(master), child, seen: String::new(), shown: words(command) }
+        let child = wrapped
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .spawn()
+            .expect("setsid");
+        Self {
+            master: File::from(master),
+            child,
+            seen: String::new(),
+            shown: words(command),
+        }
     }
 
     /// The process, which is the command itself.
@@ -50,7 +79,12 @@ impl Terminal {
 
     /// Gives the window another size.
     pub fn resize(&self, rows: u16, columns: u16) {
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         rustix::termios::tcsetwinsize(&self.master, size).expect("size");
     }
 
@@ -85,7 +119,12 @@ impl Terminal {
                 self.seen.drain(..at + text.len());
                 return;
             }
-            assert!(self.read(until), "`{}` did not show {text:?}, but {:?}", self.shown, self.seen);
+            assert!(
+                self.read(until),
+                "`{}` did not show {text:?}, but {:?}",
+                self.shown,
+                self.seen
+            );
         }
     }
 

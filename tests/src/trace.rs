@@ -11,8 +11,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use wire::Program;
 
@@ -54,7 +54,13 @@ struct Followed {
 
 fn look(pid: i32, followed: &Followed, moment: Moment, see: &mut dyn FnMut(Sight)) {
     if let Some(held) = process::holding(pid) {
-        see(Sight { pid, role: followed.role, moment, received: followed.received, held });
+        see(Sight {
+            pid,
+            role: followed.role,
+            moment,
+            received: followed.received,
+            held,
+        });
     }
 }
 
@@ -63,14 +69,21 @@ fn look(pid: i32, followed: &Followed, moment: Moment, see: &mut dyn FnMut(Sight
 #[track_caller]
 pub fn follow(command: &Command, see: &mut dyn FnMut(Sight)) -> i32 {
     let mut stopped = Command::new("sh");
-    stopped.args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    stopped
+        .args(["-c", "kill -STOP $$; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => stopped.env(key, value),
             None => stopped.env_remove(key),
         };
     }
-    let child = stopped.current_dir("/").stdin(Stdio::null()).spawn().expect("start the command");
+    let child = stopped
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("start the command");
     let first = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
     waitpid(first, Some(WaitPidFlag::WUNTRACED)).expect("wait for the command to stand still");
     let options = Options::PTRACE_O_TRACESYSGOOD
@@ -99,7 +112,13 @@ pub fn follow(command: &Command, see: &mut dyn FnMut(Sight)) -> i32 {
 
 fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
     let mut all: BTreeMap<i32, Followed> = BTreeMap::new();
-    all.insert(first.as_raw(), Followed { role: Role::Test, received: false });
+    all.insert(
+        first.as_raw(),
+        Followed {
+            role: Role::Test,
+            received: false,
+        },
+    );
     let mut status = -1;
     loop {
         let event = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
@@ -109,7 +128,10 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
             Err(error) => panic!("wait: {error}"),
         };
         let Some(pid) = event.pid() else { continue };
-        let followed = all.entry(pid.as_raw()).or_insert(Followed { role: Role::Test, received: false });
+        let followed = all.entry(pid.as_raw()).or_insert(Followed {
+            role: Role::Test,
+            received: false,
+        });
         let mut signal = None;
         match event {
             WaitStatus::Exited(_, code) => {

@@ -22,23 +22,63 @@ fn unknown_elements_and_attributes_are_named_with_their_line() {
     need_root!();
     let host = Host::new();
     let name = host.name("bad");
-    refuses(&host, host.domain(&name, STAY, "<title>x</title><nonsense/>", ""), &["nonsense", ":16"]);
-    refuses(&host, host.domain(&name, STAY, "", "<hologram type='x'/>"), &["hologram"]);
-    refuses(&host, host.domain(&name, STAY, "", "").replace("<vcpu>", "<vcpu colour='red'>"), &["colour", ":4"]);
-    refuses(&host, host.domain(&name, STAY, "", "").replace("<privnet/>", "<acpi/>"), &["acpi"]);
-    refuses(&host, host.domain(&name, STAY, "", "").replace("type='lxc'", "type='kvm'"), &["kvm"]);
-    refuses(&host, host.domain(&name, STAY, "", "").replace("<type>exe</type>", "<type>hvm</type>"), &["hvm"]);
+    refuses(
+        &host,
+        host.domain(&name, STAY, "<title>x</title><nonsense/>", ""),
+        &["nonsense", ":16"],
+    );
+    refuses(
+        &host,
+        host.domain(&name, STAY, "", "<hologram type='x'/>"),
+        &["hologram"],
+    );
+    refuses(
+        &host,
+        host.domain(&name, STAY, "", "")
+            .replace("<vcpu>", "<vcpu colour='red'>"),
+        &["colour", ":4"],
+    );
+    refuses(
+        &host,
+        host.domain(&name, STAY, "", "").replace("<privnet/>", "<acpi/>"),
+        &["acpi"],
+    );
+    refuses(
+        &host,
+        host.domain(&name, STAY, "", "").replace("type='lxc'", "type='kvm'"),
+        &["kvm"],
+    );
+    refuses(
+        &host,
+        host.domain(&name, STAY, "", "")
+            .replace("<type>exe</type>", "<type>hvm</type>"),
+        &["hvm"],
+    );
 }
 
 #[test]
 fn unknown_options_and_verbs_are_wrong_usage() {
     need_root!();
     let host = Host::new();
-    for arguments in [&["run", "--no-such-option", "--", "true"][..], &["no-such-verb"], &["define"], &["start"], &["run"], &["list", "--all", "--inactive"]] {
+    for arguments in [
+        &["run", "--no-such-option", "--", "true"][..],
+        &["no-such-verb"],
+        &["define"],
+        &["start"],
+        &["run"],
+        &["list", "--all", "--inactive"],
+    ] {
         let said = host.run(arguments).exits(2);
         assert!(!said.stderr.is_empty() && said.stdout.is_empty(), "{said}");
     }
-    for (option, value) in [("--memory", "64Q"), ("--cpus", "none"), ("--publish", "x:y"), ("--ulimit", "nothing=1"), ("--bind", "relative"), ("--network", "elsewhere")] {
+    for (option, value) in [
+        ("--memory", "64Q"),
+        ("--cpus", "none"),
+        ("--publish", "x:y"),
+        ("--ulimit", "nothing=1"),
+        ("--bind", "relative"),
+        ("--network", "elsewhere"),
+    ] {
         let said = host.run(&["run", option, value, "--", "true"]).exits(2);
         assert!(said.stderr.contains(value), "{said}");
     }
@@ -65,8 +105,13 @@ fn a_missing_or_non_executable_init_is_refused() {
     let host = Host::new();
     let name = host.name("bad");
     fs::write(host.image().join("bin/plain"), "x").unwrap();
-    for (init, words) in [("/bin/nowhere", ["/bin/nowhere", "no such file"]), ("/bin/plain", ["/bin/plain", "permission denied"])] {
-        let xml = host.domain(&name, STAY, "", "").replace("<init>/bin/sh</init>", &format!("<init>{init}</init>"));
+    for (init, words) in [
+        ("/bin/nowhere", ["/bin/nowhere", "no such file"]),
+        ("/bin/plain", ["/bin/plain", "permission denied"]),
+    ] {
+        let xml = host
+            .domain(&name, STAY, "", "")
+            .replace("<init>/bin/sh</init>", &format!("<init>{init}</init>"));
         host.run(&["create", &host.file("init.xml", xml)]).refused(1, &words);
         host.nothing_is_left();
     }
@@ -79,8 +124,11 @@ fn a_root_that_is_not_there_is_refused() {
     need_root!();
     let host = Host::new();
     let name = host.name("bad");
-    let xml = host.domain(&name, STAY, "", "").replace(&*host.image().to_string_lossy(), "/not/there");
-    host.run(&["create", &host.file("root.xml", xml)]).refused(1, &["/not/there"]);
+    let xml = host
+        .domain(&name, STAY, "", "")
+        .replace(&*host.image().to_string_lossy(), "/not/there");
+    host.run(&["create", &host.file("root.xml", xml)])
+        .refused(1, &["/not/there"]);
     host.nothing_is_left();
 }
 
@@ -108,8 +156,14 @@ fn impossible_amounts_of_memory_are_refused() {
     let host = Host::new();
     let name = host.name("bad");
     for amount in ["0", "1000000000000000000000000000000", "-1", "many"] {
-        refuses(&host, host.domain(&name, STAY, "", "").replace(">65536<", &format!(">{amount}<")), &["memory"]);
-        host.run(&["run", "--memory", amount, "--network", "none", "--", "true"]).exits(2);
+        refuses(
+            &host,
+            host.domain(&name, STAY, "", "")
+                .replace(">65536<", &format!(">{amount}<")),
+            &["memory"],
+        );
+        host.run(&["run", "--memory", amount, "--network", "none", "--", "true"])
+            .exits(2);
     }
 }
 
@@ -118,10 +172,20 @@ fn a_bridge_that_does_not_exist_is_refused() {
     need_root!();
     let host = Host::new();
     let name = host.name("bad");
-    let file = host.domain_file(&name, STAY, "", "<interface type='bridge'><source bridge='nobridge0'/></interface>");
+    let file = host.domain_file(
+        &name,
+        STAY,
+        "",
+        "<interface type='bridge'><source bridge='nobridge0'/></interface>",
+    );
     host.run(&["create", &file]).refused(1, &["nobridge0"]);
     host.nothing_is_left();
-    let file = host.domain_file(&name, STAY, "", "<interface type='network'><source network='nonet'/></interface>");
+    let file = host.domain_file(
+        &name,
+        STAY,
+        "",
+        "<interface type='network'><source network='nonet'/></interface>",
+    );
     host.run(&["create", &file]).refused(1, &["nonet"]);
     host.nothing_is_left();
 }
@@ -134,7 +198,13 @@ fn an_id_map_that_overlaps_or_maps_host_root_is_refused() {
     let first = host.ids().start + 16;
     let map = |uid: &str| format!("<idmap>{uid}<gid start='0' target='{first}' count='1000'/></idmap>");
     let cases = [
-        (format!("<uid start='0' target='{first}' count='1000'/><uid start='500' target='{}' count='1000'/>", first + 5000), "overlap"),
+        (
+            format!(
+                "<uid start='0' target='{first}' count='1000'/><uid start='500' target='{}' count='1000'/>",
+                first + 5000
+            ),
+            "overlap",
+        ),
         ("<uid start='0' target='0' count='1000'/>".to_owned(), "host"),
         (format!("<uid start='0' target='{first}' count='0'/>"), "empty"),
         (format!("<uid start='1' target='{first}' count='10'/>"), "0"),
@@ -153,7 +223,8 @@ fn host_root_is_mapped_only_for_a_container_that_the_policy_names() {
     let name = host.name("consented");
     let map = "<idmap><uid start='0' target='0' count='1000'/><gid start='0' target='0' count='1000'/></idmap>";
     host.policy("host-root another");
-    host.run(&["create", &host.domain_file(&name, STAY, map, "")]).refused(1, &["host"]);
+    host.run(&["create", &host.domain_file(&name, STAY, map, "")])
+        .refused(1, &["host"]);
     host.nothing_is_left();
 }
 
@@ -163,8 +234,16 @@ fn a_document_type_is_refused_and_no_entity_expanded() {
     let host = Host::new();
     let name = host.name("bad");
     let xml = host.domain("&who;", STAY, "", "");
-    refuses(&host, format!("<!DOCTYPE domain [<!ENTITY who \"{name}\">]>\n{xml}"), &["DOCTYPE"]);
-    refuses(&host, format!("<!DOCTYPE domain [<!ENTITY who SYSTEM \"file:///etc/shadow\">]>\n{xml}"), &["DOCTYPE"]);
+    refuses(
+        &host,
+        format!("<!DOCTYPE domain [<!ENTITY who \"{name}\">]>\n{xml}"),
+        &["DOCTYPE"],
+    );
+    refuses(
+        &host,
+        format!("<!DOCTYPE domain [<!ENTITY who SYSTEM \"file:///etc/shadow\">]>\n{xml}"),
+        &["DOCTYPE"],
+    );
     refuses(&host, xml, &["who"]);
 }
 
@@ -191,7 +270,15 @@ fn nesting_a_hundred_thousand_deep_is_refused() {
     need_root!();
     let host = Host::new();
     refuses(&host, format!("<domain type='lxc'>{}", "<a>".repeat(100_000)), &[]);
-    refuses(&host, format!("<domain type='lxc'><metadata>{}{}</metadata></domain>", "<a>".repeat(100_000), "</a>".repeat(100_000)), &[]);
+    refuses(
+        &host,
+        format!(
+            "<domain type='lxc'><metadata>{}{}</metadata></domain>",
+            "<a>".repeat(100_000),
+            "</a>".repeat(100_000)
+        ),
+        &[],
+    );
 }
 
 #[test]
@@ -203,7 +290,11 @@ fn another_encoding_is_refused() {
     refuses(&host, [&[0xff, 0xfe][..], &wide(u16::to_le_bytes)].concat(), &["UTF-8"]);
     refuses(&host, [&[0xfe, 0xff][..], &wide(u16::to_be_bytes)].concat(), &["UTF-8"]);
     refuses(&host, wide(u16::to_le_bytes), &[]);
-    refuses(&host, format!("<?xml version='1.0' encoding='UTF-16'?>\n{xml}"), &["UTF-16"]);
+    refuses(
+        &host,
+        format!("<?xml version='1.0' encoding='UTF-16'?>\n{xml}"),
+        &["UTF-16"],
+    );
     refuses(&host, [xml.as_bytes(), &[0xff, 0xfe, 0x80]].concat(), &["UTF-8"]);
 }
 
@@ -224,12 +315,21 @@ fn a_gibibyte_is_refused_without_being_read() {
 fn what_is_no_xml_or_no_file_is_refused() {
     need_root!();
     let host = Host::new();
-    for text in ["", "not xml", "<domain type='lxc'>", "<domain type='lxc'></domein>", "<a/>", "<domain type='lxc'/><domain type='lxc'/>", "\0\0\0\0"] {
+    for text in [
+        "",
+        "not xml",
+        "<domain type='lxc'>",
+        "<domain type='lxc'></domein>",
+        "<a/>",
+        "<domain type='lxc'/><domain type='lxc'/>",
+        "\0\0\0\0",
+    ] {
         refuses(&host, text, &[]);
     }
     host.run(&["define", "/not/there.xml"]).refused(1, &["/not/there.xml"]);
     host.run(&["define", "/etc"]).refused(1, &["/etc"]);
     host.run(&["define", "/dev/zero"]).refused(1, &["/dev/zero"]);
-    host.run(&["start", "nobody-of-this-name"]).refused(1, &["nobody-of-this-name"]);
+    host.run(&["start", "nobody-of-this-name"])
+        .refused(1, &["nobody-of-this-name"]);
     host.nothing_is_left();
 }

@@ -7,15 +7,29 @@ use tests::{Host, Outcome, capture, need_root};
 
 /// Paths below which a container reads nothing, or writes nothing, that it could use against the host.
 const MASKED: [&str; 12] = [
-    "/proc/kcore", "/proc/keys", "/proc/kallsyms", "/proc/kmsg", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/interrupts", "/proc/key-users",
-    "/proc/kpagecount", "/proc/kpageflags", "/proc/acpi", "/proc/scsi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/kallsyms",
+    "/proc/kmsg",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/interrupts",
+    "/proc/key-users",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/acpi",
+    "/proc/scsi",
 ];
 const READ_ONLY: [&str; 5] = ["/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/sys"];
 
 fn system(host: &Host) -> String {
     fs::copy(env!("CARGO_BIN_EXE_attack"), host.image().join("bin/attack")).expect("copy the attacker");
     let name = host.name("vm");
-    host.run(&["create", &host.domain_file(&name, "while :; do sleep 1000; done", "", "")]).ok();
+    host.run(&[
+        "create",
+        &host.domain_file(&name, "while :; do sleep 1000; done", "", ""),
+    ])
+    .ok();
     name
 }
 
@@ -40,10 +54,20 @@ fn masked_files_show_nothing_and_take_nothing() {
     let host = Host::new();
     let name = system(&host);
     for path in MASKED.iter().filter(|p| Path::new(p).exists()) {
-        let said = inside(&host, &name, &format!("if [ -d {path} ]; then ls -A {path}; else cat {path}; fi"));
+        let said = inside(
+            &host,
+            &name,
+            &format!("if [ -d {path} ]; then ls -A {path}; else cat {path}; fi"),
+        );
         assert_eq!(said.stdout, "", "{path} shows something");
-        let said = inside(&host, &name, &format!("if [ -d {path} ]; then touch {path}/x; else echo b > {path}; fi && echo written"));
-        let harmless = inside(&host, &name, &format!("stat -c '%F %t:%T' {path}")).stdout.contains("character special file 1:3");
+        let said = inside(
+            &host,
+            &name,
+            &format!("if [ -d {path} ]; then touch {path}/x; else echo b > {path}; fi && echo written"),
+        );
+        let harmless = inside(&host, &name, &format!("stat -c '%F %t:%T' {path}"))
+            .stdout
+            .contains("character special file 1:3");
         assert!(harmless || !said.stdout.contains("written"), "{path}: {said}");
     }
 }
@@ -59,9 +83,17 @@ fn read_only_places_stay_read_only() {
             let said = inside(&host, &name, &format!("attack {attack} {path}")).ok();
             assert_ne!(said.stdout, "done\n", "{attack} {path}");
         }
-        let said = inside(&host, &name, &format!("mount -o remount,rw,bind {path} && echo remounted"));
+        let said = inside(
+            &host,
+            &name,
+            &format!("mount -o remount,rw,bind {path} && echo remounted"),
+        );
         assert!(!said.stdout.contains("remounted"), "{path}: {said}");
-        let said = inside(&host, &name, &format!("umount {path} && echo gone; umount -l {path} && echo gone"));
+        let said = inside(
+            &host,
+            &name,
+            &format!("umount {path} && echo gone; umount -l {path} && echo gone"),
+        );
         assert!(!said.stdout.contains("gone"), "{path}: {said}");
     }
     let said = inside(&host, &name, "echo '|/bin/sh' > /proc/sys/kernel/core_pattern");
@@ -101,7 +133,11 @@ fn a_clone_of_proc_does_not_show_what_is_masked() {
         let said = inside(&host, &name, &format!("attack clone {path}")).ok();
         assert_ne!(said.stdout, "done\n", "a clone of {path} without the mounts on it");
     }
-    let said = inside(&host, &name, "mkdir -p /tmp/p; mount --bind /proc /tmp/p && ls /tmp/p/1");
+    let said = inside(
+        &host,
+        &name,
+        "mkdir -p /tmp/p; mount --bind /proc /tmp/p && ls /tmp/p/1",
+    );
     assert!(!said.status.success(), "{said}");
 }
 
@@ -111,12 +147,25 @@ fn no_second_proc_or_sysfs_without_masks_can_be_mounted() {
     let host = Host::new();
     let name = system(&host);
     for kind in ["proc", "sysfs"] {
-        let said = inside(&host, &name, &format!("mkdir -p /tmp/fresh; attack fresh /tmp/fresh {kind}")).ok();
+        let said = inside(
+            &host,
+            &name,
+            &format!("mkdir -p /tmp/fresh; attack fresh /tmp/fresh {kind}"),
+        )
+        .ok();
         assert_ne!(said.stdout, "done\n", "a fresh {kind}");
-        let said = inside(&host, &name, &format!("mount -t {kind} {kind} /tmp/fresh && echo mounted"));
+        let said = inside(
+            &host,
+            &name,
+            &format!("mount -t {kind} {kind} /tmp/fresh && echo mounted"),
+        );
         assert!(!said.stdout.contains("mounted"), "{said}");
         // Nor from a user namespace of one's own.
-        let said = inside(&host, &name, &format!("unshare -U -r -m -p -f sh -c 'mount -t {kind} {kind} /tmp/fresh && echo mounted'"));
+        let said = inside(
+            &host,
+            &name,
+            &format!("unshare -U -r -m -p -f sh -c 'mount -t {kind} {kind} /tmp/fresh && echo mounted'"),
+        );
         assert!(!said.stdout.contains("mounted"), "{said}");
     }
 }
@@ -126,7 +175,12 @@ fn no_file_system_on_a_device_of_the_hosts_can_be_mounted() {
     need_root!();
     let host = Host::new();
     let name = system(&host);
-    let said = inside(&host, &name, "mkdir -p /tmp/m; for t in debugfs tracefs securityfs ext4 configfs fusectl; do attack fresh /tmp/m $t; done").ok();
+    let said = inside(
+        &host,
+        &name,
+        "mkdir -p /tmp/m; for t in debugfs tracefs securityfs ext4 configfs fusectl; do attack fresh /tmp/m $t; done",
+    )
+    .ok();
     assert!(!said.stdout.contains("done"), "{said}");
 }
 
@@ -136,9 +190,17 @@ fn no_device_but_the_harmless_ones_can_be_used() {
     let host = Host::new();
     let name = system(&host);
     // The disk that the host's root lies on.
-    let said = inside(&host, &name, "mknod /tmp/disk b 254 0 && dd if=/tmp/disk bs=512 count=1 of=/dev/null && echo read");
+    let said = inside(
+        &host,
+        &name,
+        "mknod /tmp/disk b 254 0 && dd if=/tmp/disk bs=512 count=1 of=/dev/null && echo read",
+    );
     assert!(!said.stdout.contains("read"), "{said}");
-    let said = inside(&host, &name, "mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem && echo read; mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg && echo read");
+    let said = inside(
+        &host,
+        &name,
+        "mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem && echo read; mknod /tmp/kmsg c 1 11 && head -c 1 /tmp/kmsg && echo read",
+    );
     assert!(!said.stdout.contains("read"), "{said}");
     let said = inside(&host, &name, "for d in null zero full random urandom tty; do [ -c /dev/$d ] && echo $d; done; head -c 4 /dev/zero | wc -c; echo x > /dev/null && echo ok").ok();
     assert_eq!(said.stdout, "null\nzero\nfull\nrandom\nurandom\ntty\n4\nok\n");
@@ -155,7 +217,11 @@ fn the_cgroup_limits_cannot_be_raised_and_no_release_agent_is_reached() {
     let host = Host::new();
     let name = system(&host);
     let limit = || {
-        tests::kernel::groups_of(&name).iter().find_map(|g| fs::read_to_string(g.join("memory.limit_in_bytes")).or_else(|_| fs::read_to_string(g.join("memory.max"))).ok())
+        tests::kernel::groups_of(&name).iter().find_map(|g| {
+            fs::read_to_string(g.join("memory.limit_in_bytes"))
+                .or_else(|_| fs::read_to_string(g.join("memory.max")))
+                .ok()
+        })
     };
     let before = limit();
     assert!(before.is_some());
@@ -163,7 +229,10 @@ fn the_cgroup_limits_cannot_be_raised_and_no_release_agent_is_reached() {
         echo 9223372036854771712 > $f && echo wrote $f; done; mkdir -p /tmp/cg; mount -t cgroup -o memory none /tmp/cg && echo mounted; \
         mount -t cgroup2 none /tmp/cg && find /tmp/cg -name memory.max -o -name cgroup.procs";
     let said = inside(&host, &name, script);
-    assert!(!said.stdout.contains("release_agent") && !said.stdout.contains("mounted"), "{said}");
+    assert!(
+        !said.stdout.contains("release_agent") && !said.stdout.contains("mounted"),
+        "{said}"
+    );
     assert_eq!(limit(), before);
 }
 
@@ -172,10 +241,21 @@ fn dangerous_calls_are_refused() {
     need_root!();
     let host = Host::new();
     let name = system(&host);
-    for shell in ["swapon /tmp/x", "date -s 2001-01-01", "rmmod loop", "insmod /tmp/x.ko", "hwclock -w", "dmesg -c", "losetup /dev/loop0 /tmp/x"] {
+    for shell in [
+        "swapon /tmp/x",
+        "date -s 2001-01-01",
+        "rmmod loop",
+        "insmod /tmp/x.ko",
+        "hwclock -w",
+        "dmesg -c",
+        "losetup /dev/loop0 /tmp/x",
+    ] {
         assert!(!inside(&host, &name, shell).status.success(), "{shell}");
     }
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     assert!(now > 1_700_000_000);
 }
 
@@ -184,8 +264,16 @@ fn no_process_of_the_hosts_is_seen_or_signalled() {
     need_root!();
     let host = Host::new();
     let name = system(&host);
-    let said = inside(&host, &name, "ls -d /proc/[0-9]* | wc -l; kill -9 -1; sleep 0.1; echo still").exits(0);
-    assert!(said.stdout.lines().next().unwrap().trim().parse::<u32>().unwrap() < 12, "{said}");
+    let said = inside(
+        &host,
+        &name,
+        "ls -d /proc/[0-9]* | wc -l; kill -9 -1; sleep 0.1; echo still",
+    )
+    .exits(0);
+    assert!(
+        said.stdout.lines().next().unwrap().trim().parse::<u32>().unwrap() < 12,
+        "{said}"
+    );
     assert!(host.pid_1(&name).is_some() || host.listed(&name).is_null());
 }
 
@@ -197,7 +285,13 @@ fn a_setuid_file_made_inside_gives_nothing_outside() {
     inside(&host, &name, "cp /bin/busybox /var/tmp/su; chmod 4755 /var/tmp/su").ok();
     // Nobody but root gets to it: a directory above is closed to others.
     let path = host.image().join("var/tmp/su");
-    let said = capture::run(std::process::Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&path).arg("id"), b"");
+    let said = capture::run(
+        std::process::Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .arg(&path)
+            .arg("id"),
+        b"",
+    );
     assert!(!said.status.success(), "{said}");
 }
 
@@ -220,14 +314,29 @@ fn an_app_cannot_unshare_mount_or_trace() {
     need_root!();
     let host = Host::new();
     fs::copy(env!("CARGO_BIN_EXE_attack"), host.image().join("bin/attack")).unwrap();
-    for shell in ["unshare -U true", "unshare -m true", "mount -t tmpfs none /mnt", "chroot / true"] {
+    for shell in [
+        "unshare -U true",
+        "unshare -m true",
+        "mount -t tmpfs none /mnt",
+        "chroot / true",
+    ] {
         let said = host.once(&["--cap-add", "ALL"], &["sh", "-c", shell]);
         assert_ne!(said.code(), 0, "{shell}: {said}");
     }
-    let said = host.once(&[], &["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"]).ok();
+    let said = host
+        .once(&[], &["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"])
+        .ok();
     assert_eq!(said.stdout, "NoNewPrivs:\t1\nSeccomp:\t2\n");
-    for attack in ["unmount /proc/sys", "clear-read-only /proc/sys", "clone /proc", "fresh /mnt proc", "join /proc/self/ns/net"] {
-        let said = host.once(&["--cap-add", "ALL"], &["sh", "-c", &format!("attack {attack}")]).ok();
+    for attack in [
+        "unmount /proc/sys",
+        "clear-read-only /proc/sys",
+        "clone /proc",
+        "fresh /mnt proc",
+        "join /proc/self/ns/net",
+    ] {
+        let said = host
+            .once(&["--cap-add", "ALL"], &["sh", "-c", &format!("attack {attack}")])
+            .ok();
         assert_ne!(said.stdout, "done\n", "{attack}");
     }
 }
@@ -241,7 +350,14 @@ fn a_working_directory_that_leads_to_a_descriptor_is_refused_or_harmless() {
         let link = host.image().join(format!("cwd{n}"));
         let _ = std::os::unix::fs::symlink(format!("/proc/self/fd/{n}"), &link);
         for directory in [format!("/proc/self/fd/{n}"), format!("/cwd{n}")] {
-            let said = host.once(&["--workdir", &directory], &["sh", "-c", "cat ../../../../etc/shadow ../../../../../../../etc/shadow; ls /proc/self/cwd/etc/shadow"]);
+            let said = host.once(
+                &["--workdir", &directory],
+                &[
+                    "sh",
+                    "-c",
+                    "cat ../../../../etc/shadow ../../../../../../../etc/shadow; ls /proc/self/cwd/etc/shadow",
+                ],
+            );
             assert!(!said.stdout.contains("root:"), "{directory}: {said}");
         }
     }
@@ -254,17 +370,40 @@ fn an_image_with_links_for_proc_sys_and_dev_is_refused_or_confined_all_the_same(
     let host = Host::new();
     let root = host.image_called("links");
     let root = root.to_str().unwrap();
-    for (place, target) in [("dev/null", "/proc/sys/kernel/core_pattern"), ("proc", "/tmp"), ("sys", "/proc"), ("dev", "/run"), ("etc", "/proc/self")] {
+    for (place, target) in [
+        ("dev/null", "/proc/sys/kernel/core_pattern"),
+        ("proc", "/tmp"),
+        ("sys", "/proc"),
+        ("dev", "/run"),
+        ("etc", "/proc/self"),
+    ] {
         let at = Path::new(root).join(place);
         let kept = Path::new(root).join("kept");
         let had = fs::rename(&at, &kept).is_ok();
         std::os::unix::fs::symlink(target, &at).unwrap();
-        let said = host.run(&["run", "--rootfs", root, "--network", "none", "--", "sh", "-c", "cat /proc/keys; echo x > /proc/sys/kernel/core_pattern; ls -d /proc/1"]);
+        let said = host.run(&[
+            "run",
+            "--rootfs",
+            root,
+            "--network",
+            "none",
+            "--",
+            "sh",
+            "-c",
+            "cat /proc/keys; echo x > /proc/sys/kernel/core_pattern; ls -d /proc/1",
+        ]);
         fs::remove_file(&at).unwrap();
         if had {
             fs::rename(&kept, &at).unwrap();
         }
-        assert!(said.code() == 125 || said.stdout == "/proc/1\n", "{place} -> {target}: {said}");
-        assert!(!fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap().starts_with('x'));
+        assert!(
+            said.code() == 125 || said.stdout == "/proc/1\n",
+            "{place} -> {target}: {said}"
+        );
+        assert!(
+            !fs::read_to_string("/proc/sys/kernel/core_pattern")
+                .unwrap()
+                .starts_with('x')
+        );
     }
 }

@@ -35,13 +35,21 @@ fn names_uuids_and_ids_all_address_a_container() {
     let host = Host::new();
     let name = host.name("vm");
     let uuid = "c7a5fdbd-edaf-9455-926a-d65c16db1809";
-    host.run(&["define", &host.domain_file(&name, STAY, &format!("<uuid>{uuid}</uuid>"), "")]).ok();
+    host.run(&[
+        "define",
+        &host.domain_file(&name, STAY, &format!("<uuid>{uuid}</uuid>"), ""),
+    ])
+    .ok();
     host.run(&["start", uuid]).ok();
     let id = host.listed(&name)["id"].to_string();
     let id = id.trim_matches('"').to_owned();
     for handle in [name.as_str(), uuid, &id] {
         let facts = host.run(&["dominfo", handle, "--json"]).ok().json();
-        assert_eq!((facts["name"].as_str(), facts["uuid"].as_str()), (Some(name.as_str()), Some(uuid)), "{handle}");
+        assert_eq!(
+            (facts["name"].as_str(), facts["uuid"].as_str()),
+            (Some(name.as_str()), Some(uuid)),
+            "{handle}"
+        );
     }
     host.run(&["destroy", &id]).ok();
     host.run(&["dominfo", &id]).refused(1, &[&id]);
@@ -57,7 +65,10 @@ fn dominfo_tells_what_is_so() {
     assert_eq!(facts["name"], name.as_str());
     assert_eq!(facts["state"], "running");
     let text = host.run(&["dominfo", &name]).ok().stdout;
-    assert!(text.contains(&name) && text.contains("65536") && text.contains("running"), "{text}");
+    assert!(
+        text.contains(&name) && text.contains("65536") && text.contains("running"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -65,9 +76,18 @@ fn dumpxml_prints_what_defines_the_same_container_again() {
     need_root!();
     let host = Host::new();
     let name = host.name("vm");
-    host.run(&["define", &host.domain_file(&name, STAY, "<on_reboot>destroy</on_reboot>", "")]).ok();
+    host.run(&[
+        "define",
+        &host.domain_file(&name, STAY, "<on_reboot>destroy</on_reboot>", ""),
+    ])
+    .ok();
     let once = host.run(&["dumpxml", &name]).ok().stdout;
-    assert!(once.contains(&format!("<name>{name}</name>")) && once.contains("<init>/bin/sh</init>") && once.contains("<uuid>"), "{once}");
+    assert!(
+        once.contains(&format!("<name>{name}</name>"))
+            && once.contains("<init>/bin/sh</init>")
+            && once.contains("<uuid>"),
+        "{once}"
+    );
     host.run(&["undefine", &name]).ok();
     host.run(&["define", &host.file("again.xml", &once)]).ok();
     assert_eq!(host.run(&["dumpxml", &name]).ok().stdout, once);
@@ -104,7 +124,16 @@ fn the_domains_own_init_is_pid_1() {
     let host = Host::new();
     let name = host.name("vm");
     host.run(&["create", &host.domain_file(&name, STAY, "", "")]).ok();
-    let said = host.run(&["enter", &name, "--", "sh", "-c", "cat /proc/1/comm; tr '\\0' ' ' < /proc/1/cmdline"]).ok();
+    let said = host
+        .run(&[
+            "enter",
+            &name,
+            "--",
+            "sh",
+            "-c",
+            "cat /proc/1/comm; tr '\\0' ' ' < /proc/1/cmdline",
+        ])
+        .ok();
     assert!(said.stdout.starts_with("sh\n/bin/sh -c while"), "{said}");
 }
 
@@ -118,7 +147,9 @@ fn init_has_the_arguments_environment_directory_and_user_of_its_definition() {
         "    <initenv name='KEY'>a value</initenv>\n    <initdir>/var/tmp</initdir>\n    <inituser>user</inituser>\n    <initgroup>extra</initgroup>\n  </os>",
     );
     host.run(&["create", &host.file("vm.xml", xml)]).ok();
-    let shown = tests::capture::until(tests::capture::DEADLINE, || host.run(&["logs", &name]).stdout.contains("a value"));
+    let shown = tests::capture::until(tests::capture::DEADLINE, || {
+        host.run(&["logs", &name]).stdout.contains("a value")
+    });
     let said = host.run(&["logs", &name]).ok().stdout.replace('\r', "");
     assert!(shown && said.contains("1000\n2000\n/var/tmp\na value\n"), "{said}");
 }
@@ -131,11 +162,17 @@ fn a_domain_shows_64_mib_as_its_memory() {
     host.run(&["create", &host.domain_file(&name, STAY, "", "")]).ok();
     let said = host.run(&["enter", &name, "--", "cat", "/proc/meminfo"]).ok().stdout;
     let figure = |key: &str| -> u64 {
-        let line = said.lines().find(|l| l.starts_with(key)).unwrap_or_else(|| panic!("no {key} in {said}"));
+        let line = said
+            .lines()
+            .find(|l| l.starts_with(key))
+            .unwrap_or_else(|| panic!("no {key} in {said}"));
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
     assert_eq!(figure("MemTotal:"), 65536);
-    assert!(figure("MemFree:") <= 65536 && figure("MemAvailable:") <= 65536 && figure("Buffers:") == 0, "{said}");
+    assert!(
+        figure("MemFree:") <= 65536 && figure("MemAvailable:") <= 65536 && figure("Buffers:") == 0,
+        "{said}"
+    );
     // Not one figure of the host's: the host has far more memory than the container.
     for line in said.lines().filter(|l| l.ends_with("kB")) {
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
@@ -152,7 +189,11 @@ fn suspend_freezes_and_resume_lets_go_on() {
     need_root!();
     let host = Host::new();
     let name = host.name("vm");
-    host.run(&["create", &host.domain_file(&name, "while :; do echo tick; sleep 0.05; done", "", "")]).ok();
+    host.run(&[
+        "create",
+        &host.domain_file(&name, "while :; do echo tick; sleep 0.05; done", "", ""),
+    ])
+    .ok();
     host.run(&["suspend", &name]).ok();
     assert_eq!(host.listed(&name)["state"], "paused");
     let count = || host.run(&["logs", &name]).ok().stdout.matches("tick").count();
@@ -172,17 +213,32 @@ fn on_poweroff_on_reboot_and_on_crash_are_honoured() {
     need_root!();
     let host = Host::new();
     // Its first process counts its own starts in a file of the image, and ends as asked the first time.
-    for (verb, first_end, other) in [("on_poweroff", "exit 0", "destroy"), ("on_crash", "exit 3", "restart"), ("on_crash", "exit 3", "destroy")] {
+    for (verb, first_end, other) in [
+        ("on_poweroff", "exit 0", "destroy"),
+        ("on_crash", "exit 3", "restart"),
+        ("on_crash", "exit 3", "destroy"),
+    ] {
         let name = host.name(&format!("{verb}-{other}"));
         let counter = host.image().join("var/tmp").join(&name);
-        let shell = format!("echo x >> /var/tmp/{name}; [ $(wc -l < /var/tmp/{name}) = 1 ] && {first_end}; exec sleep 1000");
-        host.run(&["create", &host.domain_file(&name, &shell, &format!("<{verb}>{other}</{verb}>"), "")]).ok();
+        let shell =
+            format!("echo x >> /var/tmp/{name}; [ $(wc -l < /var/tmp/{name}) = 1 ] && {first_end}; exec sleep 1000");
+        host.run(&[
+            "create",
+            &host.domain_file(&name, &shell, &format!("<{verb}>{other}</{verb}>"), ""),
+        ])
+        .ok();
         let starts = || fs::read_to_string(&counter).unwrap_or_default().lines().count();
         if other == "restart" {
-            assert!(tests::capture::until(tests::capture::DEADLINE, || starts() == 2), "{verb} {other}");
+            assert!(
+                tests::capture::until(tests::capture::DEADLINE, || starts() == 2),
+                "{verb} {other}"
+            );
             assert!(host.runs(&name), "{verb} {other}");
         } else {
-            assert!(tests::capture::until(tests::capture::DEADLINE, || host.listed(&name).is_null()), "{verb} {other}");
+            assert!(
+                tests::capture::until(tests::capture::DEADLINE, || host.listed(&name).is_null()),
+                "{verb} {other}"
+            );
             assert_eq!(starts(), 1);
         }
     }
@@ -193,10 +249,16 @@ fn a_reboot_from_inside_starts_it_again_and_poweroff_ends_it() {
     need_root!();
     let host = Host::new();
     let name = host.name("vm");
-    let shell = format!("echo x >> /var/tmp/{name}; [ $(wc -l < /var/tmp/{name}) = 1 ] && reboot -f; [ $(wc -l < /var/tmp/{name}) = 2 ] && poweroff -f; exec sleep 1000");
+    let shell = format!(
+        "echo x >> /var/tmp/{name}; [ $(wc -l < /var/tmp/{name}) = 1 ] && reboot -f; [ $(wc -l < /var/tmp/{name}) = 2 ] && poweroff -f; exec sleep 1000"
+    );
     host.run(&["define", &host.domain_file(&name, &shell, "", "")]).ok();
     host.run(&["start", &name]).ok();
-    assert!(tests::capture::until(tests::capture::DEADLINE, || host.listed(&name)["state"] == "shut off"), "{}", host.run(&["logs", &name]));
+    assert!(
+        tests::capture::until(tests::capture::DEADLINE, || host.listed(&name)["state"] == "shut off"),
+        "{}",
+        host.run(&["logs", &name])
+    );
     let starts = fs::read_to_string(host.image().join("var/tmp").join(&name)).unwrap();
     assert_eq!(starts.lines().count(), 2);
     host.run(&["undefine", &name]).ok();
@@ -209,10 +271,18 @@ fn an_id_map_of_the_definition_is_honoured() {
     let host = Host::new();
     let name = host.name("vm");
     let first = host.ids().start + 16;
-    let map = format!("<idmap><uid start='0' target='{first}' count='2000'/><gid start='0' target='{first}' count='3000'/></idmap>");
+    let map = format!(
+        "<idmap><uid start='0' target='{first}' count='2000'/><gid start='0' target='{first}' count='3000'/></idmap>"
+    );
     host.run(&["create", &host.domain_file(&name, STAY, &map, "")]).ok();
     let pid = host.pid_1(&name).unwrap();
-    let words = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap().split_whitespace().map(|w| w.parse().unwrap()).collect::<Vec<u32>>();
+    let words = |file: &str| {
+        fs::read_to_string(format!("/proc/{pid}/{file}"))
+            .unwrap()
+            .split_whitespace()
+            .map(|w| w.parse().unwrap())
+            .collect::<Vec<u32>>()
+    };
     assert_eq!(words("uid_map"), [0, first, 2000]);
     assert_eq!(words("gid_map"), [0, first, 3000]);
 }
@@ -234,7 +304,12 @@ fn filesystems_of_type_mount_bind_and_ram_are_there() {
     host.run(&["create", &host.domain_file(&name, STAY, "", &devices)]).ok();
     let script = "cat /mnt/file /srv/file; touch /mnt/no; df -k /home | tail -n 1; touch /home/yes && echo writable";
     let said = host.run(&["enter", &name, "--", "sh", "-c", script]);
-    assert!(said.stdout.starts_with("of the host\nof the host\n") && said.stdout.contains(" 1024 ") && said.stdout.contains("writable"), "{said}");
+    assert!(
+        said.stdout.starts_with("of the host\nof the host\n")
+            && said.stdout.contains(" 1024 ")
+            && said.stdout.contains("writable"),
+        "{said}"
+    );
     assert!(!source.join("no").exists());
 }
 

@@ -18,8 +18,15 @@ fn every_namespace_is_that_of_pid_1() {
     let name = running(&host);
     let pid_1 = host.pid_1(&name).unwrap();
     for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
-        let inside = host.run(&["enter", &name, "--", "readlink", &format!("/proc/self/ns/{kind}")]).ok().stdout;
-        assert_eq!(Some(inside.trim().to_owned()), process::namespace(pid_1, kind), "{kind}");
+        let inside = host
+            .run(&["enter", &name, "--", "readlink", &format!("/proc/self/ns/{kind}")])
+            .ok()
+            .stdout;
+        assert_eq!(
+            Some(inside.trim().to_owned()),
+            process::namespace(pid_1, kind),
+            "{kind}"
+        );
         assert_ne!(Some(inside.trim().to_owned()), process::namespace(1, kind), "{kind}");
     }
 }
@@ -30,16 +37,32 @@ fn the_group_is_the_containers_own_in_every_hierarchy() {
     let host = Host::new();
     let name = running(&host);
     let file = host.image().join("var/tmp/pid");
-    let mut child = host.lazaret(&["enter", &name, "--", "sh", "-c", "echo > /var/tmp/pid; exec sleep 987654"]).spawn().unwrap();
+    let mut child = host
+        .lazaret(&[
+            "enter",
+            &name,
+            "--",
+            "sh",
+            "-c",
+            "echo > /var/tmp/pid; exec sleep 987654",
+        ])
+        .spawn()
+        .unwrap();
     assert!(tests::capture::until(tests::capture::DEADLINE, || file.exists()));
-    let entered = process::all().into_iter().find(|p| fs::read_to_string(format!("/proc/{p}/cmdline")).is_ok_and(|c| c.starts_with("sleep\0987654"))).unwrap();
+    let entered = process::all()
+        .into_iter()
+        .find(|p| fs::read_to_string(format!("/proc/{p}/cmdline")).is_ok_and(|c| c.starts_with("sleep\0987654")))
+        .unwrap();
     let text = fs::read_to_string(format!("/proc/{entered}/cgroup")).unwrap();
     for line in text.lines() {
         assert!(line.ends_with(&format!("/lazaret/{name}/enter")), "{line}");
     }
     assert_eq!(text.lines().count(), kernel::hierarchies().len());
     host.run(&["destroy", &name]).ok();
-    assert!(tests::capture::wait(&mut child, tests::capture::DEADLINE).is_some(), "who entered ends with the container");
+    assert!(
+        tests::capture::wait(&mut child, tests::capture::DEADLINE).is_some(),
+        "who entered ends with the container"
+    );
 }
 
 #[test]
@@ -47,8 +70,30 @@ fn it_holds_no_more_than_pid_1() {
     need_root!();
     let host = Host::new();
     let name = running(&host);
-    let inside = host.run(&["enter", &name, "--", "grep", "-E", "^(Cap|NoNewPrivs|Seccomp)", "/proc/self/status"]).ok().stdout;
-    let own = host.run(&["enter", &name, "--", "grep", "-E", "^(Cap|NoNewPrivs|Seccomp)", "/proc/1/status"]).ok().stdout;
+    let inside = host
+        .run(&[
+            "enter",
+            &name,
+            "--",
+            "grep",
+            "-E",
+            "^(Cap|NoNewPrivs|Seccomp)",
+            "/proc/self/status",
+        ])
+        .ok()
+        .stdout;
+    let own = host
+        .run(&[
+            "enter",
+            &name,
+            "--",
+            "grep",
+            "-E",
+            "^(Cap|NoNewPrivs|Seccomp)",
+            "/proc/1/status",
+        ])
+        .ok()
+        .stdout;
     assert_eq!(inside, own);
     assert!(inside.contains("Seccomp:\t2"), "{inside}");
 }
@@ -59,12 +104,16 @@ fn the_exit_status_is_the_commands_own() {
     let host = Host::new();
     let name = running(&host);
     for code in [0, 1, 42, 255] {
-        host.run(&["enter", &name, "--", "sh", "-c", &format!("exit {code}")]).exits(code);
+        host.run(&["enter", &name, "--", "sh", "-c", &format!("exit {code}")])
+            .exits(code);
     }
-    host.run(&["enter", &name, "--", "sh", "-c", "kill -KILL $$"]).exits(137);
-    host.run(&["enter", &name, "--", "/bin/nowhere"]).refused(127, &["/bin/nowhere"]);
+    host.run(&["enter", &name, "--", "sh", "-c", "kill -KILL $$"])
+        .exits(137);
+    host.run(&["enter", &name, "--", "/bin/nowhere"])
+        .refused(127, &["/bin/nowhere"]);
     host.run(&["enter", &name, "--", "/etc"]).refused(126, &["/etc"]);
-    host.run(&["enter", "nobody-of-this-name", "--", "true"]).refused(125, &["nobody-of-this-name"]);
+    host.run(&["enter", "nobody-of-this-name", "--", "true"])
+        .refused(125, &["nobody-of-this-name"]);
 }
 
 #[test]
@@ -72,7 +121,16 @@ fn it_is_also_spelled_as_virsh_spells_it() {
     need_root!();
     let host = Host::new();
     let name = running(&host);
-    let said = host.run(&["lxc-enter-namespace", &name, "--noseclabel", "--", "/bin/ls", "/etc/passwd"]).ok();
+    let said = host
+        .run(&[
+            "lxc-enter-namespace",
+            &name,
+            "--noseclabel",
+            "--",
+            "/bin/ls",
+            "/etc/passwd",
+        ])
+        .ok();
     assert_eq!(said.stdout, "/etc/passwd\n");
 }
 
@@ -83,15 +141,30 @@ fn only_the_three_descriptors_and_the_containers_environment_come_along() {
     let name = running(&host);
     let mut command = host.command("sh");
     let lazaret = tests::programs::path(wire::Program::Lazaret);
-    command.args(["-c", "exec 7</ 8</etc/shadow; exec \"$@\"", "sh"]).arg(lazaret).args(["enter", "--env", "ASKED=yes", &name, "--", "sh", "-c"]);
-    command.arg("env; echo --; ls -l /proc/self/fd").env("SECRET", "of the caller");
+    command
+        .args(["-c", "exec 7</ 8</etc/shadow; exec \"$@\"", "sh"])
+        .arg(lazaret)
+        .args(["enter", "--env", "ASKED=yes", &name, "--", "sh", "-c"]);
+    command
+        .arg("env; echo --; ls -l /proc/self/fd")
+        .env("SECRET", "of the caller");
     let said = tests::capture::run(&mut command, b"").ok();
     let (environment, descriptors) = said.stdout.split_once("--\n").unwrap();
-    assert!(environment.contains("ASKED=yes") && !environment.contains("SECRET") && !environment.contains("LAZARET_"), "{said}");
+    assert!(
+        environment.contains("ASKED=yes") && !environment.contains("SECRET") && !environment.contains("LAZARET_"),
+        "{said}"
+    );
     // 0, 1, 2 and the one with which ls reads the directory.
-    let numbers: Vec<&str> = descriptors.lines().filter(|l| l.contains(" -> ")).map(|l| l.split(" -> ").next().unwrap().rsplit(' ').next().unwrap()).collect();
+    let numbers: Vec<&str> = descriptors
+        .lines()
+        .filter(|l| l.contains(" -> "))
+        .map(|l| l.split(" -> ").next().unwrap().rsplit(' ').next().unwrap())
+        .collect();
     assert!(numbers.iter().all(|n| ["0", "1", "2", "3"].contains(n)), "{said}");
-    assert!(!descriptors.contains("shadow") && !descriptors.contains("socket"), "{said}");
+    assert!(
+        !descriptors.contains("shadow") && !descriptors.contains("socket"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -99,7 +172,14 @@ fn from_a_terminal_it_has_a_terminal_of_the_containers_own() {
     need_root!();
     let host = Host::new();
     let name = running(&host);
-    let mut terminal = host.terminal(&["enter", &name, "--", "sh", "-c", "tty; stty size; read x; echo got $x; exit 5"]);
+    let mut terminal = host.terminal(&[
+        "enter",
+        &name,
+        "--",
+        "sh",
+        "-c",
+        "tty; stty size; read x; echo got $x; exit 5",
+    ]);
     terminal.expect("/dev/pts/");
     terminal.expect("24 80");
     terminal.send("word\r");
@@ -112,16 +192,36 @@ fn streams_are_passed_and_signals_forwarded() {
     need_root!();
     let host = Host::new();
     let name = running(&host);
-    let said = host.run_with(&["enter", &name, "--", "tr", "a-z", "A-Z"], b"lower\n").ok();
+    let said = host
+        .run_with(&["enter", &name, "--", "tr", "a-z", "A-Z"], b"lower\n")
+        .ok();
     assert_eq!(said.stdout, "LOWER\n");
     use std::io::{BufRead, BufReader};
-    let mut command = host.lazaret(&["enter", &name, "--", "sh", "-c", "trap 'exit 6' TERM; echo ready; while :; do sleep 1 & wait $!; done"]);
-    let mut child = command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut command = host.lazaret(&[
+        "enter",
+        &name,
+        "--",
+        "sh",
+        "-c",
+        "trap 'exit 6' TERM; echo ready; while :; do sleep 1 & wait $!; done",
+    ]);
+    let mut child = command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert_eq!(tests::capture::wait(&mut child, tests::capture::DEADLINE).and_then(|s| s.code()), Some(6));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    assert_eq!(
+        tests::capture::wait(&mut child, tests::capture::DEADLINE).and_then(|s| s.code()),
+        Some(6)
+    );
 }
 
 #[test]
@@ -129,7 +229,20 @@ fn user_and_directory_are_as_asked() {
     need_root!();
     let host = Host::new();
     let name = running(&host);
-    let said = host.run(&["enter", "--user", "user", "--workdir", "/var/tmp", &name, "--", "sh", "-c", "id -u; pwd"]).ok();
+    let said = host
+        .run(&[
+            "enter",
+            "--user",
+            "user",
+            "--workdir",
+            "/var/tmp",
+            &name,
+            "--",
+            "sh",
+            "-c",
+            "id -u; pwd",
+        ])
+        .ok();
     assert_eq!(said.stdout, "1000\n/var/tmp\n");
 }
 
@@ -139,5 +252,6 @@ fn a_container_that_does_not_run_cannot_be_entered() {
     let host = Host::new();
     let name = host.name("vm");
     host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
-    host.run(&["enter", &name, "--", "true"]).refused(125, &[&name, "not running"]);
+    host.run(&["enter", &name, "--", "true"])
+        .refused(125, &[&name, "not running"]);
 }

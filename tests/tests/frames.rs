@@ -11,7 +11,14 @@ use wire::frame::{HEADER, MAGIC, VERSION};
 
 /// The pieces that serve on a socket.
 const PIECES: [Program; 9] = [
-    Program::Mountd, Program::Netd, Program::Idmapd, Program::Cgroupd, Program::Devd, Program::Fused, Program::Supervisor, Program::Init,
+    Program::Mountd,
+    Program::Netd,
+    Program::Idmapd,
+    Program::Cgroupd,
+    Program::Devd,
+    Program::Fused,
+    Program::Supervisor,
+    Program::Init,
     Program::Nsenter,
 ];
 
@@ -26,7 +33,9 @@ fn header(magic: u32, version: u16, descriptors: u16, length: u32) -> Vec<u8> {
 
 /// What is wrong with a frame, its bytes, and how many descriptors come beside it.
 fn bad_frames() -> Vec<(&'static str, Vec<u8>, usize)> {
-    let with = |magic, version, descriptors, length, payload: &[u8]| [&header(magic, version, descriptors, length)[..], payload].concat();
+    let with = |magic, version, descriptors, length, payload: &[u8]| {
+        [&header(magic, version, descriptors, length)[..], payload].concat()
+    };
     vec![
         ("half a header", header(MAGIC, VERSION, 0, 1)[..5].to_vec(), 0),
         ("a header alone", header(MAGIC, VERSION, 0, 10), 0),
@@ -39,7 +48,11 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>, usize)> {
         ("no such variant", with(MAGIC, VERSION, 0, 1, &[200]), 0),
         ("a descriptor that does not come", with(MAGIC, VERSION, 1, 1, &[0]), 0),
         ("a descriptor that it does not say", with(MAGIC, VERSION, 0, 1, &[0]), 1),
-        ("more descriptors than any frame has", with(MAGIC, VERSION, 0xffff, 1, &[0]), 0),
+        (
+            "more descriptors than any frame has",
+            with(MAGIC, VERSION, 0xffff, 1, &[0]),
+            0,
+        ),
         ("forty descriptors", with(MAGIC, VERSION, 40, 1, &[0]), 40),
         ("a packet of the largest kind", vec![0x4c; 70_000], 0),
     ]
@@ -49,12 +62,20 @@ fn start(program: Program, far: OwnedFd) -> std::process::Child {
     // Each piece runs as the launcher would start it: an id of its own, its row and no more.
     let mut command = Command::new("setpriv");
     command.args(table::setpriv(program, 0x71ff_0000, None));
-    command.args(["sh", "-c", "exec \"$@\" 3<&0 </dev/null", "sh"]).arg(programs::copied(program)).args(["--socket", "3"]);
+    command
+        .args(["sh", "-c", "exec \"$@\" 3<&0 </dev/null", "sh"])
+        .arg(programs::copied(program))
+        .args(["--socket", "3"]);
     if program == Program::Cgroupd {
         command.args(["--beneath", "0"]);
     }
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
-    command.stdin(Stdio::from(far)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start the piece")
+    command
+        .stdin(Stdio::from(far))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start the piece")
 }
 
 #[test]
@@ -63,15 +84,28 @@ fn every_bad_frame_ends_the_conversation_with_every_piece() {
     let mut wrong = Vec::new();
     for program in PIECES {
         for (what, bytes, descriptors) in bad_frames() {
-            let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+            let (near, far) =
+                socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
             let child = start(program, far);
             let null = std::fs::File::open("/dev/null").unwrap();
             let numbers = vec![null.as_raw_fd(); descriptors];
             let rights = [ControlMessage::ScmRights(&numbers)];
             let beside: &[ControlMessage<'_>] = if descriptors > 0 { &rights } else { &[] };
-            sendmsg::<()>(near.as_raw_fd(), &[IoSlice::new(&bytes)], beside, MsgFlags::empty(), None).unwrap();
+            sendmsg::<()>(
+                near.as_raw_fd(),
+                &[IoSlice::new(&bytes)],
+                beside,
+                MsgFlags::empty(),
+                None,
+            )
+            .unwrap();
             // Our end stays open: the piece has to end by itself.
-            let said = capture::collect(child, format!("{} with a frame: {what}", program.name()), Vec::new(), capture::DEADLINE / 6);
+            let said = capture::collect(
+                child,
+                format!("{} with a frame: {what}", program.name()),
+                Vec::new(),
+                capture::DEADLINE / 6,
+            );
             if said.code() != 100 || said.stderr.lines().count() != 1 || said.stderr.contains("panicked") {
                 wrong.push(said.to_string());
             }
@@ -79,7 +113,12 @@ fn every_bad_frame_ends_the_conversation_with_every_piece() {
         }
     }
     programs::forget_copies();
-    assert!(wrong.is_empty(), "{} bad frames were not answered with status 100 and one line:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} bad frames were not answered with status 100 and one line:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

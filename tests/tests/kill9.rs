@@ -15,16 +15,28 @@ fn program(pid: i32) -> Option<Program> {
 }
 
 fn working(host: &Host) -> Vec<(i32, Program)> {
-    kernel::processes(host.ids(), host.holder()).into_iter().filter_map(|p| Some((p, program(p)?))).collect()
+    kernel::processes(host.ids(), host.holder())
+        .into_iter()
+        .filter_map(|p| Some((p, program(p)?)))
+        .collect()
 }
 
 /// The container is over, `list` says so, nothing is left once it has been asked, and it can be started again.
 #[track_caller]
 fn all_is_well_again(host: &Host, name: &str, before: &kernel::Snapshot, what: &str) {
     let over = capture::until(capture::DEADLINE / 3, || !host.runs(name));
-    assert!(over, "after {what} was killed, the container is still listed as {}", host.listed(name));
-    assert!(host.pid_1(name).is_none(), "after {what} was killed, list says that it does not run, and it does");
-    let gone = capture::until(capture::DEADLINE / 6, || host.look().added_since(before).iter().all(|l| l.contains("lock")));
+    assert!(
+        over,
+        "after {what} was killed, the container is still listed as {}",
+        host.listed(name)
+    );
+    assert!(
+        host.pid_1(name).is_none(),
+        "after {what} was killed, list says that it does not run, and it does"
+    );
+    let gone = capture::until(capture::DEADLINE / 6, || {
+        host.look().added_since(before).iter().all(|l| l.contains("lock"))
+    });
     assert!(gone, "after {what} was killed: {:#?}", host.look().added_since(before));
     host.run(&["start", name]).ok();
     assert!(host.runs(name));
@@ -40,7 +52,11 @@ fn of_each_long_lived_process() {
     let before = host.look();
     host.run(&["start", &name]).ok();
     for victim in [Program::Supervisor, Program::Init] {
-        let pids: Vec<i32> = working(&host).into_iter().filter(|(_, p)| *p == victim).map(|(pid, _)| pid).collect();
+        let pids: Vec<i32> = working(&host)
+            .into_iter()
+            .filter(|(_, p)| *p == victim)
+            .map(|(pid, _)| pid)
+            .collect();
         assert!(!pids.is_empty(), "{} runs", victim.name());
         kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
         all_is_well_again(&host, &name, &before, victim.name());
@@ -49,7 +65,11 @@ fn of_each_long_lived_process() {
     kill(Pid::from_raw(pid_1), Signal::SIGKILL).unwrap();
     // A crash of its first process ends the container, unless its definition says otherwise.
     all_is_well_again(&host, &name, &before, "PID 1");
-    let both: Vec<i32> = working(&host).into_iter().filter(|(_, p)| matches!(p, Program::Supervisor | Program::Init)).map(|(pid, _)| pid).collect();
+    let both: Vec<i32> = working(&host)
+        .into_iter()
+        .filter(|(_, p)| matches!(p, Program::Supervisor | Program::Init))
+        .map(|(pid, _)| pid)
+        .collect();
     for pid in &both {
         let _ = kill(Pid::from_raw(*pid), Signal::SIGSTOP);
     }
@@ -65,10 +85,17 @@ fn of_the_server_of_meminfo_makes_reads_fail_and_nothing_else() {
     let host = Host::new();
     let name = host.name("vm");
     host.run(&["create", &host.domain_file(&name, STAY, "", "")]).ok();
-    let fused = working(&host).into_iter().find(|(_, p)| *p == Program::Fused).expect("it runs").0;
+    let fused = working(&host)
+        .into_iter()
+        .find(|(_, p)| *p == Program::Fused)
+        .expect("it runs")
+        .0;
     kill(Pid::from_raw(fused), Signal::SIGKILL).unwrap();
     let said = host.run(&["enter", &name, "--", "cat", "/proc/meminfo"]);
-    assert!(said.code() == 1 && said.stdout.is_empty(), "never the host's figures: {said}");
+    assert!(
+        said.code() == 1 && said.stdout.is_empty(),
+        "never the host's figures: {said}"
+    );
     assert!(host.runs(&name));
     host.run(&["destroy", &name]).ok();
     host.nothing_is_left();
@@ -79,8 +106,12 @@ fn of_lazaret_in_the_foreground_ends_the_container() {
     need_root!();
     let host = Host::new();
     let arguments = host.once_arguments(&["--network", "default"], &["sh", "-c", "echo ready; exec sleep 1000"]);
-    let mut child =
-        host.lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = host
+        .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     child.kill().unwrap();
@@ -104,14 +135,27 @@ fn of_each_short_lived_process_during_a_start() {
     host.run(&["define", &host.domain_file(&name, STAY, "", NETWORK)]).ok();
     let before = host.look();
     let victims = [
-        Program::Launcher, Program::Lazaret, Program::Mountd, Program::Netd, Program::Idmapd, Program::Cgroupd, Program::Devd, Program::Fused, Program::Init,
+        Program::Launcher,
+        Program::Lazaret,
+        Program::Mountd,
+        Program::Netd,
+        Program::Idmapd,
+        Program::Cgroupd,
+        Program::Devd,
+        Program::Fused,
+        Program::Init,
         Program::Supervisor,
     ];
     for victim in victims {
         let mut hit = 0;
         for round in 0..6 {
-            let mut child =
-                host.lazaret(&["start", &name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut child = host
+                .lazaret(&["start", &name])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
             let until = Instant::now() + Duration::from_secs(2);
             let mut killed = false;
             while !killed && Instant::now() < until && child.try_wait().unwrap().is_none() {
@@ -124,18 +168,33 @@ fn of_each_short_lived_process_during_a_start() {
                     }
                 }
             }
-            let said = capture::collect(child, format!("lazaret start, {} killed", victim.name()), Vec::new(), capture::DEADLINE / 2);
+            let said = capture::collect(
+                child,
+                format!("lazaret start, {} killed", victim.name()),
+                Vec::new(),
+                capture::DEADLINE / 2,
+            );
             hit += usize::from(killed);
             assert!(!said.stderr.contains("panicked"), "{said}");
             // What list says is so.
             let listed = host.runs(&name);
-            assert_eq!(listed, host.pid_1(&name).is_some(), "{} killed: list says running: {listed}. {said}", victim.name());
+            assert_eq!(
+                listed,
+                host.pid_1(&name).is_some(),
+                "{} killed: list says running: {listed}. {said}",
+                victim.name()
+            );
             if listed {
                 host.run(&["destroy", &name]).ok();
             }
             host.run(&["list", "--all"]).ok();
             let gone = capture::until(capture::DEADLINE / 6, || host.look().added_since(&before).is_empty());
-            assert!(gone, "{} killed during a start: {:#?}\n{said}", victim.name(), host.look().added_since(&before));
+            assert!(
+                gone,
+                "{} killed during a start: {:#?}\n{said}",
+                victim.name(),
+                host.look().added_since(&before)
+            );
         }
         assert!(hit > 0, "{} was never caught during a start", victim.name());
         host.run(&["start", &name]).ok();

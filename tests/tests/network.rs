@@ -6,7 +6,10 @@ use tests::{Host, capture, need_root, skip};
 
 fn detached(host: &Host, word: &str, options: &[&str], shell: &str) -> String {
     let name = host.name(word);
-    let arguments = host.once_arguments(&[&["-d", "--name", name.as_str(), "--network", "default"], options].concat(), &["sh", "-c", shell]);
+    let arguments = host.once_arguments(
+        &[&["-d", "--name", name.as_str(), "--network", "default"], options].concat(),
+        &["sh", "-c", shell],
+    );
     host.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).ok();
     name
 }
@@ -16,10 +19,21 @@ fn inside(host: &Host, name: &str, shell: &str) -> capture::Outcome {
 }
 
 fn address(host: &Host, name: &str, family: &str) -> String {
-    let said = inside(host, name, &format!("ip -{family} addr show scope global")).ok().stdout;
+    let said = inside(host, name, &format!("ip -{family} addr show scope global"))
+        .ok()
+        .stdout;
     let word = if family == "4" { "inet " } else { "inet6 " };
-    let line = said.lines().find(|l| l.trim_start().starts_with(word)).unwrap_or_else(|| panic!("no IPv{family} address: {said}"));
-    line.split_whitespace().nth(1).unwrap().split('/').next().unwrap().to_owned()
+    let line = said
+        .lines()
+        .find(|l| l.trim_start().starts_with(word))
+        .unwrap_or_else(|| panic!("no IPv{family} address: {said}"));
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -30,9 +44,16 @@ fn the_inside_is_configured_without_a_client() {
     assert!(address(&host, &name, "4").starts_with("10.209."));
     assert!(address(&host, &name, "6").starts_with("fd6c:7a72:"));
     let routes = inside(&host, &name, "ip route; ip -6 route").ok().stdout;
-    assert!(routes.contains("default via 10.209.0.1") && routes.contains("default via fd6c:7a72::1"), "{routes}");
+    assert!(
+        routes.contains("default via 10.209.0.1") && routes.contains("default via fd6c:7a72::1"),
+        "{routes}"
+    );
     let links = inside(&host, &name, "ip link").ok().stdout;
-    assert_eq!(links.lines().filter(|l| l.contains("mtu")).count(), 2, "lo and one more: {links}");
+    assert_eq!(
+        links.lines().filter(|l| l.contains("mtu")).count(),
+        2,
+        "lo and one more: {links}"
+    );
 }
 
 #[test]
@@ -43,7 +64,11 @@ fn two_containers_reach_each_other() {
     let client = detached(&host, "client", &[], "exec sleep 1000");
     for family in ["4", "6"] {
         let at = address(&host, &server, family);
-        let said = inside(&host, &client, &format!("for i in 1 2 3 4 5 6 7 8 9 10; do nc -w 5 {at} 7000 < /dev/null && break; sleep 0.3; done"));
+        let said = inside(
+            &host,
+            &client,
+            &format!("for i in 1 2 3 4 5 6 7 8 9 10; do nc -w 5 {at} 7000 < /dev/null && break; sleep 0.3; done"),
+        );
         assert!(said.stdout.contains("answer"), "IPv{family}: {said}");
     }
 }
@@ -70,10 +95,31 @@ fn names_are_resolved_through_the_resolv_conf_inside() {
     let host = Host::new();
     let mut outside = Outside::new(&host);
     let record = format!("--address=/a-name.test/{OUTSIDE_V4}");
-    outside.serve("dnsmasq", &["--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root", "--bind-interfaces", "--listen-address", OUTSIDE_V4, &record], ":53 ");
+    outside.serve(
+        "dnsmasq",
+        &[
+            "--no-daemon",
+            "--no-resolv",
+            "--no-hosts",
+            "--conf-file=/dev/null",
+            "--user=root",
+            "--bind-interfaces",
+            "--listen-address",
+            OUTSIDE_V4,
+            &record,
+        ],
+        ":53 ",
+    );
     outside.serve_peer_address(8000);
     // The host's own name server is the one outside; /etc is the test's own.
-    host.inside("sh", &["-c", &format!("rm -f /etc/resolv.conf; echo nameserver {OUTSIDE_V4} > /etc/resolv.conf")]).ok();
+    host.inside(
+        "sh",
+        &[
+            "-c",
+            &format!("rm -f /etc/resolv.conf; echo nameserver {OUTSIDE_V4} > /etc/resolv.conf"),
+        ],
+    )
+    .ok();
     let name = detached(&host, "net", &[], "exec sleep 1000");
     let conf = inside(&host, &name, "cat /etc/resolv.conf").ok().stdout;
     assert!(conf.contains(OUTSIDE_V4), "{conf}");
@@ -88,15 +134,33 @@ fn a_published_port_answers_on_the_outside() {
     need_root!();
     let host = Host::new();
     let outside = Outside::new(&host);
-    let name = detached(&host, "web", &["--publish", "8080:80", "--publish", "5353:53/udp"], "while :; do echo tcp answer | nc -l -p 80; done");
+    let name = detached(
+        &host,
+        "web",
+        &["--publish", "8080:80", "--publish", "5353:53/udp"],
+        "while :; do echo tcp answer | nc -l -p 80; done",
+    );
     for at in [HOST_V4, HOST_V6] {
-        let said = capture::until(capture::DEADLINE / 6, || outside.run("nc", &["-N", "-w", "2", at, "8080"]).stdout.contains("tcp answer"));
+        let said = capture::until(capture::DEADLINE / 6, || {
+            outside
+                .run("nc", &["-N", "-w", "2", at, "8080"])
+                .stdout
+                .contains("tcp answer")
+        });
         assert!(said, "{at} port 8080: {}", host.inside("nft", &["list", "ruleset"]));
     }
-    let listening = inside(&host, &name, "echo udp answer | nc -u -l -p 53 -w 3 > /var/tmp/heard 2>/dev/null & sleep 0.2");
+    let listening = inside(
+        &host,
+        &name,
+        "echo udp answer | nc -u -l -p 53 -w 3 > /var/tmp/heard 2>/dev/null & sleep 0.2",
+    );
     drop(listening);
     let _ = outside.run("sh", &["-c", &format!("echo question | nc -u -w 1 {HOST_V4} 5353")]);
-    let heard = capture::until(capture::DEADLINE / 12, || fs::read_to_string(host.image().join("var/tmp/heard")).unwrap_or_default().contains("question"));
+    let heard = capture::until(capture::DEADLINE / 12, || {
+        fs::read_to_string(host.image().join("var/tmp/heard"))
+            .unwrap_or_default()
+            .contains("question")
+    });
     assert!(heard, "UDP is led inside");
     // And only what was published.
     assert!(!outside.run("nc", &["-w", "1", HOST_V4, "81"]).status.success());
@@ -106,7 +170,8 @@ fn a_published_port_answers_on_the_outside() {
 fn the_hosts_own_rules_are_untouched_and_a_containers_vanish_with_it() {
     need_root!();
     let host = Host::new();
-    let rules = "table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1234 drop; } }";
+    let rules =
+        "table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1234 drop; } }";
     host.inside("nft", &[rules]).ok();
     let list = || host.inside("nft", &["list", "table", "inet", "mine"]).ok().stdout;
     let before = (list(), host.inside("nft", &["list", "ruleset"]).ok().stdout);
@@ -123,7 +188,13 @@ fn the_hosts_own_rules_are_untouched_and_a_containers_vanish_with_it() {
 fn forwarding_is_turned_on_only_for_nat_and_can_be_forbidden() {
     need_root!();
     let host = Host::new();
-    let forward = || host.inside("cat", &["/proc/sys/net/ipv4/ip_forward"]).ok().stdout.trim().to_owned();
+    let forward = || {
+        host.inside("cat", &["/proc/sys/net/ipv4/ip_forward"])
+            .ok()
+            .stdout
+            .trim()
+            .to_owned()
+    };
     assert_eq!(forward(), "0");
     host.once(&["--network", "none"], &["true"]).ok();
     assert_eq!(forward(), "0");
@@ -144,7 +215,9 @@ fn a_container_cannot_speak_with_anothers_address() {
     let mut outside = Outside::new(&host);
     outside.serve_peer_address(8000);
     let name = detached(&host, "liar", &["--cap-add", "net_admin"], "exec sleep 1000");
-    let script = format!("ip addr add 10.209.77.77/16 dev eth0; ip route replace {OUTSIDE_V4} via 10.209.0.1 src 10.209.77.77; nc -w 2 {OUTSIDE_V4} 8000 < /dev/null");
+    let script = format!(
+        "ip addr add 10.209.77.77/16 dev eth0; ip route replace {OUTSIDE_V4} via 10.209.0.1 src 10.209.77.77; nc -w 2 {OUTSIDE_V4} 8000 < /dev/null"
+    );
     let said = inside(&host, &name, &script);
     assert!(!said.stdout.contains(HOST_V4), "{said}");
 }
@@ -173,20 +246,40 @@ fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
     need_root!();
     let host = Host::new();
     host.inside("ip", &["link", "add", "hostbr0", "type", "bridge"]).ok();
-    host.inside("ip", &["addr", "add", "10.77.0.1/24", "dev", "hostbr0"]).ok();
+    host.inside("ip", &["addr", "add", "10.77.0.1/24", "dev", "hostbr0"])
+        .ok();
     host.inside("ip", &["link", "set", "hostbr0", "up"]).ok();
     let name = host.name("vm");
     let devices = "<interface type='bridge'><mac address='00:16:3e:0f:ef:8a'/><source bridge='hostbr0'/><ip address='10.77.0.2' family='ipv4' prefix='24'/>\
         <route family='ipv4' address='0.0.0.0' gateway='10.77.0.1'/><target dev='lztest0'/><guest dev='wan0'/></interface>\
         <interface type='ethernet'><ip address='10.78.0.2' family='ipv4' prefix='24'/><guest dev='alone0'/></interface>";
-    host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", devices)]).ok();
-    let said = inside(&host, &name, "ip addr; ip route; ping -c 1 -W 5 10.77.0.1").ok().stdout;
-    for word in ["wan0", "00:16:3e:0f:ef:8a", "10.77.0.2/24", "default via 10.77.0.1", "alone0", "10.78.0.2/24", "1 packets received"] {
+    host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", devices)])
+        .ok();
+    let said = inside(&host, &name, "ip addr; ip route; ping -c 1 -W 5 10.77.0.1")
+        .ok()
+        .stdout;
+    for word in [
+        "wan0",
+        "00:16:3e:0f:ef:8a",
+        "10.77.0.2/24",
+        "default via 10.77.0.1",
+        "alone0",
+        "10.78.0.2/24",
+        "1 packets received",
+    ] {
         assert!(said.contains(word), "{word}: {said}");
     }
-    assert!(host.inside("ip", &["link", "show", "lztest0"]).ok().stdout.contains("master hostbr0"));
+    assert!(
+        host.inside("ip", &["link", "show", "lztest0"])
+            .ok()
+            .stdout
+            .contains("master hostbr0")
+    );
     host.run(&["destroy", &name]).ok();
-    assert!(host.inside("ip", &["link", "show", "hostbr0"]).status.success(), "a bridge of the host's stays");
+    assert!(
+        host.inside("ip", &["link", "show", "hostbr0"]).status.success(),
+        "a bridge of the host's stays"
+    );
     host.inside("ip", &["link", "del", "hostbr0"]).ok();
     host.nothing_is_left();
 }
@@ -197,5 +290,8 @@ fn net_list_tells_of_the_default_network() {
     let host = Host::new();
     assert!(host.run(&["net-list"]).ok().stdout.contains("default"));
     let facts = host.run(&["net-list", "--json"]).ok().json();
-    assert!(facts.to_string().contains("default") && facts.to_string().contains("10.209.0.1"), "{facts}");
+    assert!(
+        facts.to_string().contains("default") && facts.to_string().contains("10.209.0.1"),
+        "{facts}"
+    );
 }

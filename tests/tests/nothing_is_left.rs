@@ -5,7 +5,10 @@ use std::process::Stdio;
 use tests::{Host, capture, need_root};
 
 fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    std::env::var(variable)
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(default)
 }
 
 #[test]
@@ -21,7 +24,12 @@ fn after_many_starts_and_stops_in_a_row() {
     need_root!();
     let host = Host::new();
     let name = host.name("row");
-    let file = host.domain_file(&name, "while :; do sleep 1000; done", "", "<interface type='network'><source network='default'/></interface>");
+    let file = host.domain_file(
+        &name,
+        "while :; do sleep 1000; done",
+        "",
+        "<interface type='network'><source network='default'/></interface>",
+    );
     host.run(&["define", &file]).ok();
     let before = host.look();
     for round in 0..number("LAZARET_TEST_STARTS", 100) {
@@ -43,7 +51,11 @@ fn after_many_short_runs_in_a_row() {
     let host = Host::new();
     for round in 0..number("LAZARET_TEST_STARTS", 100) {
         let said = host.once(&[], &["echo", "hello"]).ok();
-        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("hello\n", ""), "round {round}");
+        assert_eq!(
+            (said.stdout.as_str(), said.stderr.as_str()),
+            ("hello\n", ""),
+            "round {round}"
+        );
     }
     host.nothing_is_left();
 }
@@ -53,17 +65,48 @@ fn after_many_at_once() {
     need_root!();
     let host = Host::new();
     let many = number("LAZARET_TEST_SIDE_BY_SIDE", 10);
-    let arguments = host.once_arguments(&["--network", "default"], &["sh", "-c", "cat /proc/self/uid_map; ip -4 addr show scope global; sleep 1"]);
+    let arguments = host.once_arguments(
+        &["--network", "default"],
+        &[
+            "sh",
+            "-c",
+            "cat /proc/self/uid_map; ip -4 addr show scope global; sleep 1",
+        ],
+    );
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let children: Vec<_> =
-        (0..many).map(|_| host.lazaret(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).collect();
-    let said: Vec<String> =
-        children.into_iter().map(|c| capture::collect(c, "lazaret run".into(), Vec::new(), capture::DEADLINE).ok().stdout).collect();
+    let children: Vec<_> = (0..many)
+        .map(|_| {
+            host.lazaret(&words)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let said: Vec<String> = children
+        .into_iter()
+        .map(|c| {
+            capture::collect(c, "lazaret run".into(), Vec::new(), capture::DEADLINE)
+                .ok()
+                .stdout
+        })
+        .collect();
     let mut maps: Vec<&str> = said.iter().map(|s| s.lines().next().unwrap()).collect();
     maps.sort_unstable();
     maps.dedup();
     assert_eq!(maps.len(), many, "each has ids of its own");
-    let mut addresses: Vec<&str> = said.iter().map(|s| s.lines().find(|l| l.contains("inet ")).unwrap().split_whitespace().nth(1).unwrap()).collect();
+    let mut addresses: Vec<&str> = said
+        .iter()
+        .map(|s| {
+            s.lines()
+                .find(|l| l.contains("inet "))
+                .unwrap()
+                .split_whitespace()
+                .nth(1)
+                .unwrap()
+        })
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     assert_eq!(addresses.len(), many, "each has an address of its own");
@@ -75,12 +118,25 @@ fn after_many_starts_of_one_name_at_once_of_which_one_wins() {
     need_root!();
     let host = Host::new();
     let name = host.name("same");
-    host.run(&["define", &host.domain_file(&name, "while :; do sleep 1000; done", "", "")]).ok();
+    host.run(&[
+        "define",
+        &host.domain_file(&name, "while :; do sleep 1000; done", "", ""),
+    ])
+    .ok();
     let children: Vec<_> = (0..5)
-        .map(|_| host.lazaret(&["start", &name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        .map(|_| {
+            host.lazaret(&["start", &name])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
         .collect();
-    let codes: Vec<i32> =
-        children.into_iter().map(|c| capture::collect(c, "lazaret start".into(), Vec::new(), capture::DEADLINE).code()).collect();
+    let codes: Vec<i32> = children
+        .into_iter()
+        .map(|c| capture::collect(c, "lazaret start".into(), Vec::new(), capture::DEADLINE).code())
+        .collect();
     assert_eq!(codes.iter().filter(|c| **c == 0).count(), 1, "{codes:?}");
     assert!(host.runs(&name));
     host.run(&["destroy", &name]).ok();
@@ -93,8 +149,19 @@ fn after_refused_starts() {
     need_root!();
     let host = Host::new();
     let source = host.file("source", "x");
-    host.once(&["--network", "default", "--read-only", "--bind", &format!("{source}:/not/there")], &["true"]).exits(125);
-    host.once(&["--network", "default", "--user", "nobody-of-this-name"], &["true"]).exits(125);
+    host.once(
+        &[
+            "--network",
+            "default",
+            "--read-only",
+            "--bind",
+            &format!("{source}:/not/there"),
+        ],
+        &["true"],
+    )
+    .exits(125);
+    host.once(&["--network", "default", "--user", "nobody-of-this-name"], &["true"])
+        .exits(125);
     host.once(&["--network", "default"], &["/bin/nowhere"]).exits(127);
     host.nothing_is_left();
 }

@@ -33,7 +33,8 @@ fn a_command_ended_by_a_signal_gives_128_and_its_number() {
     need_root!();
     let host = Host::new();
     for (name, number) in [("TERM", 15), ("KILL", 9), ("ABRT", 6), ("USR1", 10)] {
-        host.once(&[], &["sh", "-c", &format!("kill -{name} $$; sleep 60")]).exits(128 + number);
+        host.once(&[], &["sh", "-c", &format!("kill -{name} $$; sleep 60")])
+            .exits(128 + number);
     }
 }
 
@@ -41,14 +42,20 @@ fn a_command_ended_by_a_signal_gives_128_and_its_number() {
 fn a_failure_of_its_own_ends_with_125_and_one_line() {
     need_root!();
     let host = Host::new();
-    host.run(&["run", "--rootfs", "/nowhere/at/all", "--network", "none", "--", "true"]).refused(125, &["/nowhere/at/all"]);
+    host.run(&["run", "--rootfs", "/nowhere/at/all", "--network", "none", "--", "true"])
+        .refused(125, &["/nowhere/at/all"]);
 }
 
 #[test]
 fn signals_are_forwarded_to_the_command() {
     need_root!();
     let host = Host::new();
-    for (name, signal) in [("TERM", Signal::SIGTERM), ("INT", Signal::SIGINT), ("HUP", Signal::SIGHUP), ("USR2", Signal::SIGUSR2)] {
+    for (name, signal) in [
+        ("TERM", Signal::SIGTERM),
+        ("INT", Signal::SIGINT),
+        ("HUP", Signal::SIGHUP),
+        ("USR2", Signal::SIGUSR2),
+    ] {
         let script = format!("trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 1 & wait $!; done");
         let arguments = host.once_arguments(&[], &["sh", "-c", &script]);
         let mut command = host.lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -71,7 +78,9 @@ fn streams_that_are_no_terminal_are_passed_as_they_are() {
     need_root!();
     let host = Host::new();
     let bytes: Vec<u8> = (0..300_000u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
-    let sum = host.run_with(&borrow(&host.once_arguments(&[], &["md5sum"])), &bytes).ok();
+    let sum = host
+        .run_with(&borrow(&host.once_arguments(&[], &["md5sum"])), &bytes)
+        .ok();
     let expected = capture::run(&mut std::process::Command::new("md5sum"), &bytes).ok();
     assert_eq!(sum.stdout, expected.stdout);
     let both = host.once(&[], &["sh", "-c", "echo out; echo err >&2"]).ok();
@@ -81,7 +90,12 @@ fn streams_that_are_no_terminal_are_passed_as_they_are() {
     let file = fs::File::create(&path).unwrap();
     let mut again = file.try_clone().unwrap();
     let arguments = host.once_arguments(&[], &["sh", "-c", "readlink /proc/self/fd/1; echo one"]);
-    let status = host.lazaret(&borrow(&arguments)).stdin(Stdio::null()).stdout(file).status().unwrap();
+    let status = host
+        .lazaret(&borrow(&arguments))
+        .stdin(Stdio::null())
+        .stdout(file)
+        .status()
+        .unwrap();
     assert!(status.success());
     writeln!(again, "two").unwrap();
     let text = fs::read_to_string(&path).unwrap();
@@ -96,8 +110,13 @@ fn borrow(words: &[String]) -> Vec<&str> {
 fn a_closed_reader_ends_the_command_as_it_would_outside() {
     need_root!();
     let host = Host::new();
-    let mut child =
-        host.lazaret(&borrow(&host.once_arguments(&[], &["yes"]))).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = host
+        .lazaret(&borrow(&host.once_arguments(&[], &["yes"])))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
@@ -110,7 +129,14 @@ fn a_closed_reader_ends_the_command_as_it_would_outside() {
 fn a_terminal_is_a_terminal_of_the_containers_own() {
     need_root!();
     let host = Host::new();
-    let arguments = host.once_arguments(&["--tty"], &["sh", "-c", "tty; stty size; test -t 0 && test -t 1 && echo yes; read x; echo got $x; exit 3"]);
+    let arguments = host.once_arguments(
+        &["--tty"],
+        &[
+            "sh",
+            "-c",
+            "tty; stty size; test -t 0 && test -t 1 && echo yes; read x; echo got $x; exit 3",
+        ],
+    );
     let mut terminal = host.terminal(&borrow(&arguments));
     terminal.expect("/dev/");
     terminal.expect("24 80");
@@ -124,7 +150,8 @@ fn a_terminal_is_a_terminal_of_the_containers_own() {
 fn the_terminals_size_and_its_interrupt_key_reach_the_command() {
     need_root!();
     let host = Host::new();
-    let script = "trap 'stty size' WINCH; trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 1 & wait $!; done";
+    let script =
+        "trap 'stty size' WINCH; trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 1 & wait $!; done";
     let mut terminal = host.terminal(&borrow(&host.once_arguments(&[], &["sh", "-c", script])));
     terminal.expect("ready");
     terminal.resize(50, 132);
@@ -147,56 +174,122 @@ fn init_is_pid_1_and_reaps_what_nobody_waits_for() {
 fn the_environment_is_its_own_and_what_was_asked_for() {
     need_root!();
     let host = Host::new();
-    let mut command = host.lazaret(&borrow(&host.once_arguments(&["--env", "KEY=a value", "-e", "EMPTY="], &["env"])));
+    let mut command = host.lazaret(&borrow(
+        &host.once_arguments(&["--env", "KEY=a value", "-e", "EMPTY="], &["env"]),
+    ));
     command.env("SECRET", "of the caller");
     let said = capture::run(&mut command, b"").ok();
-    assert!(said.stdout.contains("KEY=a value\n") && said.stdout.contains("EMPTY=\n"), "{said}");
-    assert!(said.stdout.contains("PATH=") && !said.stdout.contains("SECRET") && !said.stdout.contains("LAZARET"), "{said}");
+    assert!(
+        said.stdout.contains("KEY=a value\n") && said.stdout.contains("EMPTY=\n"),
+        "{said}"
+    );
+    assert!(
+        said.stdout.contains("PATH=") && !said.stdout.contains("SECRET") && !said.stdout.contains("LAZARET"),
+        "{said}"
+    );
 }
 
 #[test]
 fn directory_user_group_and_host_name_are_as_asked() {
     need_root!();
     let host = Host::new();
-    let said = host.once(&["--workdir", "/var/tmp", "--user", "user", "--hostname", "some-name"], &["sh", "-c", "pwd; id -u; id -g; hostname"]).ok();
+    let said = host
+        .once(
+            &["--workdir", "/var/tmp", "--user", "user", "--hostname", "some-name"],
+            &["sh", "-c", "pwd; id -u; id -g; hostname"],
+        )
+        .ok();
     assert_eq!(said.stdout, "/var/tmp\n1000\n1000\nsome-name\n");
-    let said = host.once(&["--user", "1234:2345"], &["sh", "-c", "id -u; id -g; id -G"]).ok();
+    let said = host
+        .once(&["--user", "1234:2345"], &["sh", "-c", "id -u; id -g; id -G"])
+        .ok();
     assert_eq!(said.stdout, "1234\n2345\n2345\n");
     let said = host.once(&["--user", "user:extra"], &["sh", "-c", "id -u; id -g"]).ok();
     assert_eq!(said.stdout, "1000\n2000\n");
     let name = host.name("named");
     let said = host.once(&["--name", &name], &["hostname"]).ok();
     assert_eq!(said.stdout.trim(), name);
-    host.once(&["--user", "nobody-of-this-name"], &["true"]).refused(125, &["nobody-of-this-name"]);
-    host.once(&["--workdir", "/not/there"], &["true"]).refused(125, &["/not/there"]);
+    host.once(&["--user", "nobody-of-this-name"], &["true"])
+        .refused(125, &["nobody-of-this-name"]);
+    host.once(&["--workdir", "/not/there"], &["true"])
+        .refused(125, &["/not/there"]);
 }
 
 #[test]
 fn resource_limits_are_set() {
     need_root!();
     let host = Host::new();
-    let said = host.once(&["--ulimit", "nofile=100:200", "--ulimit", "core=0"], &["cat", "/proc/self/limits"]).ok();
-    let limit = |name: &str| said.stdout.lines().find(|l| l.starts_with(name)).unwrap().split_whitespace().rev().skip(1).take(2).collect::<Vec<_>>();
+    let said = host
+        .once(
+            &["--ulimit", "nofile=100:200", "--ulimit", "core=0"],
+            &["cat", "/proc/self/limits"],
+        )
+        .ok();
+    let limit = |name: &str| {
+        said.stdout
+            .lines()
+            .find(|l| l.starts_with(name))
+            .unwrap()
+            .split_whitespace()
+            .rev()
+            .skip(1)
+            .take(2)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(limit("Max open files"), ["200", "100"], "{said}");
-    assert!(said.stdout.lines().any(|l| l.starts_with("Max core file size") && l.contains(" 0 ")), "{said}");
+    assert!(
+        said.stdout
+            .lines()
+            .any(|l| l.starts_with("Max core file size") && l.contains(" 0 ")),
+        "{said}"
+    );
 }
 
 #[test]
 fn limits_of_memory_processors_and_processes_hold() {
     need_root!();
     let host = Host::new();
-    let said = host.once(&["--memory", "128M"], &["grep", "MemTotal", "/proc/meminfo"]).ok();
-    assert_eq!(said.stdout.split_whitespace().collect::<Vec<_>>(), ["MemTotal:", "131072", "kB"]);
+    let said = host
+        .once(&["--memory", "128M"], &["grep", "MemTotal", "/proc/meminfo"])
+        .ok();
+    assert_eq!(
+        said.stdout.split_whitespace().collect::<Vec<_>>(),
+        ["MemTotal:", "131072", "kB"]
+    );
     // 64 MiB into a file system in memory is charged to the container.
-    host.once(&["--memory", "16M", "--tmpfs", "/big:100M"], &["sh", "-c", "dd if=/dev/zero of=/big/x bs=1M count=64"]).exits(137);
-    let said = host.once(&["--pids", "10"], &["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo all"]);
+    host.once(
+        &["--memory", "16M", "--tmpfs", "/big:100M"],
+        &["sh", "-c", "dd if=/dev/zero of=/big/x bs=1M count=64"],
+    )
+    .exits(137);
+    let said = host.once(
+        &["--pids", "10"],
+        &[
+            "sh",
+            "-c",
+            "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo all",
+        ],
+    );
     assert!(!said.stdout.contains("all"), "{said}");
     let name = host.name("cpus");
     let arguments = host.once_arguments(&["-d", "--name", &name, "--cpus", "1.5"], &["sleep", "1000"]);
     host.run(&borrow(&arguments)).ok();
     let quota = tests::kernel::groups_of(&name).iter().find_map(|g| {
-        let v1 = || Some((fs::read_to_string(g.join("cpu.cfs_quota_us")).ok()?, fs::read_to_string(g.join("cpu.cfs_period_us")).ok()?));
-        let v2 = || Some(fs::read_to_string(g.join("cpu.max")).ok()?.trim().split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))?);
+        let v1 = || {
+            Some((
+                fs::read_to_string(g.join("cpu.cfs_quota_us")).ok()?,
+                fs::read_to_string(g.join("cpu.cfs_period_us")).ok()?,
+            ))
+        };
+        let v2 = || {
+            Some(
+                fs::read_to_string(g.join("cpu.max"))
+                    .ok()?
+                    .trim()
+                    .split_once(' ')
+                    .map(|(a, b)| (a.to_owned(), b.to_owned()))?,
+            )
+        };
         let (quota, period) = v1().or_else(v2)?;
         Some(quota.trim().parse::<f64>().ok()? / period.trim().parse::<f64>().ok()?)
     });
@@ -211,15 +304,29 @@ fn binds_are_writable_or_read_only_as_asked_and_files_keep_their_owners() {
     fs::create_dir_all(&outside).unwrap();
     fs::write(outside.join("there"), "content\n").unwrap();
     let path = outside.to_str().unwrap();
-    let said = host.once(&["--bind", &format!("{path}:/mnt")], &["sh", "-c", "cat /mnt/there; echo new > /mnt/made; chown user /mnt/made"]).ok();
+    let said = host
+        .once(
+            &["--bind", &format!("{path}:/mnt")],
+            &["sh", "-c", "cat /mnt/there; echo new > /mnt/made; chown user /mnt/made"],
+        )
+        .ok();
     assert_eq!(said.stdout, "content\n");
     let made = fs::metadata(outside.join("made")).unwrap();
-    assert_eq!((made.uid(), made.gid()), (1000, 0), "files on disk keep the ids that they have inside");
-    let said = host.once(&["--bind", &format!("{path}:/mnt:ro")], &["sh", "-c", "cat /mnt/there; echo no > /mnt/never"]);
+    assert_eq!(
+        (made.uid(), made.gid()),
+        (1000, 0),
+        "files on disk keep the ids that they have inside"
+    );
+    let said = host.once(
+        &["--bind", &format!("{path}:/mnt:ro")],
+        &["sh", "-c", "cat /mnt/there; echo no > /mnt/never"],
+    );
     assert_eq!((said.code(), said.stdout.as_str()), (1, "content\n"), "{said}");
     assert!(said.stderr.contains("Read-only file system") && !outside.join("never").exists());
     let file = host.file("one-file", "of the host\n");
-    let said = host.once(&["--bind", &format!("{file}:/etc/one:ro")], &["cat", "/etc/one"]).ok();
+    let said = host
+        .once(&["--bind", &format!("{file}:/etc/one:ro")], &["cat", "/etc/one"])
+        .ok();
     assert_eq!(said.stdout, "of the host\n");
 }
 
@@ -228,7 +335,8 @@ fn a_bind_target_that_is_missing_on_a_read_only_root_is_refused() {
     need_root!();
     let host = Host::new();
     let source = host.file("source", "x");
-    host.once(&["--read-only", "--bind", &format!("{source}:/not/there")], &["true"]).refused(125, &["/not/there"]);
+    host.once(&["--read-only", "--bind", &format!("{source}:/not/there")], &["true"])
+        .refused(125, &["/not/there"]);
     assert!(!host.image().join("not").exists());
 }
 
@@ -255,7 +363,14 @@ fn a_writable_bind_that_other_users_reach_is_refused_with_the_mend() {
 fn a_tmpfs_has_its_size() {
     need_root!();
     let host = Host::new();
-    let said = host.once(&["--tmpfs", "/scratch:1M"], &["sh", "-c", "df -k /scratch | tail -n 1; dd if=/dev/zero of=/scratch/x bs=64k count=32"]);
+    let said = host.once(
+        &["--tmpfs", "/scratch:1M"],
+        &[
+            "sh",
+            "-c",
+            "df -k /scratch | tail -n 1; dd if=/dev/zero of=/scratch/x bs=64k count=32",
+        ],
+    );
     assert_eq!(said.code(), 1, "{said}");
     assert!(said.stdout.split_whitespace().any(|w| w == "1024"), "{said}");
 }
@@ -265,17 +380,36 @@ fn names_and_hosts_work_inside_without_touching_the_image() {
     need_root!();
     let host = Host::new();
     host.image();
-    for (dir, text) in [("etc/resolv.conf", None), ("etc/hosts", Some("10.9.9.9 of-the-image\n"))] {
+    for (dir, text) in [
+        ("etc/resolv.conf", None),
+        ("etc/hosts", Some("10.9.9.9 of-the-image\n")),
+    ] {
         if let Some(text) = text {
             fs::write(host.image().join(dir), text).unwrap();
         }
     }
     let before = image::fingerprint(&host.image());
     let name = host.name("hosts");
-    let said = host.once(&["--name", &name, "--network", "default", "--read-only"], &["cat", "/etc/resolv.conf", "/etc/hosts"]).ok();
-    assert!(said.stdout.contains("nameserver") && said.stdout.contains("127.0.0.1") && said.stdout.contains(&name), "{said}");
-    let said = host.once(&["--name", &name, "--network", "default"], &["cat", "/etc/resolv.conf", "/etc/hosts"]).ok();
-    assert!(said.stdout.contains("nameserver") && said.stdout.contains(&name), "{said}");
+    let said = host
+        .once(
+            &["--name", &name, "--network", "default", "--read-only"],
+            &["cat", "/etc/resolv.conf", "/etc/hosts"],
+        )
+        .ok();
+    assert!(
+        said.stdout.contains("nameserver") && said.stdout.contains("127.0.0.1") && said.stdout.contains(&name),
+        "{said}"
+    );
+    let said = host
+        .once(
+            &["--name", &name, "--network", "default"],
+            &["cat", "/etc/resolv.conf", "/etc/hosts"],
+        )
+        .ok();
+    assert!(
+        said.stdout.contains("nameserver") && said.stdout.contains(&name),
+        "{said}"
+    );
     let after = image::fingerprint(&host.image());
     assert_eq!(before, after);
 }
@@ -293,7 +427,10 @@ fn the_embedded_default_is_the_hosts_root_read_only_and_not_id_mapped() {
     let map: Vec<u32> = lines[3].split_whitespace().map(|w| w.parse().unwrap()).collect();
     assert!(map[0] == 0 && host.ids().contains(&map[1]), "{said}");
     assert_eq!(lines[4], "65534", "the host's root is nobody inside: {said}");
-    assert!(said.stdout.contains("own\n") && said.stderr.contains("Permission denied") && said.stderr.contains("Read-only"), "{said}");
+    assert!(
+        said.stdout.contains("own\n") && said.stderr.contains("Permission denied") && said.stderr.contains("Read-only"),
+        "{said}"
+    );
     assert!(!std::path::Path::new("/usr/never").exists());
 }
 
@@ -303,7 +440,10 @@ fn every_container_has_ids_of_its_own() {
     let host = Host::new();
     let names = [host.name("one"), host.name("two")];
     for name in &names {
-        host.run(&borrow(&host.once_arguments(&["-d", "--name", name], &["sleep", "1000"]))).ok();
+        host.run(&borrow(
+            &host.once_arguments(&["-d", "--name", name], &["sleep", "1000"]),
+        ))
+        .ok();
     }
     let map = |name: &str| fs::read_to_string(format!("/proc/{}/uid_map", host.pid_1(name).unwrap())).unwrap();
     assert_ne!(map(&names[0]), map(&names[1]));
@@ -316,10 +456,15 @@ fn no_descriptor_of_the_callers_comes_along() {
     let host = Host::new();
     let mut command = host.command("sh");
     let lazaret = tests::programs::path(wire::Program::Lazaret);
-    command.args(["-c", "exec 7</ 8</etc/shadow 9</root; exec \"$@\"", "sh"]).arg(lazaret);
+    command
+        .args(["-c", "exec 7</ 8</etc/shadow 9</root; exec \"$@\"", "sh"])
+        .arg(lazaret);
     command.args(host.once_arguments(&[], &["sh", "-c", "ls /proc/self/fd /proc/1/fd; readlink /proc/1/cwd"]));
     let said = capture::run(&mut command, b"").ok();
-    assert!(!said.stdout.split_whitespace().any(|w| matches!(w, "7" | "8" | "9")), "{said}");
+    assert!(
+        !said.stdout.split_whitespace().any(|w| matches!(w, "7" | "8" | "9")),
+        "{said}"
+    );
 }
 
 #[test]

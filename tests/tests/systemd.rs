@@ -4,7 +4,11 @@ use std::time::Instant;
 use tests::{Host, capture, image, need_root, skip};
 
 /// Units that no container can have, or that the small image lacks a device for.
-const EXCUSED: [&str; 3] = ["sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-modules-load.service"];
+const EXCUSED: [&str; 3] = [
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-modules-load.service",
+];
 
 fn domain(host: &Host, name: &str, root: &std::path::Path) -> String {
     let xml = format!(
@@ -19,7 +23,8 @@ fn domain(host: &Host, name: &str, root: &std::path::Path) -> String {
 #[test]
 fn debian_boots_shows_its_login_and_shuts_down_within_ten_seconds() {
     need_root!();
-    if !tests::skip::have("mmdebstrap") && !std::path::Path::new("/var/cache/lazaret-test/debian-12/complete").exists() {
+    if !tests::skip::have("mmdebstrap") && !std::path::Path::new("/var/cache/lazaret-test/debian-12/complete").exists()
+    {
         skip!("needs mmdebstrap");
     }
     let host = Host::new();
@@ -32,12 +37,32 @@ fn debian_boots_shows_its_login_and_shuts_down_within_ten_seconds() {
     host.run(&["start", &name]).ok();
     let mut state = String::new();
     let booted = capture::until(capture::DEADLINE, || {
-        state = host.run(&["enter", &name, "--", "systemctl", "is-system-running"]).stdout.trim().to_owned();
+        state = host
+            .run(&["enter", &name, "--", "systemctl", "is-system-running"])
+            .stdout
+            .trim()
+            .to_owned();
         matches!(state.as_str(), "running" | "degraded")
     });
-    assert!(booted, "systemd is {state:?}; its console: {}", host.run(&["logs", &name]).stdout);
+    assert!(
+        booted,
+        "systemd is {state:?}; its console: {}",
+        host.run(&["logs", &name]).stdout
+    );
     if state == "degraded" {
-        let failed = host.run(&["enter", &name, "--", "systemctl", "list-units", "--failed", "--plain", "--no-legend"]).ok().stdout;
+        let failed = host
+            .run(&[
+                "enter",
+                &name,
+                "--",
+                "systemctl",
+                "list-units",
+                "--failed",
+                "--plain",
+                "--no-legend",
+            ])
+            .ok()
+            .stdout;
         let units: Vec<&str> = failed.lines().filter_map(|l| l.split_whitespace().next()).collect();
         assert!(units.iter().all(|u| EXCUSED.contains(u)), "failed units: {units:?}");
     }
@@ -46,12 +71,28 @@ fn debian_boots_shows_its_login_and_shuts_down_within_ten_seconds() {
     console.expect("login:");
     console.send("\u{1d}");
     console.wait();
-    let said = host.run(&["enter", &name, "--", "sh", "-c", "cat /proc/1/comm; grep MemTotal /proc/meminfo; systemctl is-active dbus"]).ok();
-    assert!(said.stdout.starts_with("systemd\n") && said.stdout.contains(" 524288 kB"), "{said}");
+    let said = host
+        .run(&[
+            "enter",
+            &name,
+            "--",
+            "sh",
+            "-c",
+            "cat /proc/1/comm; grep MemTotal /proc/meminfo; systemctl is-active dbus",
+        ])
+        .ok();
+    assert!(
+        said.stdout.starts_with("systemd\n") && said.stdout.contains(" 524288 kB"),
+        "{said}"
+    );
     let from = Instant::now();
     host.run(&["shutdown", &name]).ok();
     let ended = capture::until(capture::DEADLINE, || host.listed(&name)["state"] == "shut off");
-    assert!(ended && from.elapsed().as_secs() < 10, "shut down after {:?}", from.elapsed());
+    assert!(
+        ended && from.elapsed().as_secs() < 10,
+        "shut down after {:?}",
+        from.elapsed()
+    );
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
 }
@@ -66,11 +107,32 @@ fn a_reboot_boots_it_again() {
     }
     let name = host.name("debian");
     host.run(&["create", &domain(&host, &name, &root)]).ok();
-    let boot = || host.run(&["enter", &name, "--", "cat", "/proc/1/stat"]).stdout.split(' ').nth(21).map(str::to_owned);
+    let boot = || {
+        host.run(&["enter", &name, "--", "cat", "/proc/1/stat"])
+            .stdout
+            .split(' ')
+            .nth(21)
+            .map(str::to_owned)
+    };
     let first = boot();
-    let up = || capture::until(capture::DEADLINE, || matches!(host.run(&["enter", &name, "--", "systemctl", "is-system-running"]).stdout.trim(), "running" | "degraded"));
+    let up = || {
+        capture::until(capture::DEADLINE, || {
+            matches!(
+                host.run(&["enter", &name, "--", "systemctl", "is-system-running"])
+                    .stdout
+                    .trim(),
+                "running" | "degraded"
+            )
+        })
+    };
     assert!(up());
     host.run(&["reboot", &name]).ok();
-    assert!(capture::until(capture::DEADLINE, || { let now = boot(); now.is_some() && now != first }), "PID 1 is another");
+    assert!(
+        capture::until(capture::DEADLINE, || {
+            let now = boot();
+            now.is_some() && now != first
+        }),
+        "PID 1 is another"
+    );
     assert!(up());
 }

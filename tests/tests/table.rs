@@ -24,7 +24,11 @@ fn watch(host: &Host, script: &str) -> (i32, Vec<String>, BTreeSet<(&'static str
             seen.insert((program.name(), moment));
             // One line for each kind of violation, not one for each call.
             for line in table::violations(program, &sight.held, sight.moment, sight.received) {
-                let line = if let Moment::Call(n) = sight.moment { line.replace(&format!("Call({n})"), "a call") } else { line };
+                let line = if let Moment::Call(n) = sight.moment {
+                    line.replace(&format!("Call({n})"), "a call")
+                } else {
+                    line
+                };
                 wrong.insert(line);
             }
         }
@@ -39,8 +43,18 @@ fn no_process_is_ever_above_its_row() {
     need_root!();
     let host = Host::new();
     let name = host.name("vm");
-    let file = host.domain_file(&name, "while :; do sleep 1000; done", "", "<interface type='network'><source network='default'/></interface>");
-    let run = host.once_arguments(&["--network", "default"], &["true"]).iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(" ");
+    let file = host.domain_file(
+        &name,
+        "while :; do sleep 1000; done",
+        "",
+        "<interface type='network'><source network='default'/></interface>",
+    );
+    let run = host
+        .once_arguments(&["--network", "default"], &["true"])
+        .iter()
+        .map(|w| format!("'{w}'"))
+        .collect::<Vec<_>>()
+        .join(" ");
     let lazaret = programs::path(Program::Lazaret);
     let lazaret = lazaret.display();
     let script = format!(
@@ -51,8 +65,16 @@ fn no_process_is_ever_above_its_row() {
     assert_eq!(status, 0, "the script under the tracer");
     assert!(wrong.is_empty(), "above the table:\n{}", wrong.join("\n"));
     for program in Program::ALL {
-        assert!(seen.contains(&(program.name(), "exec")), "{} was not seen to start", program.name());
-        assert!(seen.contains(&(program.name(), "receive")), "{} was not seen to receive", program.name());
+        assert!(
+            seen.contains(&(program.name(), "exec")),
+            "{} was not seen to start",
+            program.name()
+        );
+        assert!(
+            seen.contains(&(program.name(), "receive")),
+            "{} was not seen to receive",
+            program.name()
+        );
     }
 }
 
@@ -64,7 +86,10 @@ fn a_loosened_row_is_caught() {
     for program in Program::ALL.into_iter().filter(|p| *p != Program::Launcher) {
         let mut command = host.command("setpriv");
         // A capability that no row has.
-        command.args(table::setpriv(program, host.ids().start + 100, Some("net_raw"))).arg(programs::copied(program)).arg("--version");
+        command
+            .args(table::setpriv(program, host.ids().start + 100, Some("net_raw")))
+            .arg(programs::copied(program))
+            .arg("--version");
         let mut caught = false;
         trace::follow(&command, &mut |sight: Sight| {
             if sight.role == Role::Ours(program) {
@@ -96,7 +121,13 @@ fn the_launcher_gives_up_what_it_does_not_hand_out_before_it_reads() {
     });
     let exec = at_exec.expect("the launcher was executed");
     let receive = at_receive.expect("the launcher received");
-    assert!(table::violations(Program::Launcher, &receive, Moment::FirstReceive, true).is_empty(), "{receive:?}");
+    assert!(
+        table::violations(Program::Launcher, &receive, Moment::FirstReceive, true).is_empty(),
+        "{receive:?}"
+    );
     // What root held at the exec would have been caught at the receive.
-    assert!(!table::violations(Program::Launcher, &exec, Moment::FirstReceive, true).is_empty(), "{exec:?}");
+    assert!(
+        !table::violations(Program::Launcher, &exec, Moment::FirstReceive, true).is_empty(),
+        "{exec:?}"
+    );
 }

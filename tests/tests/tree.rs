@@ -28,7 +28,13 @@ fn all() -> Vec<PathBuf> {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let rust = all().into_iter().filter(|p| p.extension().is_some_and(|e| e == "rs"));
-    rust.map(|p| (p.strip_prefix(tree()).unwrap().to_owned(), fs::read_to_string(&p).unwrap())).collect()
+    rust.map(|p| {
+        (
+            p.strip_prefix(tree()).unwrap().to_owned(),
+            fs::read_to_string(&p).unwrap(),
+        )
+    })
+    .collect()
 }
 
 fn members() -> Vec<String> {
@@ -40,21 +46,31 @@ fn members() -> Vec<String> {
 #[test]
 fn paths_named_in_documents_exist() {
     let mut missing = Vec::new();
-    let tops: BTreeSet<String> = fs::read_dir(tree()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let tops: BTreeSet<String> = fs::read_dir(tree())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     for document in all().into_iter().filter(|p| p.extension().is_some_and(|e| e == "md")) {
         let text = fs::read_to_string(&document).unwrap();
         for word in text.split('`').skip(1).step_by(2) {
             let word = word.trim_end_matches('/');
             let first = word.split('/').next().unwrap_or_default();
             let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
-            let is_file = [".rs", ".md", ".toml", ".policy", ".sh"].iter().any(|e| word.ends_with(e)) && !word.starts_with('.');
+            let is_file = [".rs", ".md", ".toml", ".policy", ".sh"]
+                .iter()
+                .any(|e| word.ends_with(e))
+                && !word.starts_with('.');
             let in_tree = word.contains('/') && tops.contains(first);
             if !plain || !(is_file || in_tree) || word.starts_with('/') {
                 continue;
             }
             // A name stands for a file of the tree, of the crate that the document belongs to, or of its `src`.
             let crate_directory = document.parent().unwrap();
-            let places = [tree().join(word), crate_directory.join(word), crate_directory.join("src").join(word)];
+            let places = [
+                tree().join(word),
+                crate_directory.join(word),
+                crate_directory.join("src").join(word),
+            ];
             if !places.iter().any(|p| p.exists()) {
                 missing.push(format!("{}: {word}", document.strip_prefix(tree()).unwrap().display()));
             }
@@ -68,13 +84,18 @@ fn unsafe_code_is_in_sys_only() {
     for (path, text) in sources().into_iter().filter(|(p, _)| !p.starts_with("sys")) {
         for (number, line) in (1..).zip(text.lines()) {
             let code = line.split("//").next().unwrap();
-            let word = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == concat!("un", "safe"));
+            let word = code
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|w| w == concat!("un", "safe"));
             assert!(!word, "{}:{number}: {line}", path.display());
         }
     }
     for member in members().iter().filter(|m| *m != "sys") {
         let manifest = fs::read_to_string(tree().join(member).join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("[lints]\nworkspace = true") || manifest.contains("unsafe_code = \"forbid\""), "{member} has not the workspace's lints");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true") || manifest.contains("unsafe_code = \"forbid\""),
+            "{member} has not the workspace's lints"
+        );
     }
 }
 
@@ -87,20 +108,37 @@ fn each_program_has_its_policy_and_its_folder() {
         .map(|p| p.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     for program in Program::ALL {
-        assert!(policies.contains(program.name()), "policies/{}.policy is missing", program.name());
-        let folder = if program == Program::Lazaret { "ctl" } else { program.name() };
-        assert!(members().iter().any(|m| m == folder), "{folder} is no member of the workspace");
+        assert!(
+            policies.contains(program.name()),
+            "policies/{}.policy is missing",
+            program.name()
+        );
+        let folder = if program == Program::Lazaret {
+            "ctl"
+        } else {
+            program.name()
+        };
+        assert!(
+            members().iter().any(|m| m == folder),
+            "{folder} is no member of the workspace"
+        );
         assert!(tree().join(folder).join("src/main.rs").exists());
     }
     // Beside the programs': what they have in common, and the payload's.
-    let known = Program::ALL.iter().map(|p| p.name()).chain(["base", "payload", "app", "system"]).collect::<BTreeSet<_>>();
+    let known = Program::ALL
+        .iter()
+        .map(|p| p.name())
+        .chain(["base", "payload", "app", "system"])
+        .collect::<BTreeSet<_>>();
     let strange: Vec<&String> = policies.iter().filter(|p| !known.contains(p.as_str())).collect();
     assert!(strange.is_empty(), "policies of no program: {strange:?}");
 }
 
 /// The names of the variants of an enum in a source text.
 fn variants(text: &str, name: &str) -> Vec<String> {
-    let Some((_, rest)) = text.split_once(&format!("pub enum {name} {{\n")) else { return Vec::new() };
+    let Some((_, rest)) = text.split_once(&format!("pub enum {name} {{\n")) else {
+        return Vec::new();
+    };
     let body = rest.split_once("\n}").unwrap().0;
     let variant = |l: &str| {
         let l = l.strip_prefix("    ")?;
@@ -110,7 +148,18 @@ fn variants(text: &str, name: &str) -> Vec<String> {
     body.lines().filter_map(variant).collect()
 }
 
-const PEERS: [&str; 10] = ["cgroupd", "devd", "fused", "idmapd", "init", "launcher", "mountd", "netd", "nsenter", "supervisor"];
+const PEERS: [&str; 10] = [
+    "cgroupd",
+    "devd",
+    "fused",
+    "idmapd",
+    "init",
+    "launcher",
+    "mountd",
+    "netd",
+    "nsenter",
+    "supervisor",
+];
 
 #[test]
 fn each_message_has_golden_bytes() {
@@ -148,7 +197,13 @@ fn each_request_is_tested_in_its_piece() {
             .map(|p| {
                 let text = fs::read_to_string(p).unwrap();
                 let whole = p.components().any(|c| c.as_os_str() == "tests");
-                if whole { text } else { text.split_once("#[cfg(test)]").map(|(_, t)| t.to_owned()).unwrap_or_default() }
+                if whole {
+                    text
+                } else {
+                    text.split_once("#[cfg(test)]")
+                        .map(|(_, t)| t.to_owned())
+                        .unwrap_or_default()
+                }
             })
             .collect();
         for variant in variants(text.split("#[cfg(test)]").next().unwrap(), "Request") {
@@ -157,20 +212,40 @@ fn each_request_is_tested_in_its_piece() {
             }
         }
     }
-    assert!(missing.is_empty(), "without a test in the piece:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "without a test in the piece:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
 fn each_source_file_says_what_it_is_for() {
     for (path, text) in sources() {
-        assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
-        assert!(!text.contains("Placeholder until the crate lands"), "{} is a placeholder", path.display());
+        assert!(
+            text.starts_with("//! "),
+            "{} does not say what it is for",
+            path.display()
+        );
+        assert!(
+            !text.contains("Placeholder until the crate lands"),
+            "{} is a placeholder",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn each_crate_has_its_page() {
-    const HEADINGS: [&str; 7] = ["Purpose", "Runs as", "Holds", "Talks to", "Trusts", "If it is compromised", "Files"];
+    const HEADINGS: [&str; 7] = [
+        "Purpose",
+        "Runs as",
+        "Holds",
+        "Talks to",
+        "Trusts",
+        "If it is compromised",
+        "Files",
+    ];
     for member in members() {
         let page = tree().join(&member).join("README.md");
         let text = fs::read_to_string(&page).unwrap_or_else(|_| panic!("{member} has no README.md"));
@@ -183,15 +258,24 @@ fn each_crate_has_its_page() {
 fn no_file_has_a_name_whose_purpose_was_not_found() {
     for path in all() {
         let stem = path.file_stem().unwrap().to_string_lossy().to_lowercase();
-        for word in ["util", "utils", "helper", "helpers", "common", "misc", "manager", "handler"] {
-            assert!(stem.split(['_', '-', '.']).all(|part| part != word), "{}", path.display());
+        for word in [
+            "util", "utils", "helper", "helpers", "common", "misc", "manager", "handler",
+        ] {
+            assert!(
+                stem.split(['_', '-', '.']).all(|part| part != word),
+                "{}",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn no_program_sleeps() {
-    for (path, text) in sources().into_iter().filter(|(p, _)| !p.starts_with("tests") && !p.components().any(|c| c.as_os_str() == "tests")) {
+    for (path, text) in sources()
+        .into_iter()
+        .filter(|(p, _)| !p.starts_with("tests") && !p.components().any(|c| c.as_os_str() == "tests"))
+    {
         let code = text.split("#[cfg(test)]").next().unwrap();
         for word in ["thread::sleep", "nanosleep(", "usleep("] {
             assert!(!code.contains(word), "{} sleeps: {word}", path.display());
@@ -203,11 +287,20 @@ fn no_program_sleeps() {
 fn wire_and_sys_depend_on_nothing_of_ours_and_nobody_on_an_executable() {
     for member in members() {
         let manifest = fs::read_to_string(tree().join(&member).join("Cargo.toml")).unwrap();
-        let dependencies = manifest.split_once("[dependencies]").map(|(_, d)| d.split("\n[").next().unwrap()).unwrap_or_default();
-        let ours: Vec<&str> =
-            dependencies.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|d| members().iter().any(|m| m == d)).collect();
+        let dependencies = manifest
+            .split_once("[dependencies]")
+            .map(|(_, d)| d.split("\n[").next().unwrap())
+            .unwrap_or_default();
+        let ours: Vec<&str> = dependencies
+            .lines()
+            .filter_map(|l| l.split(['.', ' ', '=']).next())
+            .filter(|d| members().iter().any(|m| m == d))
+            .collect();
         for dependency in &ours {
-            assert!(Program::ALL.iter().all(|p| p.name() != *dependency) && *dependency != "ctl", "{member} depends on an executable: {dependency}");
+            assert!(
+                Program::ALL.iter().all(|p| p.name() != *dependency) && *dependency != "ctl",
+                "{member} depends on an executable: {dependency}"
+            );
         }
         if member == "wire" {
             assert!(ours.is_empty(), "{member}: {ours:?}");
@@ -221,7 +314,11 @@ fn wire_and_sys_depend_on_nothing_of_ours_and_nobody_on_an_executable() {
 #[test]
 fn nothing_that_is_installed_has_a_set_id_bit() {
     let makefile = fs::read_to_string(tree().join("Makefile")).unwrap();
-    for mode in makefile.split("install -m ").skip(1).map(|m| m.split_whitespace().next().unwrap()) {
+    for mode in makefile
+        .split("install -m ")
+        .skip(1)
+        .map(|m| m.split_whitespace().next().unwrap())
+    {
         assert!(matches!(mode, "0755" | "0644"), "{mode}");
     }
     for word in ["setcap", "chmod"] {

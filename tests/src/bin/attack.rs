@@ -11,16 +11,48 @@ type Attr = rustix::mount::MountAttrFlags;
 
 fn try_it(attack: &str, path: &str, kind: &str) -> Result<(), String> {
     let say = |e: nix::errno::Errno| format!("{e}");
-    let opened = || rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(|e| e.to_string());
+    let opened = || {
+        rustix::fs::openat(
+            CWD,
+            path,
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|e| e.to_string())
+    };
     let name = CString::new(path).map_err(|e| e.to_string())?;
     match attack {
         // mount_setattr(2) on the attached mount.
-        "clear-read-only" => set_attributes(opened()?.as_fd(), false, Change { clear: Attr::MOUNT_ATTR_RDONLY, ..Change::default() }).map_err(say),
-        "clear-nosuid" => set_attributes(opened()?.as_fd(), false, Change { clear: Attr::MOUNT_ATTR_NOSUID, ..Change::default() }).map_err(say),
+        "clear-read-only" => set_attributes(
+            opened()?.as_fd(),
+            false,
+            Change {
+                clear: Attr::MOUNT_ATTR_RDONLY,
+                ..Change::default()
+            },
+        )
+        .map_err(say),
+        "clear-nosuid" => set_attributes(
+            opened()?.as_fd(),
+            false,
+            Change {
+                clear: Attr::MOUNT_ATTR_NOSUID,
+                ..Change::default()
+            },
+        )
+        .map_err(say),
         // The same on a clone, attached elsewhere afterwards.
         "clone-and-clear" => {
             let clone = clone_tree(opened()?.as_fd(), false).map_err(say)?;
-            set_attributes(clone.as_fd(), false, Change { clear: Attr::MOUNT_ATTR_RDONLY, ..Change::default() }).map_err(say)
+            set_attributes(
+                clone.as_fd(),
+                false,
+                Change {
+                    clear: Attr::MOUNT_ATTR_RDONLY,
+                    ..Change::default()
+                },
+            )
+            .map_err(say)
         }
         // A clone without what is mounted over parts of it.
         "clone" => clone_tree(opened()?.as_fd(), false).map(drop).map_err(say),
