@@ -1,4 +1,4 @@
-//! The mount factory: makes mounts that are attached nowhere, and hands them over by descriptor. May touch: the descriptors of a request.
+//! The mount factory: makes mounts that are attached nowhere. May touch: the descriptors of a request.
 //! Options, confinement and the loop are those of every piece: [`policies::piece`].
 
 mod fuse;

@@ -261,4 +261,79 @@ mod tests {
         drop(clone);
         assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
     }
+
+    /// Everything that needs a mount namespace to be tried in. Each step that goes wrong has a number.
+    fn in_a_namespace_of_our_own(directory: &CStr) -> Result<(), i32> {
+        let open = |path: &CStr| rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let here = |path: &CStr| open(path).map_err(|_| 1);
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(|_| 2)?;
+        let private = Change {
+            propagation: Some(Propagation::Private),
+            ..Change::default()
+        };
+        set_attributes(here(c"/")?.as_fd(), true, private).map_err(|_| 3)?;
+
+        let tmpfs = Superblock::open(c"tmpfs").map_err(|_| 4)?;
+        tmpfs.string(c"size", c"1m").map_err(|_| 5)?;
+        (tmpfs.string(c"no-such-parameter", c"1") == Err(Errno::EINVAL))
+            .then_some(())
+            .ok_or(6)?;
+        (tmpfs.flag(c"no-such-flag") == Err(Errno::EINVAL))
+            .then_some(())
+            .ok_or(7)?;
+        tmpfs.mount(INERT).is_err().then_some(()).ok_or(8)?;
+        tmpfs.create().map_err(|_| 9)?;
+        let mount = tmpfs.mount(INERT).map_err(|_| 10)?;
+        rustix::fs::mkdirat(&mount, c"inside", Mode::RWXU).map_err(|_| 11)?;
+
+        let target = here(directory)?;
+        (attach(mount.as_fd(), here(c"/proc/version")?.as_fd()) == Err(Errno::EINVAL))
+            .then_some(())
+            .ok_or(12)?;
+        attach(mount.as_fd(), target.as_fd()).map_err(|_| 13)?;
+        let attached = here(directory)?;
+        (mount_id(attached.as_fd()) != mount_id(target.as_fd()))
+            .then_some(())
+            .ok_or(14)?;
+
+        (unmount(c"/proc/version", false) == Err(Errno::EINVAL))
+            .then_some(())
+            .ok_or(15)?;
+        let spare = clone_tree(attached.as_fd(), false).map_err(|_| 18)?;
+        unmount(directory, true).map_err(|_| 16)?;
+        (mount_id(here(directory)?.as_fd()) == mount_id(target.as_fd()))
+            .then_some(())
+            .ok_or(17)?;
+
+        let mount = spare;
+        attach(mount.as_fd(), target.as_fd()).map_err(|_| 19)?;
+        let inside = name_beneath(mount.as_fd(), c"inside").map_err(|_| 20)?;
+        (pivot_here(inside.as_fd()) == Err(Errno::EINVAL))
+            .then_some(())
+            .ok_or(21)?;
+        pivot_here(mount.as_fd()).map_err(|_| 22)?;
+        open(c"/inside").map_err(|_| 23)?;
+        open(c"/proc/version").is_err().then_some(()).ok_or(24)
+    }
+
+    #[test]
+    fn mounts_are_attached_unmounted_and_pivoted_into() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: needs root");
+            return;
+        }
+        let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let directory = std::env::temp_dir().join(format!("lazaret-test-sys-mount-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let name = std::ffi::CString::new(directory.to_str().unwrap()).unwrap();
+        let status = match crate::process::fork().unwrap() {
+            crate::process::Fork::Child => {
+                crate::process::exit_now(in_a_namespace_of_our_own(&name).err().unwrap_or(0));
+            }
+            crate::process::Fork::Parent(pid) => crate::process::wait(pid).unwrap(),
+        };
+        std::fs::remove_dir(&directory).unwrap();
+        assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+    }
 }
