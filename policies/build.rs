@@ -3,6 +3,8 @@
 
 #[path = "build/calls.rs"]
 mod calls;
+#[path = "build/condition.rs"]
+mod condition;
 #[path = "build/constants.rs"]
 mod constants;
 #[path = "build/emit.rs"]
@@ -61,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn read(directory: &Path, file: &str) -> Result<text::Policy, Box<dyn Error>> {
-    let vocabulary = text::Vocabulary {
+    let vocabulary = condition::Vocabulary {
         calls: calls::CALLS,
         constants: &[constants::CONSTANTS, constants::KERNEL],
     };

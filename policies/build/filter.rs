@@ -1,6 +1,7 @@
 //! From a policy's rules to the kernel's filter programs, by seccompiler. Pure.
 
-use crate::text::{Policy, Rule, Test};
+use crate::condition::Test;
+use crate::text::{Policy, Rule};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, sock_filter,

@@ -1,24 +1,7 @@
 //! The text of a policy file, and what is wrong with it. Pure: text in, rules or a reason out. The format is in README.md.
 
+use crate::condition::{Condition, Vocabulary, alternatives, constant};
 use std::fmt;
-
-/// What a system call's argument must satisfy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Test {
-    /// Number of the argument, from 0.
-    pub argument: u8,
-    /// Whether all 64 bits count; without, the lower 32, as the kernel itself takes an `int`.
-    pub wide: bool,
-    /// Bits that count.
-    pub mask: Option<u64>,
-    /// Whether the value must differ.
-    pub differs: bool,
-    /// The value.
-    pub value: u64,
-}
-
-/// Alternatives; in each, all tests must hold. None at all: every argument will do.
-pub type Condition = Vec<Vec<Test>>;
 
 /// One line: a call, and on what condition it meets its section's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +50,6 @@ impl fmt::Display for Wrong {
 }
 
 impl std::error::Error for Wrong {}
-
-/// What names stand for, and which calls need more than `any`.
-#[derive(Debug, Clone, Copy)]
-pub struct Vocabulary<'a> {
-    /// System calls by name.
-    pub calls: &'a [(&'a str, i64)],
-    /// Constants by name, in several tables.
-    pub constants: &'a [&'a [(&'a str, u64)]],
-}
 
 /// Calls that widen what a process can do so far that `any` needs a stated reason.
 pub const DANGEROUS: &[&str] = &[
@@ -309,93 +283,6 @@ fn rule(line: &str, errno: Option<u32>, vocabulary: Vocabulary<'_>) -> Result<Ru
     })
 }
 
-fn alternatives(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition, String> {
-    let mut all = Vec::new();
-    for alternative in text.split(" or ") {
-        let mut expanded: Condition = vec![Vec::new()];
-        for conjunct in alternative.split(" and ") {
-            let choices = conjunct_choices(conjunct.trim(), vocabulary)?;
-            expanded = expanded
-                .iter()
-                .flat_map(|head| {
-                    choices
-                        .iter()
-                        .map(|choice| head.iter().chain(choice).cloned().collect::<Vec<_>>())
-                })
-                .collect();
-        }
-        all.append(&mut expanded);
-    }
-    Ok(all)
-}
-
-/// `argN OP VALUES`: each choice is a list of tests that must hold together.
-fn conjunct_choices(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition, String> {
-    let bad = || format!("condition `{text}` is not `argN is|in|not|with|without VALUE...`");
-    let mut words = text.split_whitespace();
-    let subject = words.next().and_then(|w| w.strip_prefix("arg")).ok_or_else(bad)?;
-    let (subject, wide) = match subject.strip_suffix(":64") {
-        Some(s) => (s, true),
-        None => (subject, false),
-    };
-    let argument: u8 = subject.parse().ok().filter(|n| *n < 6).ok_or_else(bad)?;
-    let verb = words.next().ok_or_else(bad)?;
-    let mut values = Vec::new();
-    for word in words {
-        let mut value = 0u64;
-        for part in word.split('+') {
-            value |= constant(part, vocabulary).ok_or_else(|| format!("unknown constant {part}"))?;
-        }
-        if !wide && value > u64::from(u32::MAX) && value < 0xffff_ffff_0000_0000 {
-            return Err(format!("{word} does not fit 32 bits"));
-        }
-        values.push(if wide { value } else { value & u64::from(u32::MAX) });
-    }
-    if values.is_empty() {
-        return Err(bad());
-    }
-    let test = |mask: Option<u64>, differs: bool, value: u64| Test {
-        argument,
-        wide,
-        mask,
-        differs,
-        value,
-    };
-    let union = values.iter().fold(0, |all, v| all | v);
-    match (verb, values.len()) {
-        ("is", 1) | ("in", _) => Ok(values.iter().map(|v| vec![test(None, false, *v)]).collect()),
-        ("not", _) => Ok(vec![values.iter().map(|v| test(None, true, *v)).collect()]),
-        ("with", _) => Ok(vec![vec![test(Some(union), false, union)]]),
-        ("without", _) => Ok(vec![vec![test(Some(union), false, 0)]]),
-        // Some of the bits: one alternative for each.
-        ("with-any", _) => Ok(values.iter().map(|v| vec![test(Some(*v), false, *v)]).collect()),
-        // A field of bits with one of these values: `argN field MASK VALUE...`
-        ("field", n) if n > 1 => {
-            let mask = values.first().copied().unwrap_or_default();
-            Ok(values
-                .iter()
-                .skip(1)
-                .map(|v| vec![test(Some(mask), false, *v)])
-                .collect())
-        }
-        _ => Err(bad()),
-    }
-}
-
-fn constant(word: &str, vocabulary: Vocabulary<'_>) -> Option<u64> {
-    if let Some(hexadecimal) = word.strip_prefix("0x") {
-        return u64::from_str_radix(hexadecimal, 16).ok();
-    }
-    if word.starts_with(|c: char| c.is_ascii_digit()) {
-        return word.parse().ok();
-    }
-    vocabulary
-        .constants
-        .iter()
-        .flat_map(|t| t.iter())
-        .find_map(|(n, v)| (*n == word).then_some(*v))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,23 +372,5 @@ mod tests {
         let both = |allowed: &str| format!("[calls]\nsocket | {allowed} | x\n[answer ENOSYS]\nsocket | arg0 is 5 | y");
         assert!(read(&both("any: taken back below")).is_ok());
         assert!(refusal(&both("arg0 is AF_UNIX")).contains("meets two answers"));
-    }
-
-    #[test]
-    fn expands_alternatives() {
-        let policy = read("[calls]\nsocket | arg0 is AF_UNIX or arg0 is AF_NETLINK and arg2 in 0 15 | x").unwrap();
-        let test = |argument, value| Test {
-            argument,
-            wide: false,
-            mask: None,
-            differs: false,
-            value,
-        };
-        let expected = vec![
-            vec![test(0, 1)],
-            vec![test(0, 16), test(2, 0)],
-            vec![test(0, 16), test(2, 15)],
-        ];
-        assert_eq!(policy.sections[0].rules[0].condition, expected);
     }
 }

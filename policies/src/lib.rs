@@ -13,6 +13,9 @@ mod view;
 #[path = "../build/calls.rs"]
 mod calls;
 #[cfg(test)]
+#[path = "../build/condition.rs"]
+mod condition;
+#[cfg(test)]
 #[path = "../build/constants.rs"]
 mod constants;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Each rule of each policy from both sides, by the filters that were compiled from it. Reads the policy files.
 #![allow(clippy::arithmetic_side_effects)] // it only counts
 
+use crate::condition::{Test, Vocabulary};
 use crate::policy::{Policy, of, payload};
-use crate::text::{Policy as Text, Rule, Section, Test, Vocabulary, parse};
+use crate::text::{Policy as Text, Rule, Section, parse};
 use crate::verdict::{Verdict, X86_64, verdict};
 use crate::{calls, constants};
 use sys::seccomp::Instruction;

@@ -166,3 +166,31 @@ fn a_filter_needs_no_new_privileges_only_without_sys_admin() {
         ForkResult::Parent { child } => assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0))),
     }
 }
+
+/// Ordinary programs do not notice the filter: a shell, files, pipes, ids, a pseudo-terminal's ioctls, background jobs.
+#[test]
+fn a_shell_works_behind_either_payload_filter() {
+    use std::os::unix::process::CommandExt;
+    let script = "set -e; d=$(mktemp -d); cd $d; echo a >b; mkfifo f; ln -s b c; cat c | tr a z; mv b e; (sleep 0) & wait; \
+                  id -u >/dev/null; date >/dev/null; ls -l >/dev/null; stty -a >/dev/null 2>&1 || true; cd /; rm -r $d";
+    for profile in [Profile::App, Profile::System] {
+        let filters = policies::payload(profile).filters;
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", script]);
+        // SAFETY: the closure runs between fork and exec and makes two system calls; it neither allocates nor locks.
+        unsafe {
+            shell.pre_exec(move || {
+                nix::sys::prctl::set_no_new_privs()?;
+                for filter in filters {
+                    sys::seccomp::install(filter)?;
+                }
+                Ok(())
+            });
+        }
+        let output = shell.output().unwrap();
+        assert!(
+            output.status.success() && output.stdout == b"z\n" && output.stderr.is_empty(),
+            "{output:?}"
+        );
+    }
+}
