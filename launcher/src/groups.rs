@@ -112,6 +112,15 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         } else if controllers.is_empty() {
             controllers.push(Controller::Other);
         }
+        if !mount.unified && controllers.contains(&Controller::Cpuset) {
+            // Version 1 takes no process into a group without processors and nodes; below `lazaret` cgroupd passes them on.
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                if read(&directory, file).map_err(fail)?.trim().is_empty() {
+                    let text = read(&root, file).map_err(fail)?;
+                    write(&directory, file, text.trim()).map_err(fail)?;
+                }
+            }
+        }
         groups.push(Group {
             hierarchy: Hierarchy {
                 unified: mount.unified,
@@ -167,14 +176,6 @@ pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec
             let parent = directory(group, &[name.as_str()])?;
             open::make_for(parent.as_fd(), "payload", owner)
                 .map_err(|e| Failure::kernel(&format!("make the control group {name}/payload"), errno(e) as i32))?;
-            if group.hierarchy.controllers.contains(&Controller::Cpuset) && !group.hierarchy.unified {
-                let made = directory(group, &[name.as_str(), "payload"])?;
-                for file in ["cpuset.cpus", "cpuset.mems"] {
-                    read(&parent, file)
-                        .and_then(|text| write(&made, file, text.trim()))
-                        .map_err(|e| Failure::kernel(&format!("set {file} of {name}/payload"), errno(e) as i32))?;
-                }
-            }
             members(group, &[name.as_str(), "payload"])
         })
         .collect()
