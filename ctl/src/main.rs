@@ -1,2 +1,141 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! `lazaret`: options, confine, do what the verb says. It holds no power: whatever it was started with it hands to the launcher first.
+
+mod begin;
+mod console;
+mod domain;
+mod error;
+mod escape;
+mod foreground;
+mod handover;
+mod launcher;
+mod lookup;
+mod options;
+mod output;
+mod plan;
+mod processes;
+mod reconcile;
+mod session;
+mod signals;
+mod state;
+mod supervisor;
+mod terminal;
+mod values;
+mod verbs;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use error::{Error, Outcome};
+use handover::Standing;
+use launcher::Launcher;
+use options::Options;
+use policies::Confined;
+use session::Session;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let standing = handover::read_standing();
+    if standing == Standing::Powerful {
+        let reason = if std::env::var_os(handover::VARIABLE).is_none() {
+            handover::become_launcher()
+        } else {
+            format!("refused: {} is set, and yet this process has power", handover::VARIABLE)
+        };
+        output::say(&reason);
+        return ExitCode::from(status_before_options());
+    }
+    let keep: &[i32] = if standing == Standing::Launched {
+        &[handover::CHANNEL]
+    } else {
+        &[]
+    };
+    let confined = match policies::confine_lazaret(keep) {
+        Ok(confined) => confined,
+        Err(reason) => {
+            output::say(&format!("cannot confine itself: {reason}"));
+            return ExitCode::from(status_before_options());
+        }
+    };
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(e) => return ExitCode::from(unparsed(&e)),
+    };
+    match act(&confined, standing, &options) {
+        Ok(status) => ExitCode::from(status),
+        Err(e) => {
+            output::say(&told(&options, &e));
+            ExitCode::from(e.status(options.verb.runs()))
+        }
+    }
+}
+
+/// The status of a failure before the options are known: that of `run` and `enter` if the first word is one of them.
+fn status_before_options() -> u8 {
+    let runs = std::env::args()
+        .skip(1)
+        .any(|a| matches!(a.as_str(), "run" | "enter" | "lxc-enter-namespace"));
+    if runs { error::OWN } else { error::REFUSED }
+}
+
+/// One line that says what could not be done, to what, and why.
+fn told(options: &Options, error: &Error) -> String {
+    let why = error.to_string();
+    format!(
+        "cannot {}: {}",
+        options.verb.doing(),
+        why.strip_prefix("cannot ").unwrap_or(&why)
+    )
+}
+
+/// Prints help and version as they are, and what is wrong with the command line in one line.
+fn unparsed(error: &clap::Error) -> u8 {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody is there to be told that standard output is closed.
+            let _ = output::print(&text);
+            0
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::say("a verb is missing; see lazaret --help");
+            error::USAGE
+        }
+        _ => {
+            let what = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<&str> = what.split_whitespace().collect();
+            let line = words.join(" ");
+            output::say(&format!(
+                "{}; see lazaret --help",
+                line.strip_prefix("error: ").unwrap_or(&line)
+            ));
+            error::USAGE
+        }
+    }
+}
+
+fn act(confined: &Confined, standing: Standing, options: &Options) -> Outcome<u8> {
+    if standing == Standing::Launched {
+        let socket =
+            sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;
+        let launcher = Launcher::new(socket);
+        if !options.verb.needs_authority() {
+            return bare(options, Some(&launcher));
+        }
+        let session = Session::open(confined, launcher, options)?;
+        reconcile::reconcile(&session)?;
+        return verbs::with_authority(&session, &options.verb);
+    }
+    if options.verb.needs_authority() {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let line = arguments.join(" ");
+        return Err(Error::caller(format!(
+            "this needs root, whose power goes to the launcher alone (sudo lazaret {line})"
+        )));
+    }
+    bare(options, None)
+}
+
+/// Verbs that need nobody's help; `check` asks the launcher if there is one.
+fn bare(options: &Options, launcher: Option<&Launcher>) -> Outcome<u8> {
+    policies::restrict_lazaret(&[]).map_err(Error::Caller)?;
+    verbs::without_authority(&options.verb, launcher)
+}

@@ -1,0 +1,197 @@
+//! The start of a container, as every verb that starts one does it. May touch: the state store, the control socket, and through the
+//! launcher everything that the plan names.
+
+use crate::error::{Error, Outcome};
+use crate::launcher::unexpected;
+use crate::output::say;
+use crate::plan::Lot;
+use crate::session::Session;
+use crate::state::record::{Origin, Phase, Pids, Record, free_slot};
+use crate::state::{Global, Place};
+use crate::supervisor::make_control;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+use wire::ContainerName;
+use wire::ids::IdRange;
+use wire::init::Stream;
+use wire::launcher::{HostPolicy, Plan, Reply, Request};
+
+/// What is to be started.
+pub struct Start<'a> {
+    /// Its name.
+    pub name: &'a ContainerName,
+    /// Its uuid.
+    pub uuid: [u8; 16],
+    /// How it came to be.
+    pub origin: Origin,
+    /// The definition that it is made from.
+    pub definition: Option<&'a str>,
+    /// Whether the caller's own streams are passed, rather than a pipe to the log.
+    pub passed: bool,
+    /// Whether the container ends when this process does.
+    pub tied: bool,
+    /// Makes the plan once ids and addresses are chosen.
+    pub plan: &'a dyn Fn(&Lot) -> Outcome<Plan>,
+    /// What is to be done once the control socket is there and before anything runs.
+    pub before: &'a mut dyn FnMut(&Place) -> Outcome<()>,
+}
+
+/// What is chosen for a container that is not started.
+pub fn lot(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot> {
+    let _lock = session.store.lock()?;
+    choose(session, policy, uuid)
+}
+
+fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot> {
+    let mut taken: Vec<IdRange> = Vec::new();
+    for place in session.store.places()? {
+        if let Some(record) = place.record()?.filter(Record::occupies) {
+            taken.extend(record.ids());
+        }
+    }
+    let (slot, block) = free_slot(policy.first, policy.blocks, &taken).ok_or_else(|| {
+        Error::caller(format!(
+            "all {} blocks of ids are in use; /etc/lazaret.policy or /etc/subuid can give more",
+            policy.blocks
+        ))
+    })?;
+    Ok(Lot {
+        slot,
+        block,
+        uuid,
+        taken,
+    })
+}
+
+/// Starts a container and gives its state directory and record.
+pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> Outcome<(Place, Record)> {
+    let (lock, kept) = free_name(session, start.name, start.origin)?;
+    let lot = choose(session, policy, start.uuid)?;
+    let plan = (start.plan)(&lot)?;
+    drop(kept);
+    let place = session.store.make_place(&lock, start.name)?;
+    let claim = place
+        .claim()?
+        .ok_or_else(|| Error::caller(format!("{} is already running", start.name)))?;
+    let record = Record {
+        uuid: crate::domain::Uuid(start.uuid).to_string(),
+        id: session.store.next_id(&lock)?,
+        slot: lot.slot,
+        origin: start.origin,
+        phase: Phase::Starting,
+        paused: false,
+        pids: None,
+        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        starter: std::process::id(),
+        end: None,
+        plan,
+        forwarding_changed: false,
+    };
+    let written = start
+        .definition
+        .map_or(Ok(()), |text| place.write_live_definition(text));
+    if let Err(e) = written.and_then(|()| place.write_record(&record)) {
+        session.store.remove_place(&lock, start.name)?;
+        return Err(e);
+    }
+    drop(lock);
+    match run(session, start, &place, record, &claim) {
+        Ok(record) => Ok((place, record)),
+        Err(e) => {
+            // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
+            if !matches!(e, Error::Peer(_)) {
+                let lock = session.store.lock()?;
+                session.store.remove_place(&lock, start.name)?;
+            }
+            Err(e)
+        }
+    }
+}
+
+/// Waits until nothing of that name is being cleared away, and refuses a name that is in use.
+fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome<(Global, Option<OwnedFd>)> {
+    loop {
+        let lock = session.store.lock()?;
+        if origin != Origin::Defined && session.store.definitions()?.contains(name) {
+            return Err(Error::caller(format!(
+                "a container called {name} is defined (lazaret start {name})"
+            )));
+        }
+        let Some(place) = session.store.place(name)? else {
+            return Ok((lock, None));
+        };
+        let Some(claim) = place.claim()? else {
+            if place.record()?.is_some_and(|r| r.phase == Phase::Clearing) {
+                drop(lock);
+                place.claim_when_ended()?;
+                continue;
+            }
+            return Err(Error::caller(format!("a container called {name} is running")));
+        };
+        match place.record()? {
+            None => return Ok((lock, Some(claim))),
+            Some(r) if r.occupies() => {
+                drop((lock, claim));
+                crate::reconcile::finish(session, name, r.id)?;
+            }
+            Some(_) if origin == Origin::Defined => return Ok((lock, Some(claim))),
+            Some(_) => {
+                return Err(Error::caller(format!(
+                    "a container called {name} has ended and is kept (lazaret undefine {name})"
+                )));
+            }
+        }
+    }
+}
+
+fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, claim: &OwnedFd) -> Outcome<Record> {
+    let control = make_control(place)?;
+    let (exit, log) = place.make_records()?;
+    (start.before)(place)?;
+    let streams = record.plan.container().map_or([Stream::Null; 3], |c| c.streams);
+    let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let mut descriptors: Vec<BorrowedFd<'_>> = vec![claim.as_fd(), control.as_fd(), exit.as_fd(), log.as_fd()];
+    let own = streams
+        .iter()
+        .zip(standard)
+        .filter(|(stream, _)| start.passed && **stream == Stream::Passed);
+    descriptors.extend(own.map(|(_, fd)| fd));
+    let request = Request::Start {
+        plan: Box::new(record.plan.clone()),
+        passed: start.passed,
+        tied: start.tied,
+    };
+    let (
+        Reply::Started {
+            pid1,
+            init,
+            supervisor,
+            fused,
+            forwarding_changed,
+        },
+        _,
+    ) = session.launcher.ask(&request, &descriptors)?
+    else {
+        return Err(unexpected());
+    };
+    if forwarding_changed {
+        say(
+            "forwarding was turned on for the network default (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+        );
+    }
+    let pids = Some(Pids {
+        pid1,
+        init,
+        supervisor,
+        fused,
+    });
+    let record = Record {
+        phase: Phase::Running,
+        pids,
+        forwarding_changed,
+        ..record
+    };
+    let _lock = session.store.lock()?;
+    place.write_record(&record)?;
+    Ok(record)
+}

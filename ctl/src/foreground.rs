@@ -1,0 +1,103 @@
+//! A container in the foreground: signals go to it, its terminal is the caller's, its status becomes ours. May touch: the control
+//! socket, the standard streams, signals.
+
+use crate::console::{Ended, Left, Peer, Proxy};
+use crate::error::{Error, Outcome};
+use crate::signals::Signals;
+use crate::state::Place;
+use crate::state::record::End;
+use crate::supervisor::Supervisor;
+use std::os::fd::{AsFd, BorrowedFd};
+use wire::supervisor::Control;
+
+/// The conversations that are begun before the container runs, so that not even the shortest one is missed.
+#[derive(Debug)]
+pub struct Foreground {
+    news: Supervisor,
+    console: Option<Supervisor>,
+    signals: Signals,
+}
+
+impl Foreground {
+    /// Asks to be told of the end and, if there is a terminal, for the console: both are answered once the container is kept.
+    pub fn prepare(place: &Place, console: bool, signals: Signals) -> Outcome<Self> {
+        let news = Supervisor::reach(place)?;
+        news.say(&Control::Wait)?;
+        let console = if console {
+            let supervisor = Supervisor::reach(place)?;
+            supervisor.say(&Control::Attach {
+                console: 0,
+                replay: true,
+                lossless: true,
+            })?;
+            Some(supervisor)
+        } else {
+            None
+        };
+        Ok(Self { news, console, signals })
+    }
+
+    /// Stays until the container has ended, and gives the wait(2) status of its first process.
+    pub fn stay(self, place: &Place, input: bool) -> Outcome<i32> {
+        let stream = self.console.as_ref().map(Supervisor::attached).transpose()?;
+        let mut kept = Kept {
+            news: &self.news,
+            console: self.console.as_ref(),
+            place,
+        };
+        let proxy = Proxy {
+            stream,
+            input,
+            escape: false,
+            signals: &self.signals,
+        };
+        let ended = match proxy.run(&mut kept)? {
+            Left::Ended(status) => status,
+            Left::Viewer => None,
+        };
+        // What a supervisor could not say before it died stands in its exit record.
+        let recorded = || match place.end() {
+            Ok(End::Status(status)) => Some(status),
+            _ => None,
+        };
+        ended
+            .or_else(recorded)
+            .ok_or_else(|| Error::Peer("the container's supervisor has died, and the container with it".into()))
+    }
+}
+
+struct Kept<'a> {
+    news: &'a Supervisor,
+    console: Option<&'a Supervisor>,
+    place: &'a Place,
+}
+
+impl Peer for Kept<'_> {
+    fn news(&self) -> BorrowedFd<'_> {
+        self.news.as_fd()
+    }
+
+    fn read_news(&mut self) -> Outcome<Option<Ended>> {
+        Ok(Some(self.news.ended()?))
+    }
+
+    fn signalled(&mut self, signal: i32) -> Outcome<bool> {
+        // The container may have ended meanwhile; then there is nobody to be signalled, and the news says so.
+        if let Some(supervisor) = Supervisor::connect(self.place)? {
+            let _ = supervisor.signal(signal);
+        }
+        Ok(false)
+    }
+
+    fn resize(&mut self, rows: u16, columns: u16) -> Outcome<()> {
+        if let Some(console) = self.console {
+            // As above.
+            let _ = console.say(&Control::Resize {
+                console: 0,
+                rows,
+                columns,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! The client of the launcher: one request, one answer. May touch: the channel that the launcher gave.
+
+use crate::error::{Error, Outcome};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use sys::channel::Channel;
+use wire::cgroupd::Hierarchy;
+use wire::launcher::{HostPolicy, Remains, Reply, Request};
+use wire::{ContainerName, Text};
+
+/// The launcher, at the other end of descriptor 3.
+#[derive(Debug)]
+pub struct Launcher {
+    channel: Channel<Request, Reply>,
+}
+
+impl Launcher {
+    /// The launcher behind this socket.
+    pub fn new(socket: OwnedFd) -> Self {
+        Self {
+            channel: Channel::new(socket),
+        }
+    }
+
+    /// Asks, and gives the answer that is no refusal, with its descriptors.
+    pub fn ask(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Outcome<(Reply, Vec<OwnedFd>)> {
+        let failed = |e| Error::channel("launcher", e);
+        self.channel.send(request, descriptors).map_err(failed)?;
+        match self.channel.receive().map_err(failed)? {
+            (Reply::Refused(failure), _) => Err(failure.into()),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Opens the three directories.
+    pub fn directories(&self, paths: &[String; 3]) -> Outcome<[OwnedFd; 3]> {
+        let path = |p: &str| Text::new(p).map_err(|e| Error::caller(format!("the directory {p} is refused: {e}")));
+        let [run, definitions, data] = paths;
+        let request = Request::Directories {
+            run: path(run)?,
+            definitions: path(definitions)?,
+            data: path(data)?,
+        };
+        match self.ask(&request, &[])? {
+            (Reply::Directories, descriptors) => descriptors.try_into().map_err(|_| unexpected()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Opens a file that was named on the command line.
+    pub fn open(&self, path: &str) -> Outcome<OwnedFd> {
+        let path = Text::new(path).map_err(|e| Error::caller(format!("the path {path} is refused: {e}")))?;
+        match self.ask(&Request::Open(path), &[])? {
+            (Reply::File, descriptors) => descriptors.into_iter().next().ok_or_else(unexpected),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What the host's policy says.
+    pub fn policy(&self) -> Outcome<HostPolicy> {
+        match self.ask(&Request::Policy, &[])? {
+            (Reply::Policy(policy), _) => Ok(policy),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Where containers are placed.
+    pub fn hierarchies(&self) -> Outcome<Vec<Hierarchy>> {
+        match self.ask(&Request::Hierarchies, &[])? {
+            (Reply::Hierarchies(hierarchies), _) => Ok(hierarchies),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Freezes or thaws.
+    pub fn freeze(&self, name: &ContainerName, frozen: bool) -> Outcome<()> {
+        self.done(&Request::Freeze {
+            name: name.clone(),
+            frozen,
+        })
+    }
+
+    /// Clears away what is left of a container.
+    pub fn clear(&self, remains: Remains) -> Outcome<()> {
+        self.done(&Request::Clear(remains))
+    }
+
+    fn done(&self, request: &Request) -> Outcome<()> {
+        match self.ask(request, &[])? {
+            (Reply::Done, _) => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// An answer that does not belong to the question.
+pub fn unexpected() -> Error {
+    Error::Peer("the launcher gave an answer that does not belong to the question".into())
+}

@@ -1,0 +1,122 @@
+//! Which container is meant by a name, a uuid or an id; and all that there are. May touch: the state store, to read.
+
+use crate::domain::{self, Domain, Uuid};
+use crate::error::{Error, Outcome};
+use crate::output::say;
+use crate::state::record::{Phase, Record};
+use crate::state::{Place, Store};
+use wire::ContainerName;
+
+/// One container, as far as it is known.
+#[derive(Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its kept definition.
+    pub definition: Option<Domain>,
+    /// What runs, or has ended and is kept.
+    pub place: Option<Place>,
+    /// The record of that.
+    pub record: Option<Record>,
+}
+
+impl Found {
+    /// The uuid.
+    pub fn uuid(&self) -> String {
+        let defined = || self.definition.as_ref().and_then(|d| d.uuid).map(|u| u.to_string());
+        self.record
+            .as_ref()
+            .map(|r| r.uuid.clone())
+            .or_else(defined)
+            .unwrap_or_default()
+    }
+
+    /// The id, if it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.record.as_ref().filter(|r| r.occupies()).map(|r| r.id)
+    }
+
+    /// The state in virsh's words.
+    pub fn state(&self) -> &'static str {
+        self.record.as_ref().map_or("shut off", Record::state)
+    }
+
+    /// Its state directory and record, if it runs.
+    pub fn running(&self) -> Outcome<(&Place, &Record)> {
+        match (&self.place, &self.record) {
+            (Some(place), Some(record)) if matches!(record.phase, Phase::Running | Phase::Starting) => {
+                Ok((place, record))
+            }
+            _ => Err(Error::caller(format!("{} is not running", self.name))),
+        }
+    }
+}
+
+/// Reads a kept definition.
+pub fn definition(store: &Store, name: &ContainerName) -> Outcome<Option<Domain>> {
+    let Some(text) = store.definition(name)? else {
+        return Ok(None);
+    };
+    domain::parse(&text, &format!("{name}.xml"))
+        .map(Some)
+        .map_err(|e| Error::caller(e.to_string()))
+}
+
+fn known(store: &Store, name: ContainerName) -> Outcome<Found> {
+    let definition = definition(store, &name)?;
+    let place = store.place(&name)?;
+    let record = match &place {
+        Some(place) => place.record()?,
+        None => None,
+    };
+    Ok(Found {
+        name,
+        definition,
+        place,
+        record,
+    })
+}
+
+/// Every container, sorted by name. One that cannot be read is said, and left out.
+pub fn all(store: &Store) -> Outcome<Vec<Found>> {
+    let mut names = store.definitions()?;
+    names.extend(store.places()?.iter().map(|p| p.name().clone()));
+    names.sort();
+    names.dedup();
+    let mut found = Vec::new();
+    for name in names {
+        match known(store, name) {
+            Ok(one) if one.definition.is_some() || one.record.is_some() => found.push(one),
+            Ok(_) => {}
+            Err(e) => say(&e.to_string()),
+        }
+    }
+    Ok(found)
+}
+
+/// The container of that name; failing that, of that uuid; failing that, of that id.
+pub fn find(store: &Store, address: &str) -> Outcome<Found> {
+    if let Ok(name) = ContainerName::new(address) {
+        let found = known(store, name)?;
+        if found.definition.is_some() || found.record.is_some() {
+            return Ok(found);
+        }
+    }
+    let uuid = Uuid::parse(address).map(|u| u.to_string());
+    let id = address.parse::<u32>().ok();
+    let mut all = all(store)?;
+    let position = all.iter().position(|f| uuid.as_ref().is_some_and(|u| *u == f.uuid()));
+    let position = position.or_else(|| all.iter().position(|f| id.is_some() && f.id() == id));
+    match position {
+        Some(at) => Ok(all.swap_remove(at)),
+        None => Err(Error::caller(format!("there is no container called {address}"))),
+    }
+}
+
+/// Refuses a uuid that a container of another name has.
+pub fn refuse_foreign_uuid(store: &Store, name: &ContainerName, uuid: &str) -> Outcome<()> {
+    match all(store)?.iter().find(|f| f.name != *name && f.uuid() == uuid) {
+        Some(other) => Err(Error::caller(format!("{} has the uuid {uuid} already", other.name))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,471 @@
+//! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
+
+use crate::values::{Bind, Environment, Memory, Network, Publication, Rate, Tmpfs, Ulimit, UserSpec};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// `lazaret` and what may precede the verb.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lazaret",
+    version,
+    about = "Runs Linux containers with a set of small programs that each hold one power",
+    after_help = "Examples:\n  \
+        sudo lazaret run -- sh                        a shell on the host's own root, read-only\n  \
+        sudo lazaret run --rootfs /srv/box -- top     a command on a root file system of its own\n  \
+        sudo lazaret define vm1.xml                   keep a libvirt domain of type lxc\n  \
+        sudo lazaret start vm1                        start it\n  \
+        sudo lazaret console vm1                      log in; leave with ^]\n  \
+        sudo lazaret privileges vm1                   what each of its processes may do\n\n\
+        Exit status: run and enter give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a\n\
+        shell does. Every other verb: 0 done, 1 refused or failed, 2 used wrongly."
+)]
+pub struct Options {
+    /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub run_dir: Option<String>,
+    /// Directory of definitions [default: /etc/lazaret, or LAZARET_CONFIG_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub config_dir: Option<String>,
+    /// Directory of data [default: /var/lib/lazaret, or LAZARET_DATA_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a command in a container of its own
+    Run(Box<Run>),
+    /// Keep a container's definition
+    Define(DefinitionFile),
+    /// Forget a container's definition, or what is kept of one that has ended
+    Undefine(Which),
+    /// Start a container from a file, without keeping its definition
+    Create(DefinitionFile),
+    /// Start a defined container
+    Start(Which),
+    /// List containers
+    List(List),
+    /// Show what is known of a container
+    Dominfo(Facts),
+    /// Print a container's definition as XML
+    Dumpxml(Dumpxml),
+    /// Ask a container to shut itself down
+    Shutdown(Which),
+    /// Ask a container to start itself anew
+    Reboot(Which),
+    /// End a container at once
+    Destroy(Which),
+    /// Freeze a container
+    Suspend(Which),
+    /// Let a frozen container go on
+    Resume(Which),
+    /// Run a command inside a running container
+    #[command(alias = "lxc-enter-namespace")]
+    Enter(Enter),
+    /// Attach to a container's console; leave with ^]
+    Console(Console),
+    /// Show what a container has printed
+    Logs(Logs),
+    /// Wait until a container has ended, and print its exit status
+    Wait(Facts),
+    /// Show what each program would be asked to do at a start, changing nothing
+    Plan(Facts),
+    /// Show, as the kernel tells it, what every process of a container may do
+    Privileges(Facts),
+    /// List the networks
+    NetList(Json),
+    /// Show what this host offers, and the command that mends what is missing
+    Check(Json),
+    /// Turn JSON lines into frames of a piece's protocol, or frames into JSON lines
+    Wire(Wire),
+    /// Print the version
+    Version(Json),
+    /// Print man pages and shell completions
+    #[command(hide = true)]
+    Generate(Generate),
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    lazaret run -- sh -c 'id; grep MemTotal /proc/meminfo'\n  \
+    lazaret run --rootfs /srv/box --memory 128M --cpus 1.5 --pids 100 -- httpd -f\n  \
+    lazaret run -d --name web --publish 8080:80 --bind /srv/www:/www:ro --rootfs /srv/box -- httpd -f -h /www\n  \
+    lazaret logs -f web; lazaret wait web; lazaret undefine web\n\n\
+    Without --rootfs the root is the host's own root file system, read-only and not id-mapped: the container's root may there only\n\
+    what everyone may. /proc, /sys, /dev, /run and /tmp are the container's own.")]
+pub struct Run {
+    /// Root file system [default: the host's own, read-only]
+    #[arg(long, value_name = "DIR")]
+    pub rootfs: Option<String>,
+    /// Make the root file system read-only
+    #[arg(long)]
+    pub read_only: bool,
+    /// Name of the container [default: made up]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Most memory, in bytes or with K, M, G or T
+    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    pub memory: Memory,
+    /// Most processors' worth of time, such as 1.5
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<Rate>,
+    /// Most processes and threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304))]
+    pub pids: Option<u64>,
+    /// Network: `default` is a bridge with NAT, `none` has a loopback only, `host` is the host's own
+    #[arg(long, value_name = "NET", default_value = "default")]
+    pub network: Network,
+    /// Show a file or directory of the host inside, writable or read-only
+    #[arg(long, value_name = "SRC:DST[:ro]")]
+    pub bind: Vec<Bind>,
+    /// Mount an empty file system in memory
+    #[arg(long, value_name = "DST[:SIZE]")]
+    pub tmpfs: Vec<Tmpfs>,
+    /// Let a port of the host lead to one of the container
+    #[arg(long, value_name = "[IP:]HOST:CONT[/udp]")]
+    pub publish: Vec<Publication>,
+    /// Resource limit, soft and hard (getrlimit(2)), such as nofile=1024:4096
+    #[arg(long, value_name = "NAME=S[:H]")]
+    pub ulimit: Vec<Ulimit>,
+    /// Environment variable
+    #[arg(long, short = 'e', value_name = "K=V")]
+    pub env: Vec<Environment>,
+    /// Working directory inside
+    #[arg(long, short = 'w', value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// User, and group, by the container's own names or by number
+    #[arg(long, short = 'u', value_name = "USER[:GROUP]")]
+    pub user: Option<UserSpec>,
+    /// Host name [default: the container's name]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Give a further capability, inside the container's user namespace, or ALL
+    #[arg(long, value_name = "CAP")]
+    pub cap_add: Vec<String>,
+    /// Take a capability away, or ALL
+    #[arg(long, value_name = "CAP")]
+    pub cap_drop: Vec<String>,
+    /// Give the command a terminal of the container's, even where there is none
+    #[arg(long, short = 't')]
+    pub tty: bool,
+    /// Leave it running in the background and print its name
+    #[arg(long, short = 'd')]
+    pub detach: bool,
+    /// Remove what is kept of it once it has ended (always so in the foreground)
+    #[arg(long)]
+    pub rm: bool,
+    /// Show what each program would be asked to do, changing nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// With --plan or -d: print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// A file with a definition.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret define vm1.xml\n  lazaret create /srv/once.xml\n\nThe file is a libvirt domain of type lxc, in UTF-8, of at most 1 MiB."
+)]
+pub struct DefinitionFile {
+    /// The file
+    pub file: String,
+}
+
+/// One container.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Its name, uuid or id
+    pub container: String,
+}
+
+/// Facts of one container.
+#[derive(Debug, Args)]
+pub struct Facts {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `dumpxml`.
+#[derive(Debug, Args)]
+pub struct Dumpxml {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Print the kept definition, even if what runs was made from another
+    #[arg(long)]
+    pub inactive: bool,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret list              what runs\n  lazaret list --all --json everything, for a program"
+)]
+pub struct List {
+    /// Running or not
+    #[arg(long, conflicts_with = "inactive")]
+    pub all: bool,
+    /// Only what does not run
+    #[arg(long)]
+    pub inactive: bool,
+    /// Names only
+    #[arg(long, conflicts_with_all = ["json", "uuid"])]
+    pub name: bool,
+    /// Uuids only
+    #[arg(long, conflicts_with = "json")]
+    pub uuid: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `enter`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret enter vm1 -- sh\n  lazaret enter --user nobody --env LANG=C vm1 -- id\n\n\
+    The command joins every namespace, the control group, the capability bounding set and the filter of the container. It has the\n\
+    container's own environment and no descriptor but the three. Run from a terminal, it has a terminal of the container's."
+)]
+pub struct Enter {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Environment variable, beside the container's own
+    #[arg(long, short = 'e', value_name = "K=V")]
+    pub env: Vec<Environment>,
+    /// User, and group, by the container's own names or by number
+    #[arg(long, short = 'u', value_name = "USER[:GROUP]")]
+    pub user: Option<UserSpec>,
+    /// Working directory inside
+    #[arg(long, short = 'w', value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Accepted for virsh's sake: there is no label to set
+    #[arg(long, hide = true)]
+    pub noseclabel: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// Options of `console`.
+#[derive(Debug, Args)]
+pub struct Console {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Number of the console, or consoleN
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub devname: String,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Go on until it ends
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+}
+
+/// Whether JSON is asked for.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `wire`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    echo '{\"descriptors\":[4],\"message\":{\"WriteMaps\":{\"uid\":[],\"gid\":[]}}}' | lazaret wire encode idmapd | od -c\n  \
+    lazaret wire decode --reply idmapd <frames\n\n\
+    Frames are read and written as they travel on a pipe: descriptors are named by the number under which the reader inherited them.")]
+pub struct Wire {
+    /// Which way
+    pub direction: Direction,
+    /// The peer whose protocol it is
+    pub peer: Peer,
+    /// Its replies, not the requests to it
+    #[arg(long)]
+    pub reply: bool,
+}
+
+/// Which way `wire` works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// JSON lines into frames
+    Encode,
+    /// Frames into JSON lines
+    Decode,
+}
+
+/// A peer with a protocol of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// The control group writer
+    Cgroupd,
+    /// The device rule writer
+    Devd,
+    /// The server of /proc/meminfo
+    Fused,
+    /// The id-map writer
+    Idmapd,
+    /// What builds and executes
+    Init,
+    /// What hands out power
+    Launcher,
+    /// The mount factory
+    Mountd,
+    /// The network writer
+    Netd,
+    /// What enters
+    Nsenter,
+    /// A container's keeper, as the launcher speaks to it
+    Supervisor,
+    /// A container's keeper, on its control socket
+    Control,
+    /// The record of a container's end (it has no replies)
+    Exit,
+}
+
+/// Options of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Without a page or shell, the names of all are printed, one on a line.")]
+pub struct Generate {
+    /// What
+    pub what: Generated,
+    /// Which page, or which shell
+    pub which: Option<String>,
+}
+
+/// What `generate` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// Man pages, in roff
+    Man,
+    /// Shell completions
+    Completions,
+}
+
+impl Verb {
+    /// What the verb does to what, as it follows "cannot".
+    pub fn doing(&self) -> String {
+        match self {
+            Self::Run(run) => format!("run {}", run.command.first().map_or("it", |c| c.as_str())),
+            Self::Define(f) => format!("define {}", f.file),
+            Self::Undefine(w) => format!("undefine {}", w.container),
+            Self::Create(f) => format!("create {}", f.file),
+            Self::Start(w) => format!("start {}", w.container),
+            Self::List(_) => "list containers".into(),
+            Self::Dominfo(f) => format!("show {}", f.container),
+            Self::Dumpxml(d) => format!("print {}", d.container),
+            Self::Shutdown(w) => format!("shut down {}", w.container),
+            Self::Reboot(w) => format!("reboot {}", w.container),
+            Self::Destroy(w) => format!("destroy {}", w.container),
+            Self::Suspend(w) => format!("suspend {}", w.container),
+            Self::Resume(w) => format!("resume {}", w.container),
+            Self::Enter(e) => format!("enter {}", e.container),
+            Self::Console(c) => format!("attach to {}", c.container),
+            Self::Logs(l) => format!("show the log of {}", l.container),
+            Self::Wait(f) => format!("wait for {}", f.container),
+            Self::Plan(f) => format!("plan {}", f.container),
+            Self::Privileges(f) => format!("show the privileges of {}", f.container),
+            Self::NetList(_) => "list networks".into(),
+            Self::Check(_) => "check the host".into(),
+            Self::Wire(_) => "convert frames".into(),
+            Self::Version(_) => "show the version".into(),
+            Self::Generate(_) => "generate".into(),
+        }
+    }
+
+    /// Whether the verb's exit statuses are those of the command that it runs.
+    pub const fn runs(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Enter(_))
+    }
+
+    /// Whether the verb needs the launcher and the state store.
+    pub const fn needs_authority(&self) -> bool {
+        !matches!(
+            self,
+            Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_of_run_is_understood() {
+        let line = "lazaret run --rootfs /srv/box --name web --memory 128M --cpus 1.5 --pids 100 --network default \
+            --bind /a:/b:ro --tmpfs /t:1M --publish 127.0.0.1:8080:80 --ulimit nofile=10:20 --env K=V --workdir /w --user 1:2 \
+            --hostname h --cap-add net_raw --cap-drop ALL --tty -d --rm -- sh -c x --rm";
+        let Verb::Run(run) = parse(line).unwrap().verb else {
+            panic!()
+        };
+        assert_eq!(run.command, ["sh", "-c", "x", "--rm"]);
+        assert!(run.detach && run.rm && run.tty && !run.plan);
+    }
+
+    #[test]
+    fn enter_takes_the_command_as_it_is_and_virshs_spelling() {
+        let Verb::Enter(e) = parse("lazaret lxc-enter-namespace vm1 --noseclabel -- ls -l")
+            .unwrap()
+            .verb
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (e.container.as_str(), e.command),
+            ("vm1", vec!["ls".to_owned(), "-l".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_command_needs_no_hyphens_before_it() {
+        let Verb::Run(run) = parse("lazaret run --rm sh -c x --rm").unwrap().verb else {
+            panic!()
+        };
+        assert_eq!(run.command, ["sh", "-c", "x", "--rm"]);
+    }
+
+    #[test]
+    fn refuses_unknown_options_and_nonsense() {
+        for bad in [
+            "lazaret",
+            "lazaret nope",
+            "lazaret run",
+            "lazaret run --memory 0 -- x",
+            "lazaret run --pids 0 -- x",
+            "lazaret run --nope -- x",
+            "lazaret list --all --inactive",
+            "lazaret start",
+            "lazaret run --network x -- y",
+            "lazaret wire encode nobody",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What `lazaret` prints: text that is safe for a terminal, tables as virsh lays them out, JSON. May touch: standard output and error.
+
+use crate::error::{Error, Outcome};
+use crate::escape::{escape, escape_lines};
+use nix::errno::Errno;
+use serde::Serialize;
+use std::io::Write;
+
+/// Prints text of one or several lines.
+pub fn print(text: &str) -> Outcome<()> {
+    print_bytes(escape_lines(text).as_bytes())
+}
+
+/// Prints bytes as they are: for what is no terminal's business, such as frames, man pages, or a container's own output.
+pub fn print_bytes(bytes: &[u8]) -> Outcome<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.map_err(|e| {
+        Error::kernel(
+            "write to standard output",
+            Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+        )
+    })
+}
+
+/// Prints a value as JSON of several lines. Control characters are escaped in JSON itself.
+pub fn print_json<T: Serialize>(value: &T) -> Outcome<()> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))?;
+    print_bytes(format!("{text}\n").as_bytes())
+}
+
+/// Says something of one line on standard error.
+pub fn say(text: &str) {
+    let line = format!("lazaret: {}\n", escape(text));
+    // There is nobody left to tell that standard error is closed.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A table in virsh's layout: every cell behind one space, two more between columns, a line of hyphens below the head.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| escape(c)).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count());
+        cells
+            .chain(head.get(column).map(|h| h.chars().count()))
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!(" {cell:<width$}  "));
+        format!("{}\n", padded.collect::<String>().trim_end())
+    };
+    let mut out = line(head.to_vec());
+    let hyphens = widths
+        .iter()
+        .map(|w| w.saturating_add(3))
+        .fold(0, usize::saturating_add);
+    out.push_str(&"-".repeat(hyphens));
+    out.push('\n');
+    for row in &rows {
+        out.push_str(&line(row.iter().map(String::as_str).collect()));
+    }
+    out.push('\n');
+    out
+}
+
+/// Names and values in virsh's layout, the values in one column.
+pub fn facts(pairs: &[(&str, String)]) -> String {
+    let line = |(name, value): &(&str, String)| format!("{:<15} {}\n", format!("{name}:"), escape(value));
+    pairs.iter().map(line).collect::<String>() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_looks_as_virshs_does() {
+        let rows = [vec!["1".into(), "vm1".into(), "running".into()]];
+        assert_eq!(
+            table(&["Id", "Name", "State"], &rows),
+            " Id   Name   State\n----------------------\n 1    vm1    running\n\n"
+        );
+        assert_eq!(
+            table(&["Id", "Name", "State"], &[]),
+            " Id   Name   State\n--------------------\n\n"
+        );
+    }
+
+    #[test]
+    fn names_cannot_write_to_the_terminal() {
+        let rows = [vec!["a\x1b[2J\nb".to_owned()]];
+        assert!(!table(&["Name"], &rows).contains('\x1b'));
+        assert!(facts(&[("Name", "a\nb".into())]).contains("a\\nb"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Limits of the control group, from the options of `run` and from a domain. Pure.
+
+use super::fit;
+use crate::domain::Domain;
+use crate::error::{Error, Outcome};
+use crate::values::{Rate, check_memory};
+use wire::cgroupd::Limits;
+
+/// The period, in microseconds, in which `run --cpus` is kept.
+pub const PERIOD: u64 = 100_000;
+
+/// The limits of `run`.
+pub fn of_run(memory: u64, cpus: Option<Rate>, pids: Option<u64>) -> Limits {
+    let quota = cpus.map(|Rate(thousandths)| i64::from(thousandths).saturating_mul(100));
+    Limits {
+        memory: Some(memory),
+        cpu_period: quota.map(|_| PERIOD),
+        cpu_quota: quota,
+        tasks: pids,
+        ..Limits::default()
+    }
+}
+
+/// The limits of a domain, as libvirt's LXC driver takes them: `memtune/hard_limit` overrides `memory`.
+pub fn of_domain(domain: &Domain) -> Outcome<Limits> {
+    let bytes = |what: &str, kib: u64| {
+        let bytes = kib.checked_mul(1024).ok_or_else(|| "it is too large".to_owned());
+        bytes
+            .and_then(check_memory)
+            .map_err(|e| Error::caller(format!("{what} of {kib} KiB: {e}")))
+    };
+    let memory = match domain.memtune.hard_limit {
+        Some(limit) => bytes("a hard_limit", limit)?,
+        None => bytes("a memory", domain.memory)?,
+    };
+    let soft = domain
+        .memtune
+        .soft_limit
+        .map(|l| bytes("a soft_limit", l))
+        .transpose()?;
+    let swap = domain
+        .memtune
+        .swap_hard_limit
+        .map(|l| bytes("a swap_hard_limit", l))
+        .transpose()?;
+    let cpus = domain
+        .vcpu
+        .cpuset
+        .as_ref()
+        .map(|set| fit("the cpuset", &set.to_string()))
+        .transpose()?;
+    Ok(Limits {
+        memory: Some(memory),
+        memory_soft: soft,
+        memory_and_swap: swap,
+        cpu_shares: domain.cputune.shares,
+        cpu_period: domain.cputune.period,
+        cpu_quota: domain.cputune.quota,
+        cpus,
+        tasks: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_quota_of_a_period() {
+        let limits = of_run(1 << 26, Some(Rate(1500)), Some(100));
+        assert_eq!((limits.memory, limits.tasks), (Some(1 << 26), Some(100)));
+        assert_eq!((limits.cpu_period, limits.cpu_quota), (Some(100_000), Some(150_000)));
+        assert_eq!(of_run(1 << 26, None, None).cpu_period, None);
+    }
+}

@@ -1,0 +1,190 @@
+//! A plan as text: what each program would be asked to do, and what takes it back. Pure.
+
+use super::capabilities;
+use std::fmt::Write;
+use wire::cgroupd::Limits;
+use wire::devd::Rule;
+use wire::ids::IdRange;
+use wire::init::{Container, Source};
+use wire::launcher::{Opened, Plan, PlannedMount, Step};
+use wire::mountd::Mount;
+use wire::netd::{HostSide, Link};
+
+/// The plan as text, one step after the other.
+pub fn show(plan: &Plan) -> String {
+    let mut out = format!("{}: host ids {} to {}\n", plan.name, plan.block.first(), last(plan));
+    for (n, step) in plan.steps.iter().enumerate() {
+        let (asked, details) = describe(step);
+        let _ = writeln!(out, "\n{}. {}: {asked}", n.saturating_add(1), step.program().name());
+        for detail in details {
+            let _ = writeln!(out, "     {detail}");
+        }
+        let _ = writeln!(out, "   undo: {}", step.undo());
+    }
+    out
+}
+
+fn last(plan: &Plan) -> u32 {
+    plan.block.first().saturating_add(wire::ids::BLOCK).saturating_sub(1)
+}
+
+fn describe(step: &Step) -> (&'static str, Vec<String>) {
+    match step {
+        Step::Groups(limits) => ("make the control groups", limit_lines(limits)),
+        Step::Devices(rules) => ("allow these devices and no others", rules.iter().map(rule).collect()),
+        Step::Build(container) => (
+            "make the namespaces; build, confine, execute",
+            container_lines(container),
+        ),
+        Step::Maps { uid, gid } => {
+            let line =
+                |kind: &str, r: &IdRange| format!("{kind} {} to host {}, {} of them", r.inside, r.outside, r.count);
+            (
+                "write the id maps",
+                uid.iter()
+                    .map(|r| line("uid", r))
+                    .chain(gid.iter().map(|r| line("gid", r)))
+                    .collect(),
+            )
+        }
+        Step::Mounts(mounts) => ("make detached mounts", mounts.iter().map(mount).collect()),
+        Step::Meminfo => ("serve /proc/meminfo", vec![]),
+        Step::Connect(links) => ("make the links", links.iter().flat_map(link_lines).collect()),
+        Step::Protect { firewall, forward } => {
+            let mut lines = vec![format!(
+                "table lazaret-{}: masquerade behind {}, only own addresses on {}",
+                firewall.name, firewall.bridge, firewall.link
+            )];
+            for p in &firewall.publish {
+                let address = p.address.map_or_else(|| "every address".to_owned(), |a| a.to_string());
+                lines.push(format!(
+                    "publish {} port {} of {address} as port {}",
+                    if p.udp { "udp" } else { "tcp" },
+                    p.host,
+                    p.container
+                ));
+            }
+            if *forward {
+                lines.push("turn forwarding on".into());
+            }
+            ("make the container's firewall table", lines)
+        }
+        Step::Keep => ("keep the container", vec![]),
+    }
+}
+
+fn limit_lines(limits: &Limits) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, value: Option<String>| lines.extend(value.map(|v| format!("{name} {v}")));
+    say("memory", limits.memory.map(|b| format!("{b} bytes")));
+    say("memory, soft", limits.memory_soft.map(|b| format!("{b} bytes")));
+    say("memory and swap", limits.memory_and_swap.map(|b| format!("{b} bytes")));
+    say("cpu shares", limits.cpu_shares.map(|n| n.to_string()));
+    say("cpu period", limits.cpu_period.map(|n| format!("{n} us")));
+    say("cpu quota", limits.cpu_quota.map(|n| format!("{n} us")));
+    say("cpus", limits.cpus.as_ref().map(|t| t.as_str().to_owned()));
+    say("tasks", limits.tasks.map(|n| n.to_string()));
+    lines
+}
+
+fn rule(rule: &Rule) -> String {
+    let number = |n: Option<u32>| n.map_or_else(|| "*".to_owned(), |n| n.to_string());
+    let letter = |on: bool, c: char| if on { Some(c) } else { None };
+    let access: String = [letter(rule.read, 'r'), letter(rule.write, 'w'), letter(rule.make, 'm')]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!(
+        "{} {}:{} {access}",
+        if rule.block { 'b' } else { 'c' },
+        number(rule.major),
+        number(rule.minor)
+    )
+}
+
+fn container_lines(c: &Container) -> Vec<String> {
+    let words: Vec<String> = c
+        .command
+        .arguments
+        .iter()
+        .map(|a| format!("{:?}", a.as_str()))
+        .collect();
+    let mut lines = vec![
+        format!("execute {} in {}", words.join(" "), c.command.directory),
+        format!(
+            "profile {:?}, no new privileges: {}",
+            c.command.profile,
+            if c.command.no_new_privileges { "yes" } else { "no" }
+        ),
+        format!(
+            "capabilities, in its own user namespace: {}",
+            capabilities::names(c.command.capabilities).join(" ")
+        ),
+        format!(
+            "host name {}, network {}",
+            c.hostname,
+            if c.host_network { "the host's" } else { "its own" }
+        ),
+        format!("root {}", if c.read_only_root { "read-only" } else { "writable" }),
+    ];
+    for a in &c.attachments {
+        let access = if a.read_only { "read-only" } else { "writable" };
+        lines.push(match &a.source {
+            Source::Factory => format!("attach a mount of the factory at {}, {access}", a.target),
+            Source::Tmpfs { size, mode } => format!("tmpfs at {}, {size} bytes, mode {mode:o}, {access}", a.target),
+            Source::Inside(place) => format!("bind {place} at {}, {access}", a.target),
+        });
+    }
+    lines
+}
+
+fn mount(planned: &PlannedMount) -> String {
+    let from = match &planned.from {
+        Opened::Nothing => String::new(),
+        Opened::HostRoot => " of the host's root".into(),
+        Opened::Path { path, .. } => format!(" of {path}"),
+        Opened::Device => String::new(),
+    };
+    match &planned.mount {
+        Mount::Tree {
+            recursive,
+            flags,
+            idmapped,
+        } => {
+            let words = [
+                (*recursive, "recursive"),
+                (flags.read_only, "ro"),
+                (flags.no_suid, "nosuid"),
+                (flags.no_dev, "nodev"),
+                (flags.no_exec, "noexec"),
+                (*idmapped, "id-mapped"),
+            ];
+            let words: Vec<&str> = words.into_iter().filter_map(|(on, word)| on.then_some(word)).collect();
+            format!("a clone{from}, {}", words.join(","))
+        }
+        Mount::Node(device) => format!("the device {}", device.name()),
+        Mount::Meminfo => "a FUSE file for /proc/meminfo".into(),
+        Mount::Proc => "a procfs that nothing covers, lent for the build".into(),
+        Mount::Sysfs => "a sysfs of the host's network, ro".into(),
+    }
+}
+
+fn link_lines(link: &Link) -> Vec<String> {
+    let side = match &link.side {
+        HostSide::Network(bridge) => format!("port of our bridge {}", bridge.name),
+        HostSide::Bridge(name) => format!("port of the bridge {name}"),
+        HostSide::Alone(_) => "alone".into(),
+    };
+    let mut lines = vec![format!("{} inside, {} on the host, {side}", link.guest, link.host)];
+    lines.extend(
+        link.addresses
+            .iter()
+            .map(|a| format!("address {}/{}", a.address, a.prefix)),
+    );
+    lines.extend(
+        link.routes
+            .iter()
+            .map(|r| format!("route {}/{} by {}", r.destination, r.prefix, r.gateway)),
+    );
+    lines
+}

@@ -1,0 +1,131 @@
+//! What every command with authority does first: containers that have ended, or crashed, are cleared away and recorded as ended.
+//! May touch: the state store, and through the launcher what is left of a container.
+
+use crate::error::Outcome;
+use crate::output::say;
+use crate::session::Session;
+use crate::state::record::{Phase, Record};
+use crate::state::{Place, Store};
+use crate::supervisor::Supervisor;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use wire::ContainerName;
+
+/// A container that nobody keeps any more; its life lock is ours until it is cleared.
+struct Dead {
+    place: Place,
+    record: Record,
+    _claim: OwnedFd,
+}
+
+/// Clears everything that is not alive but has remains. What cannot be cleared is said, and tried again by the next command.
+pub fn reconcile(session: &Session) -> Outcome<()> {
+    let mut dead = Vec::new();
+    let mut orphans = Vec::new();
+    {
+        let lock = session.store.lock()?;
+        for place in session.store.places()? {
+            match place.claim()? {
+                Some(claim) => match place.record() {
+                    Ok(None) => session.store.remove_place(&lock, place.name())?,
+                    Ok(Some(record)) if record.occupies() => dead.push(condemn(place, record, claim)?),
+                    Ok(Some(_)) => {}
+                    Err(e) => say(&e.to_string()),
+                },
+                None => {
+                    let asker_is_gone = |r: &Record| !Path::new(&format!("/proc/{}", r.starter)).exists();
+                    if let Ok(Some(record)) = place.record()
+                        && record.phase == Phase::Starting
+                        && asker_is_gone(&record)
+                    {
+                        orphans.push((place, record));
+                    }
+                }
+            }
+        }
+    }
+    for one in dead {
+        let name = one.place.name().clone();
+        if let Err(e) = clear(session, one) {
+            say(&format!("cannot clear away what is left of {name}: {e}"));
+        }
+    }
+    for (place, record) in orphans {
+        adopt(&session.store, &place, record)?;
+    }
+    Ok(())
+}
+
+/// Notes that a container has ended, before anything is cleared: whoever is killed from here on leaves work for the next command.
+fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
+    if record.phase != Phase::Clearing {
+        record.phase = Phase::Clearing;
+        record.end = Some(place.end()?);
+        place.write_record(&record)?;
+    }
+    Ok(Dead {
+        place,
+        record,
+        _claim: claim,
+    })
+}
+
+fn clear(session: &Session, dead: Dead) -> Outcome<()> {
+    session.launcher.clear(dead.record.remains())?;
+    let lock = session.store.lock()?;
+    if dead.record.vanishes() {
+        return session.store.remove_place(&lock, dead.place.name());
+    }
+    let record = Record {
+        phase: Phase::Ended,
+        pids: None,
+        paused: false,
+        ..dead.record
+    };
+    dead.place.write_record(&record)
+}
+
+/// Waits until one container is not alive, and clears it away. Does nothing if another command has done so, or if it has been
+/// started again since.
+pub fn finish(session: &Session, name: &ContainerName, id: u32) -> Outcome<()> {
+    loop {
+        let lock = session.store.lock()?;
+        let Some(place) = session.store.place(name)? else {
+            return Ok(());
+        };
+        let Some(claim) = place.claim()? else {
+            if place.record()?.is_none_or(|r| r.id != id) {
+                return Ok(());
+            }
+            drop(lock);
+            place.claim_when_ended()?;
+            continue;
+        };
+        let Some(record) = place.record()? else {
+            return session.store.remove_place(&lock, name);
+        };
+        if record.id != id || !record.occupies() {
+            return Ok(());
+        }
+        let dead = condemn(place, record, claim)?;
+        drop(lock);
+        return clear(session, dead);
+    }
+}
+
+/// A container whose start was seen through by the launcher after the command that asked for it had been killed: it runs.
+fn adopt(store: &Store, place: &Place, record: Record) -> Outcome<()> {
+    let Some(supervisor) = Supervisor::connect(place)? else {
+        return Ok(());
+    };
+    let Ok(pids) = supervisor.identify() else { return Ok(()) };
+    let _lock = store.lock()?;
+    match place.record()? {
+        Some(current) if current == record => place.write_record(&Record {
+            phase: Phase::Running,
+            pids: Some(pids),
+            ..record
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,95 @@
+//! One command's session with authority: the launcher, the state store, and what the planner must know of the host.
+//! May touch: the launcher's channel, `/proc`, `/etc/resolv.conf`.
+
+use crate::error::{Error, Outcome};
+use crate::launcher::Launcher;
+use crate::options::Options;
+use crate::plan::Host;
+use crate::state::Store;
+use policies::Confined;
+use wire::init::Profile;
+
+/// Where the three directories are, unless an option or a variable says otherwise.
+const DIRECTORIES: [(&str, &str); 3] = [
+    ("LAZARET_RUN_DIR", "/run/lazaret"),
+    ("LAZARET_CONFIG_DIR", "/etc/lazaret"),
+    ("LAZARET_DATA_DIR", "/var/lib/lazaret"),
+];
+
+/// The session.
+#[derive(Debug)]
+pub struct Session {
+    /// The launcher.
+    pub launcher: Launcher,
+    /// The state store.
+    pub store: Store,
+    /// The directory that relative paths of the command line begin from.
+    pub directory: String,
+    resolv: Vec<String>,
+}
+
+impl Session {
+    /// Has the launcher open the directories, and then sees nothing of the file system but those, `/proc`, control groups and `/etc`.
+    pub fn open(_: &Confined, launcher: Launcher, options: &Options) -> Outcome<Self> {
+        let directory = std::env::current_dir().map_or_else(|_| "/".to_owned(), |d| d.to_string_lossy().into_owned());
+        let asked = [&options.run_dir, &options.config_dir, &options.data_dir];
+        let mut paths: [String; 3] = Default::default();
+        for ((path, asked), (variable, default)) in paths.iter_mut().zip(asked).zip(DIRECTORIES) {
+            let chosen = asked
+                .clone()
+                .or_else(|| std::env::var(variable).ok().filter(|v| !v.is_empty()));
+            *path = crate::plan::run::absolute(&chosen.unwrap_or_else(|| default.to_owned()), &directory);
+        }
+        // The host's resolv.conf may be a link to a place that is out of sight afterwards.
+        let resolv = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].iter();
+        let resolv = resolv.filter_map(|p| std::fs::read_to_string(p).ok()).collect();
+        let [run, definitions, data] = launcher.directories(&paths)?;
+        let store = Store::new(run, definitions, data);
+        policies::restrict_lazaret(&store.directories()).map_err(Error::Caller)?;
+        Ok(Self {
+            launcher,
+            store,
+            directory,
+            resolv,
+        })
+    }
+
+    /// What the planner must know of the host.
+    pub fn host(&self) -> Outcome<Host> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let on = |path: &str| std::fs::read_to_string(path).is_ok_and(|t| t.trim() != "0");
+        let v6 = "/proc/sys/net/ipv6/conf/all/forwarding";
+        Ok(Host {
+            policy: self.launcher.policy()?,
+            hierarchies: self.launcher.hierarchies()?,
+            covered_proc: covered_proc(&mounts),
+            forwards: on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists()),
+            resolv: self.resolv.clone(),
+            capabilities: [Profile::App, Profile::System].map(|p| policies::payload(p).capabilities),
+        })
+    }
+}
+
+/// Whether a mountinfo (proc_pid_mountinfo(5)) shows that a part of `/proc` is covered. The kernel then gives no new procfs to a user
+/// namespace; what lies on its own empty directories, as `binfmt_misc` does, it does not mind.
+pub fn covered_proc(mountinfo: &str) -> bool {
+    let point = |line: &str| line.split(' ').nth(4).map(str::to_owned);
+    mountinfo.lines().filter_map(point).any(|p| {
+        p.strip_prefix("/proc/")
+            .is_some_and(|below| !matches!(below, "sys/fs/binfmt_misc" | "fs/nfsd" | "openprom"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_covered_part_of_proc_is_seen() {
+        let line = |p: &str| format!("24 1 0:22 / {p} rw,nosuid - proc proc rw\n");
+        assert!(!covered_proc(
+            &(line("/proc") + &line("/proc/sys/fs/binfmt_misc") + &line("/procfs"))
+        ));
+        assert!(covered_proc(&(line("/proc") + &line("/proc/meminfo"))));
+    }
+}

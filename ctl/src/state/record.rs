@@ -1,0 +1,208 @@
+//! What is kept of one container while it runs, and after it has ended: the content of `state.json`. Pure.
+
+use serde::{Deserialize, Serialize};
+use wire::IdBlock;
+use wire::ids::IdRange;
+use wire::launcher::{Plan, Remains, Step};
+use wire::netd::HostSide;
+
+/// How far a container has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Its start was asked for.
+    Starting,
+    /// It runs and is kept.
+    Running,
+    /// It has ended; what is left of it is being cleared away.
+    Clearing,
+    /// It has ended and nothing is left of it but this record.
+    Ended,
+}
+
+/// How a container came to be, which decides what is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// From a kept definition.
+    Defined,
+    /// From a file, by `create`: nothing is kept of it after its end.
+    Transient,
+    /// By `run`.
+    Run {
+        /// Whether nothing is kept of it after its end.
+        remove: bool,
+    },
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// Its first process ended with this wait(2) status.
+    Status(i32),
+    /// Its supervisor left no record: it crashed, or was killed.
+    Crashed,
+}
+
+/// The processes that work for a running container, as the host numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pids {
+    /// PID 1 of the container.
+    pub pid1: u32,
+    /// `init`'s outer half.
+    pub init: u32,
+    /// The supervisor.
+    pub supervisor: u32,
+    /// The server of `/proc/meminfo`, 0 if there is none.
+    pub fused: u32,
+}
+
+/// Everything that is known of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its uuid.
+    pub uuid: String,
+    /// The number that addresses it while it runs.
+    pub id: u32,
+    /// The number of its block of ids, of its links and of its addresses.
+    pub slot: u32,
+    /// How it came to be.
+    pub origin: Origin,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Whether it is frozen.
+    pub paused: bool,
+    /// Its processes, once it runs.
+    pub pids: Option<Pids>,
+    /// When its start was asked for, in seconds since 1970.
+    pub started: u64,
+    /// The process of `lazaret` that asked for it.
+    pub starter: u32,
+    /// How it ended.
+    pub end: Option<End>,
+    /// What was done to start it.
+    pub plan: Plan,
+    /// Whether forwarding had to be turned on for it.
+    pub forwarding_changed: bool,
+}
+
+impl Record {
+    /// Whether its ids, links and addresses may be in use.
+    pub const fn occupies(&self) -> bool {
+        !matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether nothing is to be kept of it once it has ended.
+    pub const fn vanishes(&self) -> bool {
+        matches!(
+            self.origin,
+            Origin::Defined | Origin::Transient | Origin::Run { remove: true }
+        )
+    }
+
+    /// What the launcher is to clear away.
+    pub fn remains(&self) -> Remains {
+        let mut links = Vec::new();
+        let mut bridges = Vec::new();
+        for link in self
+            .plan
+            .steps
+            .iter()
+            .filter_map(|s| if let Step::Connect(l) = s { Some(l) } else { None })
+            .flatten()
+        {
+            links.push(link.host.clone());
+            if let HostSide::Network(bridge) = &link.side {
+                bridges.push(bridge.name.clone());
+            }
+        }
+        bridges.dedup();
+        Remains {
+            name: self.plan.name.clone(),
+            block: self.plan.block,
+            links,
+            bridges,
+        }
+    }
+
+    /// Every host id that it uses: its whole block, and what its maps name beyond that.
+    pub fn ids(&self) -> Vec<IdRange> {
+        let mut all = vec![whole(self.plan.block)];
+        for step in &self.plan.steps {
+            if let Step::Maps { uid, gid } = step {
+                all.extend(uid.iter().chain(gid));
+            }
+        }
+        all
+    }
+
+    /// The state in the words that virsh uses.
+    pub const fn state(&self) -> &'static str {
+        match (self.phase, self.paused, self.end) {
+            (Phase::Starting, _, _) => "starting",
+            (Phase::Running, true, _) => "paused",
+            (Phase::Running, false, _) => "running",
+            (Phase::Clearing, _, _) => "in shutdown",
+            (Phase::Ended, _, Some(End::Crashed)) => "crashed",
+            (Phase::Ended, _, _) => "shut off",
+        }
+    }
+}
+
+/// A whole block as a range of host ids.
+pub const fn whole(block: IdBlock) -> IdRange {
+    IdRange {
+        inside: 0,
+        outside: block.first(),
+        count: wire::ids::BLOCK,
+    }
+}
+
+/// Whether two ranges share a host id.
+pub fn overlap(a: &IdRange, b: &IdRange) -> bool {
+    let end = |r: &IdRange| u64::from(r.outside).saturating_add(u64::from(r.count));
+    u64::from(a.outside) < end(b) && u64::from(b.outside) < end(a)
+}
+
+/// The lowest slot whose block no record uses and no map of one reaches; `None` if all `blocks` are in use.
+pub fn free_slot(first: u32, blocks: u32, taken: &[IdRange]) -> Option<(u32, IdBlock)> {
+    (0..blocks).find_map(|slot| {
+        let block = IdBlock::new(slot.checked_mul(wire::ids::BLOCK)?.checked_add(first)?)?;
+        let range = whole(block);
+        (!taken.iter().any(|t| overlap(t, &range))).then_some((slot, block))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::ids::{BLOCK, OWN_FIRST};
+
+    #[test]
+    fn the_lowest_free_block_is_given_out_and_none_that_a_map_reaches() {
+        let (slot, first) = free_slot(OWN_FIRST, 4, &[]).unwrap();
+        assert_eq!((slot, first.first()), (0, OWN_FIRST));
+        let taken = [
+            whole(first),
+            IdRange {
+                inside: 0,
+                outside: OWN_FIRST + BLOCK + 5,
+                count: 1,
+            },
+        ];
+        assert_eq!(free_slot(OWN_FIRST, 4, &taken).unwrap().0, 2);
+        assert_eq!(free_slot(OWN_FIRST, 2, &taken), None);
+    }
+
+    #[test]
+    fn ranges_that_touch_do_not_overlap() {
+        let r = |outside, count| IdRange {
+            inside: 0,
+            outside,
+            count,
+        };
+        assert!(!overlap(&r(10, 5), &r(15, 5)));
+        assert!(overlap(&r(10, 6), &r(15, 5)));
+    }
+}

@@ -1,0 +1,23 @@
+//! `destroy`: ends a container at once. May touch: the control socket, the store, and through the launcher what is left.
+
+use crate::error::Outcome;
+use crate::lookup::find;
+use crate::output::print;
+use crate::reconcile::finish;
+use crate::session::Session;
+use crate::supervisor::Supervisor;
+
+/// Destroys it, and comes back when nothing is left of it.
+pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
+    let found = find(&session.store, address)?;
+    let (place, record) = found.running()?;
+    if record.paused {
+        // A frozen process does not die.
+        session.launcher.freeze(&found.name, false)?;
+    }
+    if let Some(supervisor) = Supervisor::connect(place)? {
+        supervisor.kill()?;
+    }
+    finish(session, &found.name, record.id)?;
+    print(&format!("Domain '{}' destroyed\n\n", found.name))
+}

@@ -1,0 +1,71 @@
+//! The verbs, one file each. Nothing else but the one place where each is called.
+
+mod check;
+mod console;
+mod create;
+mod define;
+mod destroy;
+mod dominfo;
+mod dumpxml;
+mod enter;
+mod generate;
+mod list;
+mod logs;
+mod net_list;
+mod plan;
+mod privileges;
+mod run;
+mod shutdown;
+mod start;
+mod suspend;
+mod undefine;
+mod version;
+mod wait;
+mod wire;
+
+use crate::error::{Error, Outcome};
+use crate::launcher::Launcher;
+use crate::options::Verb;
+use crate::session::Session;
+
+/// Does what a verb says, with the launcher's help, and gives the exit status.
+pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
+    match verb {
+        Verb::Run(options) => return run::run(session, options),
+        Verb::Enter(options) => return enter::enter(session, options),
+        Verb::Define(file) => define::define(session, &file.file),
+        Verb::Undefine(which) => undefine::undefine(session, &which.container),
+        Verb::Create(file) => create::create(session, &file.file),
+        Verb::Start(which) => start::start(session, &which.container),
+        Verb::List(options) => list::list(session, options),
+        Verb::Dominfo(facts) => dominfo::dominfo(session, facts),
+        Verb::Dumpxml(options) => dumpxml::dumpxml(session, options),
+        Verb::Shutdown(which) => shutdown::shutdown(session, &which.container),
+        Verb::Reboot(which) => shutdown::reboot(session, &which.container),
+        Verb::Destroy(which) => destroy::destroy(session, &which.container),
+        Verb::Suspend(which) => suspend::freeze(session, &which.container, true),
+        Verb::Resume(which) => suspend::freeze(session, &which.container, false),
+        Verb::Console(options) => console::console(session, options),
+        Verb::Logs(options) => logs::logs(session, options),
+        Verb::Wait(facts) => wait::wait(session, facts),
+        Verb::Plan(facts) => plan::plan(session, facts),
+        Verb::Privileges(facts) => privileges::privileges(session, facts),
+        Verb::NetList(json) => net_list::net_list(session, json.json),
+        Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) => {
+            Err(Error::Bug("a verb that needs no authority was given it".into()))
+        }
+    }?;
+    Ok(0)
+}
+
+/// Does what a verb says that needs nobody's help, and gives the exit status.
+pub fn without_authority(verb: &Verb, launcher: Option<&Launcher>) -> Outcome<u8> {
+    match verb {
+        Verb::Check(json) => return check::check(launcher, json.json),
+        Verb::Wire(options) => wire::wire(options),
+        Verb::Version(json) => version::version(json.json),
+        Verb::Generate(options) => generate::generate(options),
+        _ => Err(Error::Bug("a verb that needs authority was given none".into())),
+    }?;
+    Ok(0)
+}

@@ -1,0 +1,36 @@
+//! `plan`: what a start would ask of each program, changing nothing. May touch: the store, to read.
+
+use crate::begin::lot;
+use crate::domain::Uuid;
+use crate::error::{Error, Outcome};
+use crate::lookup::find;
+use crate::options::Facts;
+use crate::output::{print, print_json};
+use crate::session::Session;
+use wire::launcher::Plan;
+
+/// Prints a plan.
+pub fn show(plan: &Plan, json: bool) -> Outcome<()> {
+    if json {
+        print_json(plan)
+    } else {
+        print(&crate::plan::show::show(plan))
+    }
+}
+
+/// Plans a start of what is defined, or shows what was done to start what runs without a definition.
+pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    match (&found.definition, &found.record) {
+        (Some(domain), _) => {
+            let host = session.host()?;
+            let Some(Uuid(uuid)) = domain.uuid else {
+                return Err(Error::Bug("the definition has no uuid".into()));
+            };
+            let lot = lot(session, &host.policy, uuid)?;
+            show(&crate::plan::domain::plan(domain, &lot, &host)?, options.json)
+        }
+        (None, Some(record)) => show(&record.plan, options.json),
+        (None, None) => Err(Error::caller(format!("{} has no definition", found.name))),
+    }
+}

@@ -1,0 +1,106 @@
+//! `run`: a one-off container, in the foreground or in the background. May touch: what `begin` and `foreground` touch.
+
+use crate::begin::{Start, begin, lot};
+use crate::domain::Uuid;
+use crate::error::{Error, Outcome, status_of_wait};
+use crate::foreground::Foreground;
+use crate::options::Run;
+use crate::output::{print, print_json, say};
+use crate::plan::run::{Caller, plan, streams};
+use crate::reconcile::finish;
+use crate::session::Session;
+use crate::signals::{FORWARDED, Signals};
+use crate::state::Place;
+use crate::state::record::Origin;
+use crate::terminal::terminals;
+use wire::ContainerName;
+use wire::init::Stream;
+
+/// Random bytes from the kernel.
+pub fn random(bytes: &mut [u8]) -> Outcome<()> {
+    let failed =
+        |e: rustix::io::Errno| Error::kernel("get random bytes", nix::errno::Errno::from_raw(e.raw_os_error()));
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let got = rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()).map_err(failed)?;
+        rest = rest.get_mut(got..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Reads a container's name from the command line.
+pub fn name(text: &str) -> Outcome<ContainerName> {
+    ContainerName::new(text).map_err(|e| Error::caller(format!("the name {text:?} is refused: {e}")))
+}
+
+/// Runs, and gives the command's exit status.
+pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
+    if options.json && !options.plan && !options.detach {
+        return Err(Error::Usage(
+            "--json goes with --plan or -d: in the foreground the output is the command's own".into(),
+        ));
+    }
+    let mut bytes = [0u8; 16];
+    random(&mut bytes)?;
+    let Uuid(uuid) = Uuid::from_random(bytes);
+    let [a, b, c, ..] = uuid;
+    let name = match &options.name {
+        Some(text) => name(text)?,
+        None => name(&format!("run-{a:02x}{b:02x}{c:02x}"))?,
+    };
+    let host = session.host()?;
+    let terminals = terminals();
+    let term = std::env::var("TERM").ok();
+    let caller = Caller {
+        terminals,
+        term: term.as_deref(),
+        directory: &session.directory,
+    };
+    let make = |lot: &_| plan(options, &name, caller, lot, &host);
+    if options.plan {
+        let planned = make(&lot(session, &host.policy, uuid)?)?;
+        return super::plan::show(&planned, options.json).map(|()| 0);
+    }
+    let streams = streams(terminals, options.tty, options.detach);
+    let on_console = streams.contains(&Stream::Console);
+    let mut signals = if options.detach {
+        None
+    } else {
+        Some(Signals::take(&FORWARDED)?)
+    };
+    let mut foreground = None;
+    let mut before = |place: &Place| {
+        if let Some(signals) = signals.take() {
+            foreground = Some(Foreground::prepare(place, on_console, signals)?);
+        }
+        Ok(())
+    };
+    let origin = Origin::Run {
+        remove: options.rm || !options.detach,
+    };
+    let (detach, definition) = (options.detach, None);
+    let mut start = Start {
+        name: &name,
+        uuid,
+        origin,
+        definition,
+        passed: !detach,
+        tied: !detach,
+        plan: &make,
+        before: &mut before,
+    };
+    let (place, record) = begin(session, &host.policy, &mut start)?;
+    let Some(foreground) = foreground else {
+        if options.json {
+            let known = serde_json::json!({"name": name, "uuid": record.uuid, "id": record.id});
+            return print_json(&known).map(|()| 0);
+        }
+        return print(&format!("{name}\n")).map(|()| 0);
+    };
+    let [input, ..] = streams;
+    let stayed = foreground.stay(&place, input == Stream::Console);
+    if let Err(e) = finish(session, &name, record.id) {
+        say(&format!("cannot clear away what is left of {name}: {e}"));
+    }
+    stayed.map(status_of_wait)
+}

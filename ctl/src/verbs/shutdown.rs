@@ -1,0 +1,104 @@
+//! `shutdown` and `reboot`: the signal that the container's own init takes for it. May touch: `/proc/PID/status`, the control socket.
+
+use crate::error::{Error, Outcome};
+use crate::lookup::find;
+use crate::output::print;
+use crate::processes::awaits;
+use crate::session::Session;
+use crate::state::record::Origin;
+use crate::supervisor::Supervisor;
+
+const SIGINT: i32 = 2;
+const SIGUSR1: i32 = 10;
+const SIGUSR2: i32 = 12;
+const SIGTERM: i32 = 15;
+const SIGPWR: i32 = 30;
+/// systemd(1): `SIGRTMIN+4` powers off, `SIGRTMIN+5` reboots, `SIGRTMIN+3` halts, which is what a container does.
+const SYSTEMD_HALT: i32 = 37;
+const SYSTEMD_REBOOT: i32 = 39;
+
+/// Which signal ends an init, judged by what it waits for; `None` if there is none.
+///
+/// systemd waits for `SIGRTMIN+3`. busybox's init takes `SIGUSR2` for poweroff and `SIGTERM` for reboot, and shows itself by waiting for
+/// both and `SIGUSR1`. Others end by `SIGTERM`, or, as sysvinit does, by `SIGPWR`.
+pub fn ending(status: &str, reaper: bool) -> Option<i32> {
+    let waits = |signal: i32| u32::try_from(signal).is_ok_and(|s| awaits(status, s));
+    match () {
+        () if reaper => Some(SIGTERM),
+        () if waits(SYSTEMD_HALT) => Some(SYSTEMD_HALT),
+        () if waits(SIGUSR1) && waits(SIGUSR2) && waits(SIGTERM) => Some(SIGUSR2),
+        () if waits(SIGTERM) => Some(SIGTERM),
+        () if waits(SIGPWR) => Some(SIGPWR),
+        () => None,
+    }
+}
+
+/// Which signal makes an init start anew, by the same signs.
+pub fn rebooting(status: &str) -> Option<i32> {
+    let waits = |signal: i32| u32::try_from(signal).is_ok_and(|s| awaits(status, s));
+    match () {
+        () if waits(SYSTEMD_REBOOT) => Some(SYSTEMD_REBOOT),
+        () if waits(SIGUSR1) && waits(SIGUSR2) && waits(SIGTERM) => Some(SIGTERM),
+        () if waits(SIGINT) => Some(SIGINT),
+        () => None,
+    }
+}
+
+fn send(session: &Session, address: &str, choose: impl Fn(&str, bool) -> Option<i32>, done: &str) -> Outcome<()> {
+    let found = find(&session.store, address)?;
+    let (place, record) = found.running()?;
+    let supervisor = Supervisor::reach(place)?;
+    let pid1 = supervisor.identify()?.pid1;
+    let status = std::fs::read_to_string(format!("/proc/{pid1}/status")).unwrap_or_default();
+    let reaper = matches!(record.origin, Origin::Run { .. });
+    let signal = choose(&status, reaper).ok_or_else(|| {
+        Error::caller(format!(
+            "its init waits for no signal that would do it (lazaret destroy {} ends it at once)",
+            found.name
+        ))
+    })?;
+    supervisor.signal(signal)?;
+    print(&format!("Domain '{}' is being {done}\n\n", found.name))
+}
+
+/// Asks the container to end.
+pub fn shutdown(session: &Session, address: &str) -> Outcome<()> {
+    send(session, address, ending, "shutdown")
+}
+
+/// Asks the container to start anew.
+pub fn reboot(session: &Session, address: &str) -> Outcome<()> {
+    send(
+        session,
+        address,
+        |status, reaper| if reaper { None } else { rebooting(status) },
+        "rebooted",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catching(signals: &[i32]) -> String {
+        let set = signals.iter().fold(0u64, |set, s| set | (1u64 << s) >> 1);
+        format!("SigBlk:\t0000000000000000\nSigCgt:\t{set:016x}\n")
+    }
+
+    #[test]
+    fn each_init_is_sent_what_it_waits_for() {
+        let systemd = catching(&[SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SYSTEMD_HALT, SYSTEMD_REBOOT]);
+        assert_eq!(
+            (ending(&systemd, false), rebooting(&systemd)),
+            (Some(SYSTEMD_HALT), Some(SYSTEMD_REBOOT))
+        );
+        let busybox = catching(&[SIGUSR1, SIGUSR2, SIGTERM]);
+        assert_eq!(
+            (ending(&busybox, false), rebooting(&busybox)),
+            (Some(SIGUSR2), Some(SIGTERM))
+        );
+        assert_eq!(ending(&catching(&[SIGTERM]), false), Some(SIGTERM));
+        assert_eq!(ending(&catching(&[]), false), None);
+        assert_eq!(ending(&catching(&[]), true), Some(SIGTERM));
+    }
+}

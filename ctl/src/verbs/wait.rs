@@ -1,0 +1,45 @@
+//! `wait`: until a container has ended. May touch: the control socket, the store.
+
+use crate::error::{Error, Outcome, status_of_wait};
+use crate::lookup::find;
+use crate::options::Facts;
+use crate::output::{print, print_json};
+use crate::reconcile::finish;
+use crate::session::Session;
+use crate::state::record::{End, Phase};
+use crate::supervisor::Supervisor;
+
+/// Waits, and prints the exit status.
+pub fn wait(session: &Session, options: &Facts) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    let (Some(place), Some(record)) = (&found.place, &found.record) else {
+        return Err(Error::caller(format!("{} is not running", found.name)));
+    };
+    let mut told = None;
+    if record.phase != Phase::Ended {
+        if let Some(supervisor) = Supervisor::connect(place)? {
+            told = supervisor.wait()?;
+        }
+        finish(session, &found.name, record.id)?;
+    }
+    // The directory is still open: what the supervisor wrote there last can be read even if it is gone from its place.
+    let kept = match place.record()? {
+        Some(record) => record.end,
+        None => None,
+    };
+    let status = told.or(match kept {
+        Some(End::Status(status)) => Some(status),
+        _ => None,
+    });
+    let Some(status) = status else {
+        return Err(Error::Peer(format!(
+            "{} crashed, or its supervisor was killed",
+            found.name
+        )));
+    };
+    let status = status_of_wait(status);
+    if options.json {
+        return print_json(&serde_json::json!({"name": found.name, "exit_status": status}));
+    }
+    print(&format!("{status}\n"))
+}
