@@ -102,6 +102,7 @@ fn on(dev: BorrowedFd<'_>, name: &str, kind: Kind, mount: BorrowedFd<'_>) -> Res
 /// A tmpfs of the container's own.
 pub fn tmpfs(size: &std::ffi::CStr, mode: &std::ffi::CStr, flags: Attr) -> nix::Result<OwnedFd> {
     let tmpfs = Superblock::open(c"tmpfs")?;
+    tmpfs.string(c"source", c"tmpfs")?;
     tmpfs.string(c"size", size)?;
     tmpfs.string(c"mode", mode)?;
     tmpfs.create()?;
@@ -110,6 +111,7 @@ pub fn tmpfs(size: &std::ffi::CStr, mode: &std::ffi::CStr, flags: Attr) -> nix::
 
 fn devpts(tty_mapped: bool) -> nix::Result<OwnedFd> {
     let devpts = Superblock::open(c"devpts")?;
+    devpts.string(c"source", c"devpts")?;
     devpts.flag(c"newinstance")?;
     devpts.string(c"ptmxmode", c"0666")?;
     devpts.string(c"mode", c"0620")?;

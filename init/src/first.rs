@@ -3,24 +3,21 @@
 
 use crate::inner::{Answer, Order};
 use crate::judge::Judged;
-use crate::{masks, place, reaper};
+use crate::{masks, place, reaper, tree};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use payload::Step;
 use payload::account;
 use payload::confine::restrict;
 use payload::execute::{Connected, execute};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use payload::streams;
+use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
-use sys::mount::open_beneath;
 use sys::namespace::{self, Kind};
 use wire::failure::Failure;
 use wire::init::Stream;
 
 type ToOuter = Channel<Answer, Order>;
-
-/// `DEVPTS_SUPER_MAGIC` of `linux/magic.h`.
-const DEVPTS: i64 = 0x1cd1;
 
 /// The whole life of the first process. It was forked from the outer half: of what that held, it keeps the channel, the host's procfs, and
 /// the streams, and owns none of them in Rust's sense, for it never returns.
@@ -112,19 +109,22 @@ fn become_payload(
     namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
     let root =
         rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to("open the root")?;
+    if !tree::uncovered(root.as_fd()).to("look at what lies over the root")? {
+        return Err(Failure::bug("trust the root: something is mounted over it"));
+    }
     masks::verify(root.as_fd(), container.command.profile)?;
     let proc = place::find(root.as_fd(), "/proc").to("open the container's /proc")?;
     let mount = namespace::own(&proc, Kind::Mount).to("open the mount namespace")?;
     tell(channel, &Answer::Ready, &[mount.as_fd()])?;
 
     let account = account::find(root.as_fd(), &container.command.user)?;
-    let null = null(root.as_fd())?;
+    let null = streams::null(root.as_fd())?;
     let console = if container.streams.contains(&Stream::Console) {
-        Some(console(root.as_fd())?)
+        Some(streams::first_console(root.as_fd())?)
     } else {
         None
     };
-    let chosen = choose(&container.streams, streams, console.as_ref(), &null)?;
+    let chosen = streams::choose(&container.streams, streams, console.as_ref(), &null)?;
     let terminal = console
         .as_ref()
         .filter(|_| container.streams.first() == Some(&Stream::Console))
@@ -144,48 +144,4 @@ fn become_payload(
         *channel = std::mem::ManuallyDrop::new(Channel::new(socket));
     }
     Err(failure)
-}
-
-/// The descriptor for each stream.
-fn choose<'a>(
-    wanted: &[Stream; 3],
-    passed: &'a [OwnedFd],
-    console: Option<&'a OwnedFd>,
-    null: &'a OwnedFd,
-) -> Result<[BorrowedFd<'a>; 3], Failure> {
-    let mut passed = passed.iter();
-    let mut next = |stream: Stream| match stream {
-        Stream::Passed => passed.next(),
-        Stream::Console => console,
-        Stream::Null => Some(null),
-    };
-    let [input, output, error] = wanted.map(|s| next(s).map(AsFd::as_fd));
-    match (input, output, error) {
-        (Some(input), Some(output), Some(error)) => Ok([input, output, error]),
-        _ => Err(Failure::protocol("connect a stream that did not come")),
-    }
-}
-
-fn open(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> nix::Result<OwnedFd> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-    open_beneath(root, path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty(), resolve)
-}
-
-/// The container's own `/dev/null`, and nothing that looks like it.
-fn null(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    let null = open(root, c"dev/null").to("open the container's /dev/null")?;
-    if masks::is_null(null.as_fd()).to("look at the container's /dev/null")? {
-        return Ok(null);
-    }
-    Err(Failure::caller("use the container's /dev/null: it is another file"))
-}
-
-/// The first console, on the container's own devpts.
-fn console(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    let console = open(root, c"dev/pts/0").to("open the first console")?;
-    let devpts = i64::from(rustix::fs::fstatfs(&console).to("look at the first console")?.f_type) == DEVPTS;
-    if devpts && place::file_type(console.as_fd()) == Ok(FileType::CharacterDevice) {
-        return Ok(console);
-    }
-    Err(Failure::bug("use the first console: it is no terminal"))
 }

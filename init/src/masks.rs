@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use payload::Step;
 use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, StatxAttributes, StatxFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::mount::{Attr, Change, Superblock, clone_tree, set_attributes};
+use sys::mount::{Attr, Change, clone_tree, set_attributes};
 use wire::failure::Failure;
 use wire::init::Profile;
 
@@ -108,11 +108,7 @@ fn read_only(root: BorrowedFd<'_>, profile: Profile) -> Result<Vec<Laid>, Failur
 
 /// An empty directory of which nothing can be made.
 fn nothing() -> nix::Result<OwnedFd> {
-    let tmpfs = Superblock::open(c"tmpfs")?;
-    tmpfs.string(c"size", c"4k")?;
-    tmpfs.string(c"mode", c"0555")?;
-    tmpfs.create()?;
-    tmpfs.mount(Attr::MOUNT_ATTR_RDONLY)
+    crate::dev::tmpfs(c"4k", c"0555", Attr::MOUNT_ATTR_RDONLY)
 }
 
 fn seal(mask: BorrowedFd<'_>) -> nix::Result<()> {
@@ -163,7 +159,7 @@ fn hides(at: BorrowedFd<'_>) -> nix::Result<bool> {
             let links = rustix::fs::fstat(at).map_err(sys::process::errno)?.st_nlink;
             Ok(filesystem == TMPFS && links == 2 && flagged_read_only(at)?)
         }
-        _ => is_null(at),
+        _ => payload::streams::is_null(at),
     }
 }
 
@@ -182,25 +178,10 @@ fn is_mount(at: BorrowedFd<'_>) -> nix::Result<bool> {
     Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// Whether this is the null device: a character device of number 1:3, wherever its node lies.
-pub fn is_null(at: BorrowedFd<'_>) -> nix::Result<bool> {
-    let stat = rustix::fs::fstat(at).map_err(sys::process::errno)?;
-    let (major, minor) = wire::mountd::Device::Null.number();
-    let number = rustix::fs::major(stat.st_rdev) == major && rustix::fs::minor(stat.st_rdev) == minor;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::File;
-
-    #[test]
-    fn knows_the_null_device_from_others() {
-        assert_eq!(is_null(File::open("/dev/null").unwrap().as_fd()), Ok(true));
-        assert_eq!(is_null(File::open("/dev/zero").unwrap().as_fd()), Ok(false));
-        assert_eq!(is_null(File::open("/proc/version").unwrap().as_fd()), Ok(false));
-    }
 
     #[test]
     fn a_tree_without_masks_is_not_trusted() {

@@ -14,6 +14,9 @@ use wire::failure::Failure;
 use wire::init::Profile;
 use wire::mountd::Device;
 
+/// The old root, the place to build at, and one more than there can be.
+const MOST_STACKED: usize = 3;
+
 /// The factory's mounts, each for what it is.
 struct Delivered {
     root: OwnedFd,
@@ -104,8 +107,29 @@ pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Res
         laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);
     }
     laid.iter().try_for_each(|l| l.verify(root))?;
-    sys::mount::pivot_here(root).to("make the container's tree the root")?;
+    take_over(root)?;
     Ok(dev.consoles)
+}
+
+/// Makes the tree the root and takes everything else out of the namespace. The old root comes to lie over the new one, and over that the
+/// place to build at: what is left on top would be the root of whoever enters later, and what `/..` leads to.
+fn take_over(root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let what = "make the container's tree the root";
+    sys::mount::pivot_here(root).to(what)?;
+    for _ in 0..MOST_STACKED {
+        if uncovered(root).to(what)? {
+            return Ok(());
+        }
+        sys::mount::unmount(c"/..", true).to(what)?;
+    }
+    Err(Failure::bug(&format!("{what}: the old one cannot be taken off")))
+}
+
+/// Whether nothing lies over the root: `/..` is the root itself, through whatever is mounted on it.
+pub fn uncovered(root: BorrowedFd<'_>) -> nix::Result<bool> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::open("/..", flags, Mode::empty()).map_err(sys::process::errno)?;
+    Ok(sys::mount::mount_id(top.as_fd())? == sys::mount::mount_id(root)?)
 }
 
 /// A tmpfs over the builder's view of `/`, where mounts are attached until they have their place.

@@ -136,6 +136,7 @@ pub fn cgroup(unified: bool, writable: bool) -> Result<OwnedFd, Failure> {
     }
     let named = || {
         let cgroup = Superblock::open(c"cgroup")?;
+        cgroup.string(c"source", c"cgroup")?;
         cgroup.flag(c"none")?;
         cgroup.string(c"name", c"systemd")?;
         cgroup.create()?;
@@ -146,6 +147,7 @@ pub fn cgroup(unified: bool, writable: bool) -> Result<OwnedFd, Failure> {
 
 fn plain(kind: &std::ffi::CStr, flags: Attr) -> nix::Result<OwnedFd> {
     let superblock = Superblock::open(kind)?;
+    superblock.string(c"source", kind)?;
     superblock.create()?;
     superblock.mount(flags)
 }

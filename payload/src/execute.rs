@@ -72,6 +72,8 @@ fn become_it(restricted: &Restricted, command: &Command, parent: BorrowedFd<'_>)
     sys::signals::reset().to("reset signals")?;
     confine::limit(&command.limits)?;
     confine::assume(restricted)?;
+    // The change of uid has set it to what fs.suid_dumpable says; the exec opens it again.
+    sys::process::set_dumpable(false).to("close the process to others")?;
     sys::process::die_with_parent().to("follow the parent")?;
     if parent_is_gone(parent).to("look for the parent")? {
         sys::process::exit_now(111);

@@ -5,6 +5,7 @@ pub mod account;
 pub mod confine;
 pub mod execute;
 pub mod offspring;
+pub mod streams;
 
 use nix::errno::Errno;
 use wire::failure::Failure;

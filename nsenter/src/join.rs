@@ -1,0 +1,54 @@
+//! Becoming a part of the container: groups, then the user namespace, whose owner the keeper is and which therefore gives every power over the
+//! others, then these. May touch: the calling process.
+
+use crate::judge::Entry;
+use nix::unistd::{Gid, Uid};
+use payload::Step;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::AsFd;
+use sys::namespace::{self, Kind};
+use wire::failure::Failure;
+
+/// Joins everything. From here on `/` is the container's, and children are in its pid namespace; this process is not.
+pub fn join(entry: &Entry) -> Result<(), Failure> {
+    sys::process::set_dumpable(false).to("close the process to others")?;
+    for group in &entry.groups {
+        nix::unistd::write(group, b"0").to("join the container's control groups")?;
+    }
+    let shares_network = shares_network(entry)?;
+    let [user, mount, pid, net, ipc, uts, cgroup] = &entry.namespaces;
+    let order = [
+        (user, Kind::User),
+        (cgroup, Kind::Cgroup),
+        (uts, Kind::Uts),
+        (ipc, Kind::Ipc),
+        (net, Kind::Net),
+        (pid, Kind::Pid),
+        (mount, Kind::Mount),
+    ];
+    for (descriptor, kind) in order {
+        if kind != Kind::Net || !shares_network {
+            namespace::join(descriptor.as_fd(), kind).to(&format!("join the container's {} namespace", kind.name()))?;
+        }
+    }
+    let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
+    nix::unistd::setgroups(&[]).to("leave all groups")?;
+    nix::unistd::setresgid(gid, gid, gid).to("become group 0 of the container")?;
+    nix::unistd::setresuid(uid, uid, uid).to("become user 0 of the container")?;
+    // The change of uid has set it to what fs.suid_dumpable says.
+    sys::process::set_dumpable(false).to("close the process to others")
+}
+
+/// Whether the container has the host's network namespace, which nobody without power over the host may join, and which is ours already.
+fn shares_network(entry: &Entry) -> Result<bool, Failure> {
+    let what = "look at the network namespace";
+    let proc = rustix::fs::open(
+        "/proc",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .to(what)?;
+    let [_, _, _, net, _, _, _] = &entry.namespaces;
+    let own = namespace::own(&proc, Kind::Net).to(what)?;
+    namespace::same(&own, net).to(what)
+}
