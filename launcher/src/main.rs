@@ -67,7 +67,7 @@ fn run() -> Result<(), Failure> {
     }
     let exe = sys::process::inherited(exe).map_err(kernel("find lazaret's own file"))?;
     let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
-    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let arguments = arguments();
     let (ours, theirs) = sys::channel::pair::<Reply, Request>().map_err(kernel("make a channel"))?;
     match sys::process::fork().map_err(kernel("fork"))? {
         Fork::Parent(_) => become_lazaret(&exe, theirs.into()),
@@ -91,6 +91,15 @@ fn run() -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The arguments as they are, and those that are relative paths also as absolute ones: `lazaret` asks for files by these.
+fn arguments() -> Vec<String> {
+    let given: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let here = std::env::current_dir().unwrap_or_default();
+    let relative = given.iter().filter(|a| !a.starts_with('/'));
+    let absolute: Vec<String> = relative.map(|a| here.join(a).to_string_lossy().into_owned()).collect();
+    given.into_iter().chain(absolute).collect()
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.
