@@ -5,6 +5,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 use rustix::fs::{Mode, OFlags};
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
@@ -22,6 +23,7 @@ const PATIENCE: i64 = 60;
 pub struct Programs {
     directory: OwnedFd,
     null: OwnedFd,
+    one_shot: RefCell<Vec<Pid>>,
 }
 
 /// A running program that answers `R` to requests `Q`.
@@ -47,12 +49,20 @@ impl Programs {
         Ok(Self {
             directory,
             null: crate::open::file("/dev/null", true)?,
+            one_shot: RefCell::new(Vec::new()),
         })
     }
 
     /// `/dev/null`, for reading and writing.
     pub fn null(&self) -> BorrowedFd<'_> {
         self.null.as_fd()
+    }
+
+    /// Waits for the programs that end with their channel, so that nobody else has to collect them.
+    pub fn collect(&self) {
+        for pid in self.one_shot.take() {
+            let _ = sys::process::wait(pid);
+        }
     }
 
     /// Starts a program for the container with these ids. `extra` descriptors follow from number 4.
@@ -85,6 +95,12 @@ impl Programs {
             no_new_privileges: !hands_over_restrictions,
         };
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power).map_err(fail)?;
+        if !matches!(
+            program,
+            Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
+        ) {
+            self.one_shot.borrow_mut().push(pid);
+        }
         Ok(Piece {
             program,
             pid,

@@ -15,7 +15,6 @@ use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
 pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     let mut tied: Vec<Remains> = Vec::new();
     loop {
-        reap();
         let (reply, descriptors) = match channel.receive() {
             Ok((request, given)) => match act(host, request, given, &mut tied) {
                 Ok(done) => done,
@@ -36,18 +35,15 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     for remains in tied {
         if let Ok(judged) = judge::clear(&host.policy, remains) {
             let _ = clear::clear(host, &judged);
+            collect_all();
         }
     }
+    host.programs.collect();
 }
 
-/// Takes the statuses of children that have ended; the one-shot programs end when their channels do.
-fn reap() {
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        if status == WaitStatus::StillAlive {
-            break;
-        }
-    }
+/// Waits for every child: only once all of them have been ended.
+fn collect_all() {
+    while nix::sys::wait::waitpid(None, None).is_ok() {}
 }
 
 type Done = (Reply, Vec<OwnedFd>);
@@ -103,8 +99,13 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         }
         Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
         Request::Clear(remains) => {
+            let was_tied = tied.len();
             tied.retain(|t| t.name != remains.name);
-            clear::clear(host, &judge::clear(policy, remains)?).map(|()| (Reply::Done, Vec::new()))
+            clear::clear(host, &judge::clear(policy, remains)?)?;
+            if tied.is_empty() && was_tied != 0 {
+                collect_all();
+            }
+            Ok((Reply::Done, Vec::new()))
         }
         Request::Hierarchies => {
             let hierarchies = host.groups()?.into_iter().map(|g| g.hierarchy).collect();
