@@ -58,13 +58,7 @@ impl Error {
     /// The exit status; `runs` says whether the verb has the statuses of `run` and `enter`.
     pub fn status(&self, runs: bool) -> u8 {
         match self {
-            Self::Usage(_) => {
-                if runs {
-                    OWN
-                } else {
-                    USAGE
-                }
-            }
+            Self::Usage(_) => USAGE,
             Self::Execution(_, Errno::ENOENT) if runs => NOT_FOUND,
             Self::Execution(_, _) if runs => NOT_EXECUTABLE,
             _ if runs => OWN,

@@ -39,9 +39,12 @@ pub struct Sets {
 /// The namespaces that are shown.
 pub const NAMESPACES: [&str; 8] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"];
 
-/// Reads a status file; `None` if it lacks what every kernel since 4.10 tells.
+/// Reads a status file; `None` if it lacks what every kernel since 4.10 tells, or is that of a process that has ended.
 pub fn parse(pid: u32, status: &str) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
+    if field("State:")?.starts_with(['Z', 'X']) {
+        return None;
+    }
     let set = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
     Some(Process {
         pid,
@@ -100,7 +103,7 @@ pub fn awaits(status: &str, signal: u32) -> bool {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tnetd\nUid:\t5\t6\t7\t8\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
+    const STATUS: &str = "Name:\tnetd\nState:\tS (sleeping)\nUid:\t5\t6\t7\t8\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
         CapEff:\t4\nCapBnd:\t8\nCapAmb:\t10\nNoNewPrivs:\t1\nSeccomp:\t2\n";
 
     #[test]
@@ -109,6 +112,7 @@ mod tests {
         assert_eq!((p.pid, p.uid, p.seccomp, p.no_new_privileges), (9, 6, 2, true));
         assert_eq!((p.capabilities.effective, p.capabilities.ambient), (4, 16));
         assert_eq!(parse(9, "Name:\tx\n"), None);
+        assert_eq!(parse(9, &STATUS.replace("S (sleeping)", "Z (zombie)")), None);
     }
 
     #[test]

@@ -5,14 +5,15 @@ use crate::domain::{self, Domain, MAX_BYTES};
 use crate::error::{Error, Outcome};
 use crate::lookup::{definition, refuse_foreign_uuid};
 use crate::output::print;
+use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
 
 /// Reads a definition that was named on the command line, and makes up a uuid and what else is missing.
 pub fn read(session: &Session, file: &str) -> Outcome<Domain> {
-    let fd = session.launcher.open(file)?;
+    let fd = session.launcher.open(&absolute(file, &session.directory))?;
     let Some(bytes) = read_open(fd, file, MAX_BYTES)? else {
-        return Err(Error::caller(format!("{file} has more than {MAX_BYTES} bytes")));
+        return Err(Error::caller(format!("{file} has more than 1 MiB")));
     };
     domain::parse(&bytes, file).map_err(|e| Error::caller(e.to_string()))
 }

@@ -35,7 +35,7 @@ pub fn generate(options: &Generate) -> Outcome<()> {
             let page = pages().into_iter().find(|(name, _)| name == which);
             let (_, command) = page.ok_or_else(|| Error::Usage(format!("there is no page called {which}")))?;
             let mut text = Vec::new();
-            let page = clap_mangen::Man::new(command).section("8").manual("Lazaret");
+            let page = clap_mangen::Man::new(command).section("1").manual("Lazaret");
             page.render(&mut text).map_err(|e| Error::Bug(e.to_string()))?;
             print_bytes(&text)
         }
