@@ -24,9 +24,9 @@ type ToOuter = Channel<Answer, Order>;
 pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd]) -> ! {
     let mut keep = vec![0, 1, 2, channel.as_fd().as_raw_fd(), proc.as_raw_fd()];
     keep.extend(streams.iter().map(AsRawFd::as_raw_fd));
-    let mut channel = std::mem::ManuallyDrop::new(channel);
+    let channel = std::mem::ManuallyDrop::new(channel);
     let done = match sys::confine::close_all_except(&keep).to("close what is the outer half's") {
-        Ok(()) => steps(container, &mut channel, proc, streams),
+        Ok(()) => steps(container, &channel, proc, streams),
         Err(failure) => Err(failure),
     };
     if let Err(failure) = done {
@@ -37,12 +37,7 @@ pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams:
 }
 
 /// Takes each order in turn; returns only on failure.
-fn steps(
-    container: &Judged,
-    channel: &mut std::mem::ManuallyDrop<ToOuter>,
-    proc: BorrowedFd<'_>,
-    streams: &[OwnedFd],
-) -> Result<(), Failure> {
+fn steps(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd]) -> Result<(), Failure> {
     loop {
         match channel.receive() {
             Ok((Order::Mapped, _)) => settle(container, channel, proc)?,
@@ -101,11 +96,7 @@ fn join(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>, groups: &[O
 
 /// From the built tree to the command. A copy of the builder's mounts in a namespace that another user namespace owns is locked by the
 /// kernel: no mount can be taken off and no flag cleared, whatever the payload holds.
-fn become_payload(
-    container: &Judged,
-    channel: &mut std::mem::ManuallyDrop<ToOuter>,
-    streams: &[OwnedFd],
-) -> Result<(), Failure> {
+fn become_payload(container: &Judged, channel: &ToOuter, streams: &[OwnedFd]) -> Result<(), Failure> {
     namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
     let root =
         rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to("open the root")?;
@@ -140,8 +131,9 @@ fn become_payload(
     };
     let (socket, failure) = execute(&restricted, &container.command, &connected, |_| Ok(()));
     if let Some(socket) = socket {
-        // The old socket's number is closed: it is forgotten, not dropped.
-        *channel = std::mem::ManuallyDrop::new(Channel::new(socket));
+        // Every other descriptor is closed, and its number may be this one's: nothing may be dropped any more.
+        let _ = ToOuter::new(socket).send(&Answer::Failed(failure), &[]);
+        sys::process::exit_now(111)
     }
     Err(failure)
 }

@@ -11,7 +11,7 @@ use wire::failure::Failure;
 use wire::init::Profile;
 
 /// Hidden in both profiles: what tells of the host, or reaches it. A file becomes `/dev/null`, a directory an empty one.
-const HIDDEN: [&str; 32] = [
+const HIDDEN: [&str; 33] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/bus",
@@ -29,6 +29,7 @@ const HIDDEN: [&str; 32] = [
     "/proc/kpageflags",
     "/proc/latency_stats",
     "/proc/sched_debug",
+    "/proc/pressure",
     "/proc/scsi",
     "/proc/sysrq-trigger",
     "/proc/timer_list",

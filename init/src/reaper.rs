@@ -24,7 +24,7 @@ pub fn reap(
     streams: [BorrowedFd<'_>; 3],
     terminal: Option<BorrowedFd<'_>>,
     null: BorrowedFd<'_>,
-    channel: &mut ManuallyDrop<Channel<Answer, Order>>,
+    channel: &Channel<Answer, Order>,
 ) -> Result<(), Failure> {
     // From here on signals wait in the queue, those for a command that is not there yet among them.
     sys::signals::block_all().to("block signals")?;
@@ -37,16 +37,12 @@ pub fn reap(
         sys::process::exit_now(111);
     }
     child.release()?;
-    let pidfd = alone(null, pidfd, channel)?;
+    let pidfd = alone(null, pidfd)?;
     serve(pid, pidfd.as_fd())
 }
 
 /// Leaves itself three times `/dev/null` and the command's pidfd. That the channel closes tells the outer half of the execution.
-fn alone(
-    null: BorrowedFd<'_>,
-    pidfd: OwnedFd,
-    _closed: &mut ManuallyDrop<Channel<Answer, Order>>,
-) -> Result<OwnedFd, Failure> {
+fn alone(null: BorrowedFd<'_>, pidfd: OwnedFd) -> Result<OwnedFd, Failure> {
     let pidfd = ManuallyDrop::new(pidfd);
     sys::process::lay_out(&[null, null, null, pidfd.as_fd()]).to("close everything")?;
     sys::process::inherited(3).to("keep the command's process")

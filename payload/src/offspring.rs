@@ -99,7 +99,11 @@ impl Offspring {
     /// Lets the child execute, and says whether it has.
     pub fn release(self) -> Result<(), Failure> {
         let lost = |e: ChannelError| Failure::bug(&format!("speak to the command's process: {e}"));
-        self.channel.send(&Go::Execute, &[]).map_err(lost)?;
+        match self.channel.send(&Go::Execute, &[]) {
+            // It has failed before it was asked, and has said why.
+            Ok(()) | Err(ChannelError::Closed) => {}
+            Err(e) => return Err(lost(e)),
+        }
         match self.channel.receive() {
             Err(ChannelError::Closed) => Ok(()),
             Ok((Outcome::Failed(failure), _)) => Err(failure),

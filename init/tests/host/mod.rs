@@ -189,13 +189,12 @@ fn write_maps(pid: nix::unistd::Pid, block: IdBlock, container: &Container) {
     );
 }
 
-/// Starts `init` as far as the first answer that is not the one hoped for, or to `Running`.
-pub fn start(mut container: Container, program: &str, root: &HostPath, more: Mounts<'_>) -> (Host, Result<(), Reply>) {
-    let block = block();
-    if container.uid_map.is_empty() {
-        container.uid_map = vec![block.range()];
-        container.gid_map = vec![block.range()];
-    }
+/// Starts `init` and nothing more.
+pub fn bare(program: &str) -> (Channel<Request, Reply>, nix::unistd::Pid) {
+    exec(program, block())
+}
+
+fn exec(program: &str, block: IdBlock) -> (Channel<Request, Reply>, nix::unistd::Pid) {
     let (ours, theirs) = pair::<Request, Reply>().unwrap();
     let null = std::fs::OpenOptions::new()
         .read(true)
@@ -212,6 +211,17 @@ pub fn start(mut container: Container, program: &str, root: &HostPath, more: Mou
     let table = [null.as_fd(), null.as_fd(), stderr.as_fd(), theirs.as_fd()];
     let pid = sys::process::start(program.as_fd(), &[c"init", c"--socket", c"3"], &table, &power).unwrap();
     drop(theirs);
+    (ours, pid)
+}
+
+/// Starts `init` as far as the first answer that is not the one hoped for, or to `Running`.
+pub fn start(mut container: Container, program: &str, root: &HostPath, more: Mounts<'_>) -> (Host, Result<(), Reply>) {
+    let block = block();
+    if container.uid_map.is_empty() {
+        container.uid_map = vec![block.range()];
+        container.gid_map = vec![block.range()];
+    }
+    let (ours, pid) = exec(program, block);
     let group = PathBuf::from(format!("/sys/fs/cgroup/unified/lazaret-test-{}", block.first()));
     let mut host = Host {
         channel: ours,
