@@ -242,3 +242,105 @@ impl Message for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, encode};
+
+    fn hex<M: Message>(message: &M) -> String {
+        encode(message).unwrap()[HEADER..]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    }
+
+    fn container() -> Container {
+        let path = |p: &str| Path::new(p).unwrap();
+        let tmpfs = Source::Tmpfs {
+            size: 4096,
+            mode: 0o755,
+        };
+        let attach = |target: &str, source: Source| Attachment {
+            target: path(target),
+            source,
+            read_only: true,
+        };
+        Container {
+            name: ContainerName::new("c").unwrap(),
+            hostname: Text::new("h").unwrap(),
+            uid_map: vec![IdRange {
+                inside: 0,
+                outside: 300,
+                count: 1,
+            }],
+            gid_map: vec![],
+            host_network: false,
+            read_only_root: true,
+            attachments: vec![
+                attach("/a", Source::Factory),
+                attach("/b", tmpfs),
+                attach("/c", Source::Inside(path("/a"))),
+            ],
+            devices: vec![Device::Null, Device::Tty],
+            meminfo: true,
+            lent_proc: false,
+            unified: true,
+            cgroup_writable: false,
+            consoles: 2,
+            streams: [Stream::Passed, Stream::Console, Stream::Null],
+            reaper: true,
+            command: Command {
+                program: path("/x"),
+                arguments: vec![Text::new("x").unwrap()],
+                environment: vec![Text::new("A=b").unwrap()],
+                directory: path("/"),
+                user: User {
+                    user: Some(Text::new("u").unwrap()),
+                    group: None,
+                },
+                capabilities: 300,
+                no_new_privileges: true,
+                profile: Profile::System,
+                limits: vec![Rlimit {
+                    resource: 7,
+                    soft: 1,
+                    hard: u64::MAX,
+                }],
+            },
+            afterwards: Afterwards {
+                poweroff: Then::End,
+                reboot: Then::Restart,
+                crash: Then::End,
+            },
+            resolv_conf: Some(Text::new("n").unwrap()),
+            hosts: None,
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        assert_eq!(
+            hex(&Request::Begin(Box::new(container()))),
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0100010001016e00"
+        );
+        assert_eq!(hex(&Request::Mapped), "01");
+        assert_eq!(hex(&Request::Join(3)), "0203");
+        assert_eq!(hex(&Request::Attach(1)), "0301");
+        assert_eq!(hex(&Request::Execute), "04");
+        assert_eq!(hex(&Reply::Unshared), "00");
+        assert_eq!(hex(&Reply::Born), "01");
+        assert_eq!(hex(&Reply::Running { consoles: 2 }), "0202");
+        assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0301017802");
+        assert_eq!(hex(&Reply::Restarted { pid1: 3 }), "0403");
+        assert_eq!(hex(&Reply::Ended(-1)), "0501");
+    }
+
+    #[test]
+    fn each_descriptor_is_accounted_for() {
+        let c = container();
+        assert_eq!(c.factory_mounts(), 5);
+        assert_eq!(Request::Begin(Box::new(c)).descriptors(), 1);
+        assert_eq!(Reply::Running { consoles: 2 }.descriptors(), 9);
+    }
+}

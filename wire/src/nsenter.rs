@@ -60,3 +60,53 @@ impl Message for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, encode};
+    use crate::init::{Path, Profile, User};
+
+    fn hex<M: Message>(message: &M) -> String {
+        encode(message).unwrap()[HEADER..]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    }
+
+    fn enter(hierarchies: u16) -> Request {
+        let command = Command {
+            program: Path::new("x").unwrap(),
+            arguments: vec![],
+            environment: vec![],
+            directory: Path::new("/").unwrap(),
+            user: User {
+                user: None,
+                group: None,
+            },
+            capabilities: 1,
+            no_new_privileges: false,
+            profile: Profile::App,
+            limits: vec![],
+        };
+        Request::Enter {
+            command: Box::new(command),
+            streams: [Stream::Null, Stream::Passed, Stream::Console],
+            hierarchies,
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        assert_eq!(hex(&enter(3)), "0001780000012f00000100000002000103");
+        assert_eq!(hex(&Request::Signal(15)), "011e");
+        assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
+        assert_eq!(hex(&Reply::Exited(256)), "018004");
+        assert_eq!(hex(&Reply::Refused(Failure::caller("x"))), "0200017800");
+    }
+
+    #[test]
+    fn each_descriptor_is_accounted_for() {
+        assert_eq!(enter(3).descriptors(), NAMESPACES + 3 + 1);
+    }
+}
