@@ -18,8 +18,8 @@ use std::process::{Child, Command, Stdio};
 use sys::channel::{Channel, pair};
 use wire::fused::{Reply, Request, Source};
 
-/// An id that nobody on the machine has.
-const ID: u32 = 0x7001_0005;
+/// An id that nobody on the machine has, and no container is given: clearing one away kills all that run under its ids.
+const ID: u32 = 0x7ffe_0020;
 const V1: Source = Source::Version1 { swap: false };
 const V2: Source = Source::Version2 { swap: true };
 const STAT1: &str = "total_cache 0\ntotal_inactive_anon 0\ntotal_active_anon 0\ntotal_inactive_file 0\n\

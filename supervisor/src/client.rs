@@ -1,0 +1,97 @@
+//! Those who are connected to the control socket: who they are, and what goes back to them. May touch: their sockets, which never
+//! block: a client that does not read its answers is let go of.
+
+use crate::judge;
+use crate::keeper::Keeper;
+use crate::token::Token;
+use crate::watch::READABLE;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{RecvFlags, Shutdown, SocketFlags, accept_with, recv, shutdown};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::channel::{Channel, ChannelError};
+use wire::Failure;
+use wire::supervisor::{Control, Report};
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Client {
+    channel: Channel<Report, Control>,
+    /// Whether it wants to know when the container has ended.
+    pub waits: bool,
+}
+
+impl Client {
+    /// Answers.
+    pub fn say(&self, report: &Report, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        self.channel.send(report, descriptors)
+    }
+
+    /// Gives the reason and ends the conversation. Bytes that are not read would make its end look like a failure of the connection,
+    /// and hide the reason: so no more are let in, and those that came are thrown away.
+    fn turn_away(self, reason: Failure) {
+        let _ = shutdown(&self.channel, Shutdown::Read);
+        while recv(
+            &self.channel,
+            [0u8; 1].as_mut_slice(),
+            RecvFlags::DONTWAIT | RecvFlags::TRUNC,
+        )
+        .is_ok_and(|(n, _)| n > 0)
+        {}
+        // It has its reason, or has gone already; either way that was all.
+        let _ = self.say(&Report::Refused(reason), &[]);
+    }
+}
+
+impl Keeper {
+    /// Takes up all new connections.
+    pub(crate) fn arrivals(&mut self) {
+        loop {
+            match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(socket) => self.arrival(socket),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn arrival(&mut self, socket: OwnedFd) {
+        let uid = socket_peercred(&socket).map(|c| c.uid.as_raw());
+        let client = Client {
+            channel: Channel::new(socket),
+            waits: false,
+        };
+        let judged = uid
+            .map_err(|e| Failure::kernel("learn who connected", e.raw_os_error()))
+            .and_then(|uid| judge::connection(uid, self.client, self.clients.len()));
+        let id = self.next_id();
+        let admitted = judged.and_then(|()| {
+            let added = self.watch.add(client.channel.as_fd(), Token::Client(id), READABLE);
+            added.map_err(|e| Failure::kernel("wait for a client", e.raw_os_error()))
+        });
+        match admitted {
+            Ok(()) => drop(self.clients.insert(id, client)),
+            Err(failure) => client.turn_away(failure),
+        }
+    }
+
+    /// Takes one request of a client. Whatever is wrong with it ends this conversation and no other.
+    pub(crate) fn client_speaks(&mut self, id: u32) {
+        let Some(client) = self.clients.get(&id) else { return };
+        let said = match client.channel.receive() {
+            Ok((control, _)) => self.answer(id, control),
+            Err(ChannelError::Kernel(e)) if e as i32 == Errno::AGAIN.raw_os_error() => Ok(()),
+            Err(e) => Err(e),
+        };
+        if said.is_err() {
+            self.clients.remove(&id);
+        }
+    }
+
+    /// Answers one client.
+    pub(crate) fn say(&self, id: u32, report: &Report, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        self.clients
+            .get(&id)
+            .map_or(Err(ChannelError::Closed), |client| client.say(report, descriptors))
+    }
+}

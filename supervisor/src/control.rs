@@ -1,0 +1,92 @@
+//! What clients ask on the control socket, and what is done about it: the only place that knows every such request.
+
+use crate::console::Console;
+use crate::end::Phase;
+use crate::judge;
+use crate::keeper::Keeper;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::os::fd::{AsFd, OwnedFd};
+use sys::channel::ChannelError;
+use wire::Failure;
+use wire::supervisor::{Control, Report};
+
+impl Keeper {
+    /// Does what a client asks and answers. An error ends the conversation.
+    pub(crate) fn answer(&mut self, id: u32, control: Control) -> Result<(), ChannelError> {
+        let done = match control {
+            Control::Identify => return self.say(id, &self.state(), &[]),
+            Control::Namespaces => {
+                let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
+                return self.say(id, &Report::Namespaces, &namespaces);
+            }
+            Control::Wait => return self.wait(id),
+            Control::Attach {
+                console,
+                replay,
+                lossless,
+            } => match self.view(console, replay, lossless) {
+                Ok(theirs) => return self.say(id, &Report::Attached, &[theirs.as_fd()]),
+                Err(failure) => Err(failure),
+            },
+            Control::Resize { console, rows, columns } => match self.resize(console, rows, columns) {
+                Ok(()) => return Ok(()),
+                Err(failure) => Err(failure),
+            },
+            Control::Signal(number) => self.signal(number),
+            Control::Kill => self.kill().map_err(|e| Failure::kernel("kill PID 1", e)),
+        };
+        self.say(id, &done.map_or_else(Report::Refused, |()| Report::Done), &[])
+    }
+
+    fn state(&self) -> Report {
+        let [pid1, init, fused] = self.pids;
+        Report::State {
+            name: self.name.clone(),
+            pid1,
+            init,
+            fused,
+            restarts: self.restarts,
+        }
+    }
+
+    fn wait(&mut self, id: u32) -> Result<(), ChannelError> {
+        if let Phase::Told(status) = self.phase {
+            return self.say(id, &Report::Ended(status), &[]);
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.waits = true;
+        }
+        Ok(())
+    }
+
+    fn signal(&self, number: i32) -> Result<(), Failure> {
+        let signal = judge::signal(number)?;
+        self.alive()?;
+        sys::process::signal(&self.first, signal.number()).map_err(|e| Failure::kernel("signal PID 1", e as i32))
+    }
+
+    fn alive(&self) -> Result<(), Failure> {
+        match self.phase {
+            Phase::Running | Phase::Dying => Ok(()),
+            Phase::Ended(_) | Phase::Told(_) => Err(Failure::caller("reach the container: it has ended")),
+        }
+    }
+
+    fn view(&mut self, console: u8, replay: bool, lossless: bool) -> Result<OwnedFd, Failure> {
+        self.alive()?;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(|e| Failure::kernel("make a socket for the console", e.raw_os_error()))?;
+        self.attach(console, ours, replay, lossless)?;
+        Ok(theirs)
+    }
+
+    fn resize(&self, console: u8, rows: u16, columns: u16) -> Result<(), Failure> {
+        let index = judge::console(console, self.consoles.len())?;
+        let resized = self
+            .consoles
+            .get(index)
+            .map_or(Err(Errno::NODEV), |c: &Console| c.resize(rows, columns));
+        resized.map_err(|e| Failure::kernel("resize the console", e.raw_os_error()))
+    }
+}
