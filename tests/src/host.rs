@@ -18,10 +18,17 @@ use std::time::Duration;
 use wire::Program;
 use wire::ids::BLOCK;
 
-/// First host id of the containers of tests: above those that an installed Lazaret gives out first.
-pub const FIRST: u32 = 0x7200_0000;
+/// First host id that containers of tests are given: above those that an installed Lazaret gives out first.
+const FIRST: u32 = 0x7200_0000;
 /// Number of containers that a test's host has ids for.
-pub const BLOCKS: u32 = 64;
+const BLOCKS: u32 = 16;
+/// Number of test programs that can run side by side without sharing ids.
+const PROGRAMS: u32 = 200;
+
+/// The first host id of this test program.
+fn first() -> u32 {
+    FIRST + (std::process::id() % PROGRAMS) * BLOCKS * BLOCK
+}
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -39,7 +46,7 @@ impl Host {
     pub fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = PathBuf::from(format!("/var/lib/lazaret-test-{}-{number}", std::process::id()));
-        for below in ["images", "etc/upper", "etc/work", "run", "config", "data", "files"] {
+        for below in ["images", "etc/upper", "etc/work", "files"] {
             fs::create_dir_all(directory.join(below)).expect("make the test's directory");
         }
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).expect("close the test's directory");
@@ -80,7 +87,7 @@ impl Host {
 
     /// Lays these statements into the policy file, after the one that gives out the test's own ids.
     pub fn policy(&self, statements: &str) {
-        let text = format!("ids {FIRST} {}\n{statements}\n", BLOCK * BLOCKS);
+        let text = format!("ids {} {}\n{statements}\n", first(), BLOCK * BLOCKS);
         self.inside(
             "sh",
             &["-c", "umask 022; printf %s \"$1\" > /etc/lazaret.policy", "sh", &text],
@@ -90,7 +97,7 @@ impl Host {
 
     /// The host ids that this host gives to containers.
     pub fn ids(&self) -> Range<u32> {
-        FIRST..FIRST + BLOCK * BLOCKS
+        first()..first() + BLOCK * BLOCKS
     }
 
     /// The test's directory, which is closed to other users.
@@ -189,6 +196,13 @@ impl Host {
         ];
         if !options.contains(&"--network") {
             arguments.extend(["--network".to_owned(), "none".to_owned()]);
+        }
+        if !options.contains(&"--name") {
+            let round = NUMBER.fetch_add(1, Ordering::Relaxed);
+            arguments.extend([
+                "--name".to_owned(),
+                format!("once{round}-{}-{}", std::process::id(), self.number),
+            ]);
         }
         arguments.extend(options.iter().map(|o| (*o).to_owned()));
         arguments.push("--".to_owned());
@@ -352,8 +366,12 @@ impl Drop for Host {
         let left = if failing {
             Vec::new()
         } else {
-            self.end_all();
-            self.left_behind()
+            // Whatever fails there: what was made must go.
+            let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                self.end_all();
+                self.left_behind()
+            }));
+            looked.unwrap_or_else(|_| vec!["it could not be looked for".to_owned()])
         };
         self.clear();
         drop(self.holder.stdin.take());

@@ -66,6 +66,16 @@ pub fn processes(ids: std::ops::Range<u32>, holder: u32) -> Vec<i32> {
     process::all().into_iter().filter(ours).collect()
 }
 
+/// Whether a group belongs to another test program that runs at the same time: names end in its pid and a number.
+fn another_tests(group: &str) -> bool {
+    group.split('/').any(|part| {
+        let mut words = part.rsplit('-');
+        let (number, pid) = (words.next(), words.next());
+        let numeric = |word: Option<&str>| word.and_then(|w| w.parse::<u32>().ok());
+        numeric(number).is_some() && numeric(pid).is_some_and(|p| p != std::process::id())
+    })
+}
+
 fn describe(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -128,11 +138,17 @@ impl Snapshot {
                 .lines()
                 .map(|l| format!("test rule: {l}")),
         );
-        things.extend(groups().into_iter().map(|g| format!("group: {}", g.display())));
+        let ours = |g: &PathBuf| !another_tests(&g.to_string_lossy());
+        things.extend(
+            groups()
+                .into_iter()
+                .filter(ours)
+                .map(|g| format!("group: {}", g.display())),
+        );
         things.extend(processes(ids, holder_pid).into_iter().map(describe));
         // The lock under which commands take turns stays.
         let kept = |path: &PathBuf| {
-            path.file_name().is_some_and(|n| n == "lock") && path.parent().is_some_and(|p| state.contains(&p))
+            path.file_name().is_some_and(|n| n == ".lock") && path.parent().is_some_and(|p| state.contains(&p))
         };
         things.extend(
             state

@@ -120,14 +120,18 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
         },
     );
     let mut status = -1;
-    loop {
+    // Children of the test that are not traced go on: the end is when no traced process is left.
+    while !all.is_empty() {
         let event = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
             Ok(event) => event,
             Err(Errno::EINTR) => continue,
-            Err(Errno::ECHILD) => return status,
+            Err(Errno::ECHILD) => break,
             Err(error) => panic!("wait: {error}"),
         };
         let Some(pid) = event.pid() else { continue };
+        if matches!(event, WaitStatus::Exited(..) | WaitStatus::Signaled(..)) && !all.contains_key(&pid.as_raw()) {
+            continue;
+        }
         let followed = all.entry(pid.as_raw()).or_insert(Followed {
             role: Role::Test,
             received: false,
@@ -185,4 +189,5 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
         // A process that was killed while it stood still is gone: its end is reported next.
         let _ = ptrace::syscall(pid, signal);
     }
+    status
 }

@@ -235,7 +235,7 @@ fn without_a_network_there_is_a_loopback_only() {
 fn the_hosts_network_is_the_hosts() {
     need_root!();
     let host = Host::new();
-    host.inside("ip", &["link", "add", "marker0", "type", "dummy"]).ok();
+    host.inside("ip", &["link", "add", "marker0", "type", "bridge"]).ok();
     let said = host.once(&["--network", "host"], &["ls", "/sys/class/net"]);
     host.inside("ip", &["link", "del", "marker0"]).ok();
     assert!(said.stdout.contains("marker0"), "{said}");
