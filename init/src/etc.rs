@@ -4,9 +4,39 @@
 use crate::place::{self, Kind, Laid};
 use nix::errno::Errno;
 use payload::Step;
-use std::os::fd::{AsFd, BorrowedFd};
-use sys::mount::{Attr, Change, clone_tree, set_attributes};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use sys::mount::{Attr, Change, Superblock, clone_tree, set_attributes};
 use wire::failure::Failure;
+
+/// Makes places for those of `names` that a read-only image lacks: a read-only overlay of /etc in which they are empty files. To be called
+/// before anything is attached below /etc.
+pub fn prepare(root: BorrowedFd<'_>, staging: BorrowedFd<'_>, names: &[&str]) -> Result<(), Failure> {
+    let lacks = |name: &&&str| place::find_link(root, &format!("/etc/{name}")).err() == Some(Errno::ENOENT);
+    let missing: Vec<_> = names.iter().filter(lacks).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = "make places in /etc, which the read-only image lacks";
+    let image = place::find(root, "/etc").to(what)?;
+    place::directory(staging, "etc").to(what)?;
+    let ours = place::find(staging, "etc").to(what)?;
+    for name in missing {
+        place::file(ours.as_fd(), name).to(what)?;
+    }
+    let layers = format!("/proc/self/fd/{}:/proc/self/fd/{}", ours.as_raw_fd(), image.as_raw_fd());
+    let layers = CString::new(layers).map_err(|_| Failure::bug(what))?;
+    let overlay = || {
+        let overlay = Superblock::open(c"overlay")?;
+        overlay.string(c"source", c"overlay")?;
+        overlay.string(c"lowerdir", &layers)?;
+        overlay.flag(c"userxattr")?;
+        overlay.create()?;
+        overlay.mount(Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV)
+    };
+    let overlay = overlay().to(what)?;
+    place::over("/etc", image.as_fd(), overlay.as_fd()).map(drop)
+}
 
 /// Lays `text` over `/etc/NAME`. The file itself lies in `staging`, a tmpfs that is attached and about to vanish with the builder's tree.
 pub fn lay(root: BorrowedFd<'_>, staging: BorrowedFd<'_>, name: &str, text: &str) -> Result<Laid, Failure> {

@@ -53,10 +53,10 @@ pub fn judge(container: Container) -> Result<Judged, Failure> {
 fn target(path: &str) -> Result<(), Failure> {
     plain(path)?;
     let below = |ours: &&str| {
-        path.strip_prefix(*ours)
+        path.strip_prefix(ours)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if FIXED.contains(&path) || OURS.iter().any(|o| below(&o)) {
+    if FIXED.contains(&path) || OURS.iter().any(|o| below(o)) {
         return Err(Failure::caller(&format!(
             "mount {path}: that place is the container's own"
         )));

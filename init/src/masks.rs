@@ -156,7 +156,7 @@ fn check(root: BorrowedFd<'_>, path: &str, good: fn(BorrowedFd<'_>) -> nix::Resu
 fn hides(at: BorrowedFd<'_>) -> nix::Result<bool> {
     match place::file_type(at)? {
         FileType::Directory => {
-            let filesystem = i64::from(rustix::fs::fstatfs(at).map_err(sys::process::errno)?.f_type);
+            let filesystem = rustix::fs::fstatfs(at).map_err(sys::process::errno)?.f_type;
             let links = rustix::fs::fstat(at).map_err(sys::process::errno)?.st_nlink;
             Ok(filesystem == TMPFS && links == 2 && flagged_read_only(at)?)
         }

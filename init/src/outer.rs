@@ -51,7 +51,7 @@ pub fn unshare_user() -> Result<(Builder, OwnedFd), Failure> {
         Mode::empty(),
     )
     .to("open /proc")?;
-    if i64::from(rustix::fs::fstatfs(&proc).to("look at /proc")?.f_type) != PROC {
+    if rustix::fs::fstatfs(&proc).to("look at /proc")?.f_type != PROC {
         return Err(Failure::caller("use the host's /proc: it is not a procfs"));
     }
     sys::process::set_dumpable(true).to("let the id maps be written")?;

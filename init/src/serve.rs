@@ -18,7 +18,7 @@ enum Stage {
     /// Nothing yet.
     New,
     /// The builder's user namespace waits for its maps.
-    Unshared(Judged, Builder, Vec<OwnedFd>),
+    Unshared(Box<Judged>, Builder, Vec<OwnedFd>),
     /// The first process exists.
     Born(Box<Growing>),
     /// The command is executed.
@@ -68,12 +68,12 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
             let container = judge(*container)?;
             let (builder, user) = unshare_user()?;
             tell(channel, &Reply::Unshared, &[user.as_fd()])?;
-            Ok(Stage::Unshared(container, builder, descriptors))
+            Ok(Stage::Unshared(Box::new(container), builder, descriptors))
         }
         (Stage::Unshared(container, builder, streams), Request::Mapped) => {
             let first = builder.bear(&container, &streams)?;
             let growing = Growing {
-                container,
+                container: *container,
                 first,
                 streams,
                 cgroup: None,

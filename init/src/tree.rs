@@ -88,11 +88,18 @@ pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Res
     laid.extend(groups(container, root)?);
     let dev = dev::lay(root, &devices, container.consoles, dev::tty_mapped(&container.gid_map))?;
     laid.extend(dev.laid);
+    let files = [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)];
+    let files: Vec<_> = files
+        .iter()
+        .filter_map(|(name, text)| text.as_ref().map(|t| (*name, t)))
+        .collect();
+    if container.read_only_root {
+        let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+        etc::prepare(root, staging.as_fd(), &names)?;
+    }
     attachments::lay(root, &container.attachments, &mut rest)?;
-    for (name, text) in [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)] {
-        if let Some(text) = text {
-            laid.push(etc::lay(root, staging.as_fd(), name, text.as_str())?);
-        }
+    for (name, text) in files {
+        laid.push(etc::lay(root, staging.as_fd(), name, text.as_str())?);
     }
     if container.command.profile == Profile::App {
         forbid_user_namespaces(root)?;

@@ -1,6 +1,14 @@
 //! A container's root, with all that its profile grants, against what was put around it. The attacks are made inside by this very test
 //! program, which is copied into the container's root. Needs root.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
 mod host;
 
 use host::{Mounts, busybox, container, is_root, start, system};

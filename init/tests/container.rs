@@ -1,5 +1,13 @@
 //! Containers that `init` built, as the kernel and the payload see them. Needs root.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
 mod host;
 
 use host::{busybox, container, devices, is_root, run, start, system, text};

@@ -1,5 +1,13 @@
 //! Entering a container that `init` built, as the kernel sees it. Needs root, and `init` beside `nsenter` (`cargo build -p init`).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
 #[path = "../../init/tests/host/mod.rs"]
 mod host;
 

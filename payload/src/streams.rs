@@ -83,7 +83,7 @@ pub fn new_terminal(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd), Failure>
 }
 
 fn on_devpts(terminal: OwnedFd, what: &str) -> Result<OwnedFd, Failure> {
-    if i64::from(rustix::fs::fstatfs(&terminal).to(what)?.f_type) == DEVPTS {
+    if rustix::fs::fstatfs(&terminal).to(what)?.f_type == DEVPTS {
         return Ok(terminal);
     }
     Err(Failure::caller(&format!("{what}: it does not lie on a devpts")))
