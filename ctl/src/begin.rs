@@ -75,14 +75,13 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
         .ok_or_else(|| Error::caller(format!("{} is already running", start.name)))?;
     let record = Record {
         uuid: crate::domain::Uuid(start.uuid).to_string(),
-        id: session.store.next_id(&lock)?,
+        id: std::process::id(),
         slot: lot.slot,
         origin: start.origin,
         phase: Phase::Starting,
         paused: false,
         pids: None,
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-        starter: std::process::id(),
         end: None,
         plan,
         forwarding_changed: false,

@@ -7,6 +7,7 @@ use crate::signals::Signals;
 use crate::state::Place;
 use crate::state::record::End;
 use crate::supervisor::Supervisor;
+use crate::terminal::size;
 use std::os::fd::{AsFd, BorrowedFd};
 use wire::supervisor::Control;
 
@@ -15,6 +16,7 @@ use wire::supervisor::Control;
 pub struct Foreground {
     news: Supervisor,
     console: Option<Supervisor>,
+    window: Option<Supervisor>,
     signals: Signals,
 }
 
@@ -23,18 +25,32 @@ impl Foreground {
     pub fn prepare(place: &Place, console: bool, signals: Signals) -> Outcome<Self> {
         let news = Supervisor::reach(place)?;
         news.say(&Control::Wait)?;
-        let console = if console {
+        let (mut viewer, mut window) = (None, None);
+        if console {
+            // A conversation each: the supervisor hears one request of each before anything else.
+            let supervisor = Supervisor::reach(place)?;
+            if let Some((rows, columns)) = size() {
+                supervisor.say(&Control::Resize {
+                    console: 0,
+                    rows,
+                    columns,
+                })?;
+            }
+            window = Some(supervisor);
             let supervisor = Supervisor::reach(place)?;
             supervisor.say(&Control::Attach {
                 console: 0,
                 replay: true,
                 lossless: true,
             })?;
-            Some(supervisor)
-        } else {
-            None
-        };
-        Ok(Self { news, console, signals })
+            viewer = Some(supervisor);
+        }
+        Ok(Self {
+            news,
+            console: viewer,
+            window,
+            signals,
+        })
     }
 
     /// Stays until the container has ended, and gives the wait(2) status of its first process.
@@ -42,7 +58,7 @@ impl Foreground {
         let stream = self.console.as_ref().map(Supervisor::attached).transpose()?;
         let mut kept = Kept {
             news: &self.news,
-            console: self.console.as_ref(),
+            window: self.window.as_ref(),
             place,
         };
         let proxy = Proxy {
@@ -68,7 +84,7 @@ impl Foreground {
 
 struct Kept<'a> {
     news: &'a Supervisor,
-    console: Option<&'a Supervisor>,
+    window: Option<&'a Supervisor>,
     place: &'a Place,
 }
 
@@ -90,9 +106,9 @@ impl Peer for Kept<'_> {
     }
 
     fn resize(&mut self, rows: u16, columns: u16) -> Outcome<()> {
-        if let Some(console) = self.console {
+        if let Some(window) = self.window {
             // As above.
-            let _ = console.say(&Control::Resize {
+            let _ = window.say(&Control::Resize {
                 console: 0,
                 rows,
                 columns,

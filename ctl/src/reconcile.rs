@@ -33,7 +33,7 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
                     Err(e) => say(&e.to_string()),
                 },
                 None => {
-                    let asker_is_gone = |r: &Record| !Path::new(&format!("/proc/{}", r.starter)).exists();
+                    let asker_is_gone = |r: &Record| !Path::new(&format!("/proc/{}", r.id)).exists();
                     if let Ok(Some(record)) = place.record()
                         && record.phase == Phase::Starting
                         && asker_is_gone(&record)

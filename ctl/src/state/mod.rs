@@ -1,8 +1,7 @@
 //! The state store: what is defined, what runs, what has ended. May touch: the three directories that the launcher opened.
 //!
 //! ```text
-//! RUN/.lock             held while any record is read to be changed
-//! RUN/.id               the last id that was given out
+//! RUN                   itself locked while any record is read to be changed
 //! RUN/NAME/lock         locked as long as the container is alive: by lazaret, the launcher, then the supervisor
 //! RUN/NAME/state.json   the record
 //! RUN/NAME/domain.xml   the definition that it was started from
@@ -24,9 +23,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ContainerName;
 use wire::frame;
 use wire::supervisor::{ExitRecord, RING, RING_HEADER};
-
-const LOCK: &str = ".lock";
-const LAST_ID: &str = ".id";
 
 /// The three directories.
 #[derive(Debug)]
@@ -62,18 +58,11 @@ impl Store {
 
     /// Waits for the lock over all records. It is never held while another program is waited for.
     pub fn lock(&self) -> Outcome<Global> {
-        let lock = files::open_or_make(&self.run, LOCK)?;
-        files::lock(&lock, LOCK)?;
+        // Opened anew: a lock belongs to an open file description, and ours must be a stranger to that of every other command.
+        let lock = files::open_directory(&self.run, ".")?;
+        let lock = lock.ok_or_else(|| Error::caller("the state directory is gone"))?;
+        files::lock(&lock, "the state directory")?;
         Ok(Global { _lock: lock })
-    }
-
-    /// Gives out an id that no container of this boot had.
-    pub fn next_id(&self, _: &Global) -> Outcome<u32> {
-        let last = files::read(&self.run, LAST_ID)?.unwrap_or_default();
-        let last: u32 = String::from_utf8_lossy(&last).trim().parse().unwrap_or(0);
-        let id = last.checked_add(1).unwrap_or(1);
-        files::write(&self.run, LAST_ID, format!("{id}\n").as_bytes())?;
-        Ok(id)
     }
 
     /// Every container that has a state directory, sorted by name.

@@ -63,7 +63,7 @@ pub struct Pids {
 pub struct Record {
     /// Its uuid.
     pub uuid: String,
-    /// The number that addresses it while it runs.
+    /// The number that addresses it while it runs: the pid of the `lazaret` that asked for its start.
     pub id: u32,
     /// The number of its block of ids, of its links and of its addresses.
     pub slot: u32,
@@ -77,8 +77,6 @@ pub struct Record {
     pub pids: Option<Pids>,
     /// When its start was asked for, in seconds since 1970.
     pub started: u64,
-    /// The process of `lazaret` that asked for it.
-    pub starter: u32,
     /// How it ended.
     pub end: Option<End>,
     /// What was done to start it.
