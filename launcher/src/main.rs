@@ -2,6 +2,7 @@
 //! started by root, splits in two, and gives its own pid back to a `lazaret` without any power. It parses no argument and no text but
 //! the host's policy.
 
+mod claim;
 mod clear;
 mod enter;
 mod groups;

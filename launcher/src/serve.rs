@@ -1,5 +1,6 @@
 //! Receives a request of `lazaret`, has it judged, acts, replies. The only match on the request enum.
 
+use crate::claim;
 use crate::clear;
 use crate::enter;
 use crate::host::Host;
@@ -74,7 +75,8 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 None
             };
             let remains = judged.get().remains();
-            match start::start(host, &judged, Given { state, streams }) {
+            let claim = claim::claim(policy.first, remains.block, &remains.name)?;
+            match start::start(host, &judged, Given { claim, state, streams }) {
                 Ok(reply) => {
                     if tie {
                         tied.push(remains);
@@ -82,7 +84,8 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     Ok((reply, Vec::new()))
                 }
                 Err(failure) => {
-                    clear::clear(host, &judge::clear(policy, remains)?)?;
+                    // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
+                    let _ = clear::clear(host, &judge::clear(policy, remains)?);
                     Err(failure)
                 }
             }
@@ -99,6 +102,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         }
         Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
         Request::Clear(remains) => {
+            claim::may_clear(policy.first, remains.block, &remains.name)?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != remains.name);
             clear::clear(host, &judge::clear(policy, remains)?)?;

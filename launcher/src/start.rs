@@ -18,6 +18,8 @@ use wire::{Failure, Program, cgroupd, devd, fused, idmapd, ids, init, mountd, ne
 /// What `lazaret` sends with a start.
 #[derive(Debug)]
 pub struct Given {
+    /// The claim of the container's ids.
+    pub claim: OwnedFd,
     /// Lock file, control socket, exit record, log ring, in this order.
     pub state: Vec<OwnedFd>,
     /// One for each passed stream, or none: then a pipe to the supervisor is made.
@@ -292,6 +294,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
     let kept = Kept {
         given: given.state,
+        claim: given.claim,
         firewall,
         log: streams.log,
         fused: fused.as_ref().map(|f| f.pid),
@@ -324,6 +327,7 @@ fn allow(devd: &Piece<devd::Request, devd::Reply>, groups: &[Group], start: &Sta
 
 struct Kept {
     given: Vec<OwnedFd>,
+    claim: OwnedFd,
     firewall: Option<OwnedFd>,
     log: Option<OwnedFd>,
     fused: Option<Pid>,
@@ -345,6 +349,7 @@ fn keep(
         .split_at_checked(init::NAMESPACES)
         .ok_or_else(|| init.confused())?;
     let mut descriptors = borrowed(&kept.given);
+    descriptors.insert(descriptors.len().min(1), kept.claim.as_fd());
     descriptors.extend([init.channel.as_fd(), first.as_fd(), outer.as_fd()]);
     descriptors.extend(borrowed(namespaces));
     descriptors.extend(kept.firewall.iter().map(AsFd::as_fd));

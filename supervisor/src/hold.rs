@@ -14,6 +14,8 @@ use wire::{Failure, init};
 pub struct Held {
     /// Locked for as long as it is open.
     pub _lock: OwnedFd,
+    /// Its lock keeps the ids from every other container of this host.
+    pub _claim: OwnedFd,
     /// The listening control socket.
     pub listener: OwnedFd,
     /// The exit record.
@@ -53,6 +55,7 @@ pub fn hold(request: &Request, descriptors: Vec<OwnedFd>) -> Result<Held, Failur
     };
     let held = Held {
         _lock: next()?,
+        _claim: next()?,
         listener: next()?,
         record: next()?,
         log: next()?,

@@ -41,7 +41,7 @@ pub struct Keeper {
     fused: Option<OwnedFd>,
     last_id: u32,
     room: Vec<u8>,
-    _held: [Option<OwnedFd>; 2],
+    _held: [Option<OwnedFd>; 3],
 }
 
 impl Keeper {
@@ -49,6 +49,7 @@ impl Keeper {
     pub fn new(request: Request, descriptors: Vec<OwnedFd>) -> Result<Self, Failure> {
         let Held {
             _lock,
+            _claim,
             listener,
             record,
             log,
@@ -104,7 +105,7 @@ impl Keeper {
             fused,
             last_id: 0,
             room: vec![0; TAKEN],
-            _held: [Some(_lock), _firewall],
+            _held: [Some(_lock), Some(_claim), _firewall],
         })
     }
 

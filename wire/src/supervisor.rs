@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The launcher's one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Keeps the container. Descriptors in this order: the state directory's lock file; the listening control socket; the exit
+    /// Keeps the container. Descriptors in this order: the state directory's lock file; the claim of the container's ids; the listening control socket; the exit
     /// record, open for writing; the log ring, open for reading and writing; the socket of `init`; a pidfd of PID 1; a pidfd of
     /// `init`; the namespaces user, mnt, pid, net, ipc, uts, cgroup; then the firewall's socket if `firewall`; the log pipe's reading
     /// end if `log_pipe`; a pidfd of `fused` unless that is 0; then one pty master for each console.
@@ -52,7 +52,7 @@ impl Message for Request {
             ..
         } = self;
         let single = [*firewall, *log_pipe, *fused != 0].iter().filter(|b| **b).count();
-        7usize
+        8usize
             .saturating_add(NAMESPACES)
             .saturating_add(single)
             .saturating_add(usize::from(*consoles))

@@ -134,6 +134,7 @@ impl Kept {
         let supervisor = start(channel);
         let mut all: Vec<BorrowedFd<'_>> = vec![
             lock.as_fd(),
+            lock.as_fd(),
             listener.as_fd(),
             record.as_fd(),
             log.as_fd(),
