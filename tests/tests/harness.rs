@@ -37,6 +37,7 @@ fn whatever_is_left_behind_is_noticed() {
         let _ = fs::remove_dir(&parent);
     }
 
+    fs::create_dir_all(host.run_directory()).unwrap();
     fs::write(host.run_directory().join("left"), "").unwrap();
     assert!(seen("state: "));
     fs::remove_file(host.run_directory().join("left")).unwrap();
