@@ -35,22 +35,13 @@ pub struct Console {
     pub slave: OwnedFd,
 }
 
-/// The finished directory.
-#[derive(Debug)]
-pub struct Dev {
-    /// Its consoles.
-    pub consoles: Vec<Console>,
-    /// What was attached.
-    pub laid: Vec<Laid>,
-}
-
-/// Lays `/dev` out. `devices` are the nodes with their mounts.
+/// Lays `/dev` out. `devices` are the nodes with their mounts, `terminals` the devpts in which the consoles are.
 pub fn lay(
     root: BorrowedFd<'_>,
     devices: &[(Device, OwnedFd)],
+    terminals: BorrowedFd<'_>,
     consoles: u8,
-    tty_mapped: bool,
-) -> Result<Dev, Failure> {
+) -> Result<Vec<Laid>, Failure> {
     let dev = tmpfs(c"64k", c"0755", Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC).to("make /dev")?;
     let mut laid = vec![place::lay(root, "/dev", dev.as_fd())?];
     for (device, mount) in devices {
@@ -62,17 +53,21 @@ pub fn lay(
     if let Some(queues) = views::mqueue()? {
         laid.push(on(dev.as_fd(), "mqueue", Kind::Directory, queues.as_fd())?);
     }
-    let terminals = devpts(tty_mapped).to("make /dev/pts")?;
-    laid.push(on(dev.as_fd(), "pts", Kind::Directory, terminals.as_fd())?);
-    let mut made = Vec::new();
+    laid.push(on(dev.as_fd(), "pts", Kind::Directory, terminals)?);
     for number in 0..consoles {
-        made.push(console(terminals.as_fd()).to("make a console")?);
-        laid.extend(show(dev.as_fd(), terminals.as_fd(), number)?);
+        laid.extend(show(dev.as_fd(), terminals, number)?);
     }
     for (name, target) in LINKS {
         rustix::fs::symlinkat(target, &dev, name).to(&format!("make /dev/{name}"))?;
     }
-    Ok(Dev { consoles: made, laid })
+    Ok(laid)
+}
+
+/// A devpts of the container's own, detached, with so many consoles in it.
+pub fn terminals(consoles: u8, tty_mapped: bool) -> Result<(OwnedFd, Vec<Console>), Failure> {
+    let terminals = devpts(tty_mapped).to("make /dev/pts")?;
+    let made: nix::Result<_> = (0..consoles).map(|_| console(terminals.as_fd())).collect();
+    Ok((terminals, made.to("make a console")?))
 }
 
 /// The factory's word is not enough: a node that is not what it is called would be a device of the host's.

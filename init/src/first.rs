@@ -19,14 +19,23 @@ use wire::init::Stream;
 
 type ToOuter = Channel<Answer, Order>;
 
+/// Whether this is the container's first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Birth {
+    /// It is: the cgroup namespace is yet to be made.
+    First,
+    /// It is not: it is in the one of the start before.
+    Again,
+}
+
 /// The whole life of the first process. It was forked from the outer half: of what that held, it keeps the channel, the host's procfs, and
 /// the streams, and owns none of them in Rust's sense, for it never returns.
-pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd]) -> ! {
+pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd], birth: Birth) -> ! {
     let mut keep = vec![0, 1, 2, channel.as_fd().as_raw_fd(), proc.as_raw_fd()];
     keep.extend(streams.iter().map(AsRawFd::as_raw_fd));
     let channel = std::mem::ManuallyDrop::new(channel);
     let done = match sys::confine::close_all_except(&keep).to("close what is the outer half's") {
-        Ok(()) => steps(container, &channel, proc, streams),
+        Ok(()) => steps(container, &channel, proc, streams, birth),
         Err(failure) => Err(failure),
     };
     if let Err(failure) = done {
@@ -37,11 +46,17 @@ pub fn live(container: &Judged, channel: ToOuter, proc: BorrowedFd<'_>, streams:
 }
 
 /// Takes each order in turn; returns only on failure.
-fn steps(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>, streams: &[OwnedFd]) -> Result<(), Failure> {
+fn steps(
+    container: &Judged,
+    channel: &ToOuter,
+    proc: BorrowedFd<'_>,
+    streams: &[OwnedFd],
+    birth: Birth,
+) -> Result<(), Failure> {
     loop {
         match channel.receive() {
             Ok((Order::Mapped, _)) => settle(container, channel, proc)?,
-            Ok((Order::Join(_), groups)) => join(container, channel, proc, &groups)?,
+            Ok((Order::Join(_), groups)) => join(container, channel, proc, &groups, birth)?,
             Ok((Order::Execute, _)) => return become_payload(container, channel, streams),
             // The outer half is gone, and with it the container.
             Err(ChannelError::Closed) => sys::process::exit_now(111),
@@ -84,11 +99,19 @@ fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result
 }
 
 /// Moves into its group in every hierarchy, and only then makes that group the root of what it sees.
-fn join(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>, groups: &[OwnedFd]) -> Result<(), Failure> {
+fn join(
+    container: &Judged,
+    channel: &ToOuter,
+    proc: BorrowedFd<'_>,
+    groups: &[OwnedFd],
+    birth: Birth,
+) -> Result<(), Failure> {
     for group in groups {
         nix::unistd::write(group, b"0").to("join the control groups")?;
     }
-    namespace::unshare(&[Kind::Cgroup]).to("make a cgroup namespace")?;
+    if birth == Birth::First {
+        namespace::unshare(&[Kind::Cgroup]).to("make a cgroup namespace")?;
+    }
     nix::unistd::sethostname(container.hostname.as_str()).to("set the host name")?;
     let own = namespace::own(proc, Kind::Cgroup).to("open the cgroup namespace")?;
     tell(channel, &Answer::Joined, &[own.as_fd()])

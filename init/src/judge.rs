@@ -2,12 +2,24 @@
 
 use wire::failure::Failure;
 use wire::ids::check_map;
-use wire::init::{Container, Source, Stream};
+use wire::init::{Afterwards, Container, Source, Stream, Then};
 use wire::mountd::Device;
 
 /// A container that may be built.
 #[derive(Debug, Clone)]
 pub struct Judged(Container);
+
+impl Judged {
+    /// Whether it may start again after an end.
+    pub fn restarts(&self) -> bool {
+        let Afterwards {
+            poweroff,
+            reboot,
+            crash,
+        } = self.0.afterwards;
+        [poweroff, reboot, crash].contains(&Then::Restart)
+    }
+}
 
 impl std::ops::Deref for Judged {
     type Target = Container;
@@ -52,11 +64,11 @@ pub fn judge(container: Container) -> Result<Judged, Failure> {
 
 fn target(path: &str) -> Result<(), Failure> {
     plain(path)?;
-    let below = |ours: &&str| {
+    let below = |ours: &str| {
         path.strip_prefix(ours)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if FIXED.contains(&path) || OURS.iter().any(|o| below(o)) {
+    if FIXED.contains(&path) || OURS.iter().copied().any(below) {
         return Err(Failure::caller(&format!(
             "mount {path}: that place is the container's own"
         )));
@@ -80,7 +92,7 @@ fn plain(path: &str) -> Result<(), Failure> {
 pub(crate) mod tests {
     use super::*;
     use wire::ids::IdRange;
-    use wire::init::{Afterwards, Attachment, Command, Path, Profile, Then, User};
+    use wire::init::{Attachment, Command, Path, Profile, User};
     use wire::name::{ContainerName, Text};
 
     /// A container that nothing is wrong with.

@@ -1,6 +1,9 @@
 //! The outer half while the container runs: it ends the container when its peer ends, and tells its peer when the container has.
 //! May touch: the first process.
 
+use crate::afterwards::after;
+use crate::again::again;
+use crate::boot::Boot;
 use crate::outer::First;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -8,7 +11,7 @@ use policies::Ended;
 use rustix::process::{WaitOptions, waitpid};
 use std::os::fd::AsFd;
 use sys::channel::Channel;
-use wire::init::{Reply, Request};
+use wire::init::{Reply, Request, Then};
 
 /// Which of the two ended.
 enum Whose {
@@ -35,18 +38,35 @@ fn status(first: &First) -> nix::Result<i32> {
     }
 }
 
-/// Waits for the end of either. Nothing is expected of the peer any more but its end.
-pub fn keep(first: &First, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
-    match wait(first, channel)? {
-        Whose::Peer => {
-            end(first);
-            Ok(())
+/// Waits for the end of either, and starts the container again where that is what follows its end. Nothing is expected of the peer any more
+/// but its end.
+pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
+    loop {
+        if let Whose::Peer = wait(&boot.first, channel)? {
+            end(&boot.first);
+            return Ok(());
         }
-        Whose::Container => {
-            let status = status(first)?;
-            channel.send(&Reply::Ended(status), &[])?;
-            Ok(())
-        }
+        let status = status(&boot.first)?;
+        let again = match after(boot.container.afterwards, status) {
+            Then::End => None,
+            // What cannot start again has ended.
+            Then::Restart => again(boot).ok(),
+        };
+        let Some(mount) = again else {
+            end(&boot.first);
+            return Ok(channel.send(&Reply::Ended(status), &[])?);
+        };
+        let first = &boot.first;
+        let [_, pid, _, ipc, uts] = &first.namespaces;
+        let pid1 = u32::try_from(first.pid.as_raw()).map_err(|_| Ended::Bug)?;
+        let all = [
+            mount.as_fd(),
+            pid.as_fd(),
+            ipc.as_fd(),
+            uts.as_fd(),
+            first.pidfd.as_fd(),
+        ];
+        channel.send(&Reply::Restarted { pid1 }, &all)?;
     }
 }
 

@@ -1,7 +1,10 @@
 //! `init`: the outer half makes a container's namespaces and its tree, the inner half is its first process.
 //! May touch: what its frames bring, and the namespaces that it makes.
 
+mod afterwards;
+mod again;
 mod attachments;
+mod boot;
 mod dev;
 mod etc;
 mod first;
@@ -13,6 +16,7 @@ mod outer;
 mod place;
 mod reaper;
 mod serve;
+mod templates;
 mod tree;
 mod views;
 

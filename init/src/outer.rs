@@ -1,9 +1,10 @@
 //! The outer half's namespaces: the builder's user namespace, in which everything is attached, and the first process in the payload's own.
 //! May touch: its own process and the process it starts, and these two's id maps.
 
-use crate::first;
+use crate::first::{self, Birth};
 use crate::inner::{Answer, Order};
 use crate::judge::Judged;
+use crate::templates::Templates;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Pid, Uid};
 use payload::Step;
@@ -62,8 +63,8 @@ pub fn unshare_user() -> Result<(Builder, OwnedFd), Failure> {
 
 impl Builder {
     /// The maps are there: becomes root in the namespace, with a mount namespace of which nothing reaches the host, and starts the first
-    /// process.
-    pub fn bear(self, container: &Judged, streams: &[OwnedFd]) -> Result<First, Failure> {
+    /// process. A container that can start again has a second such namespace, for its templates.
+    pub fn bear(self, container: &Judged, streams: &[OwnedFd]) -> Result<(First, Option<Templates>), Failure> {
         let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
         nix::unistd::setgroups(&[]).to("leave all groups")?;
         nix::unistd::setresgid(gid, gid, gid).to("become group 0 of the user namespace")?;
@@ -72,32 +73,24 @@ impl Builder {
         sys::process::set_dumpable(true).to("let the inner id maps be written")?;
         namespace::unshare(&[Kind::Mount]).to("make a mount namespace")?;
         withdraw().to("take the mount namespace out of the host's propagation")?;
+        let templates = match container.restarts() {
+            true => Some(Templates::new(self.proc.as_fd())?),
+            false => None,
+        };
         let (channel, theirs) = pair::<Order, Answer>().to("make the channel to the first process")?;
         let mut kinds = vec![Kind::User, Kind::Pid, Kind::Ipc, Kind::Uts];
         if !container.host_network {
             kinds.push(Kind::Net);
         }
         let pid = match clone_into(namespace::flags(&kinds).bits()).to("start the first process")? {
-            Fork::Child => first::live(container, theirs, self.proc.as_fd(), streams),
+            Fork::Child => first::live(container, theirs, self.proc.as_fd(), streams, Birth::First),
             Fork::Parent(pid) => pid,
         };
         drop(theirs);
         let pidfd = sys::process::pidfd(pid).to("hold the first process")?;
         self.map(pid, container)?;
         sys::process::set_dumpable(false).to("close the process to others")?;
-        let (answer, descriptors) = ask(&channel, &Order::Mapped, &[])?;
-        let (Answer::Here, Ok([user, pids, net, ipc, uts, rtnetlink])) =
-            (answer, <[OwnedFd; 6]>::try_from(descriptors))
-        else {
-            return Err(Failure::bug("understand the first process"));
-        };
-        Ok(First {
-            pid,
-            pidfd,
-            channel,
-            namespaces: [user, pids, net, ipc, uts],
-            rtnetlink,
-        })
+        settle(pid, pidfd, channel).map(|first| (first, templates))
     }
 
     /// Writes the identity as the maps of the first process: the payload has just the ids that the builder has.
@@ -112,6 +105,22 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Tells the first process that its ids are mapped, and takes what only it can open.
+pub fn settle(pid: Pid, pidfd: OwnedFd, channel: Channel<Order, Answer>) -> Result<First, Failure> {
+    let (answer, descriptors) = ask(&channel, &Order::Mapped, &[])?;
+    let (Answer::Here, Ok([user, pids, net, ipc, uts, rtnetlink])) = (answer, <[OwnedFd; 6]>::try_from(descriptors))
+    else {
+        return Err(Failure::bug("understand the first process"));
+    };
+    Ok(First {
+        pid,
+        pidfd,
+        channel,
+        namespaces: [user, pids, net, ipc, uts],
+        rtnetlink,
+    })
 }
 
 /// The map under which every id stands for itself.

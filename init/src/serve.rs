@@ -1,10 +1,9 @@
 //! Receive, judge, act, reply: the steps of a start in their one order. May touch: the channel; the acts are elsewhere.
 
-use crate::inner::{Answer, Order};
+use crate::boot::Boot;
 use crate::judge::{Judged, judge};
-use crate::outer::{Builder, First, ask, unshare_user};
-use crate::views::Shown;
-use crate::{keep, tree};
+use crate::keep;
+use crate::outer::{Builder, unshare_user};
 use policies::{Confined, Ended};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
@@ -20,19 +19,9 @@ enum Stage {
     /// The builder's user namespace waits for its maps.
     Unshared(Box<Judged>, Builder, Vec<OwnedFd>),
     /// The first process exists.
-    Born(Box<Growing>),
+    Born(Box<Boot>),
     /// The command is executed.
-    Running(Box<Growing>),
-}
-
-/// A container that is being built.
-struct Growing {
-    container: Judged,
-    first: First,
-    streams: Vec<OwnedFd>,
-    cgroup: Option<OwnedFd>,
-    mounts: Vec<OwnedFd>,
-    consoles: Vec<crate::dev::Console>,
+    Running(Box<Boot>),
 }
 
 /// Serves one container, from its start to its end.
@@ -47,7 +36,7 @@ pub fn serve(_: &Confined, channel: &ToPeer) -> Result<(), Ended> {
             }
         };
         stage = match step(stage, request, descriptors, channel) {
-            Ok(Stage::Running(growing)) => return keep::keep(&growing.first, channel),
+            Ok(Stage::Running(mut boot)) => return keep::keep(&mut boot, channel),
             Ok(stage) => stage,
             Err(failure) => return Ok(channel.send(&Reply::Refused(failure), &[])?),
         };
@@ -56,8 +45,8 @@ pub fn serve(_: &Confined, channel: &ToPeer) -> Result<(), Ended> {
 
 /// What is there ends.
 fn abandon(stage: &Stage) {
-    if let Stage::Born(growing) | Stage::Running(growing) = stage {
-        keep::end(&growing.first);
+    if let Stage::Born(boot) | Stage::Running(boot) = stage {
+        keep::end(&boot.first);
     }
 }
 
@@ -71,23 +60,25 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
             Ok(Stage::Unshared(Box::new(container), builder, descriptors))
         }
         (Stage::Unshared(container, builder, streams), Request::Mapped) => {
-            let first = builder.bear(&container, &streams)?;
-            let growing = Growing {
+            let (first, templates) = builder.bear(&container, &streams)?;
+            let boot = Boot {
                 container: *container,
                 first,
                 streams,
+                groups: Vec::new(),
                 cgroup: None,
                 mounts: Vec::new(),
                 consoles: Vec::new(),
+                templates,
             };
-            guard(growing, |g| born(g, channel)).map(Stage::Born)
+            guard(boot, |g| born(g, channel)).map(Stage::Born)
         }
-        (Stage::Born(growing), Request::Join(_)) => guard(*growing, |g| join(g, &descriptors)).map(Stage::Born),
-        (Stage::Born(mut growing), Request::Attach(_)) => {
-            growing.mounts.extend(descriptors);
-            Ok(Stage::Born(growing))
+        (Stage::Born(boot), Request::Join(_)) => guard(*boot, |b| b.join(descriptors)).map(Stage::Born),
+        (Stage::Born(mut boot), Request::Attach(_)) => {
+            boot.mounts.extend(descriptors);
+            Ok(Stage::Born(boot))
         }
-        (Stage::Born(growing), Request::Execute) => guard(*growing, |g| execute(g, channel)).map(Stage::Running),
+        (Stage::Born(boot), Request::Execute) => guard(*boot, |g| execute(g, channel)).map(Stage::Running),
         (stage, _) => {
             abandon(&stage);
             Err(Failure::protocol("take a step that is not the next one"))
@@ -96,11 +87,11 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
 }
 
 /// Acts on a container that is being built; if that fails, ends it.
-fn guard(mut growing: Growing, act: impl FnOnce(&mut Growing) -> Result<(), Failure>) -> Result<Box<Growing>, Failure> {
-    match act(&mut growing) {
-        Ok(()) => Ok(Box::new(growing)),
+fn guard(mut boot: Boot, act: impl FnOnce(&mut Boot) -> Result<(), Failure>) -> Result<Box<Boot>, Failure> {
+    match act(&mut boot) {
+        Ok(()) => Ok(Box::new(boot)),
         Err(failure) => {
-            keep::end(&growing.first);
+            keep::end(&boot.first);
             Err(failure)
         }
     }
@@ -112,8 +103,8 @@ fn tell(channel: &ToPeer, reply: &Reply, descriptors: &[BorrowedFd<'_>]) -> Resu
         .map_err(|e| Failure::protocol(&format!("answer: {e}")))
 }
 
-fn born(growing: &mut Growing, channel: &ToPeer) -> Result<(), Failure> {
-    let first = &growing.first;
+fn born(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
+    let first = &boot.first;
     let [user, _, net, _, _] = &first.namespaces;
     tell(
         channel,
@@ -122,48 +113,16 @@ fn born(growing: &mut Growing, channel: &ToPeer) -> Result<(), Failure> {
     )
 }
 
-fn join(growing: &mut Growing, groups: &[OwnedFd]) -> Result<(), Failure> {
-    let number = u16::try_from(groups.len()).map_err(|_| Failure::protocol("join that many hierarchies"))?;
-    let borrowed: Vec<_> = groups.iter().map(AsFd::as_fd).collect();
-    let (answer, descriptors) = ask(&growing.first.channel, &Order::Join(number), &borrowed)?;
-    growing.cgroup = only(answer, descriptors, |a| matches!(a, Answer::Joined))?;
-    Ok(())
-}
-
-fn only(answer: Answer, descriptors: Vec<OwnedFd>, right: fn(&Answer) -> bool) -> Result<Option<OwnedFd>, Failure> {
-    if right(&answer) {
-        return Ok(descriptors.into_iter().next());
-    }
-    Err(Failure::bug("understand the first process"))
-}
-
 /// Builds, lets the first process become the payload, and says that it has.
-fn execute(growing: &mut Growing, channel: &ToPeer) -> Result<(), Failure> {
-    let Growing {
-        container,
-        first,
-        streams,
-        cgroup,
-        mounts,
-        consoles,
-    } = growing;
-    let cgroup = cgroup
+fn execute(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
+    let parts = boot.first_parts()?;
+    let mount = boot.execute(parts)?;
+    let [user, pid, net, ipc, uts] = &boot.first.namespaces;
+    let cgroup = boot
+        .cgroup
         .as_ref()
-        .ok_or_else(|| Failure::protocol("execute before joining the control groups"))?;
-    let [user, pid, net, ipc, uts] = &first.namespaces;
-    *consoles = tree::build(container, std::mem::take(mounts), &Shown { pid, net, ipc, cgroup })?;
-    let (answer, descriptors) = ask(&first.channel, &Order::Execute, &[])?;
-    let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?
-        .ok_or_else(|| Failure::bug("understand the first process"))?;
-    // The payload's streams are its own from here on: their ends must be seen.
-    streams.clear();
-    match first.channel.receive() {
-        Err(sys::channel::ChannelError::Closed) => {}
-        Ok((Answer::Failed(failure), _)) => return Err(failure),
-        Ok(_) => return Err(Failure::bug("understand the first process")),
-        Err(e) => return Err(Failure::bug(&format!("speak to the first process: {e}"))),
-    }
-    let number = u8::try_from(consoles.len()).map_err(|_| Failure::bug("count the consoles"))?;
+        .ok_or_else(|| Failure::bug("find the cgroup namespace"))?;
+    let consoles = u8::try_from(boot.consoles.len()).map_err(|_| Failure::bug("count the consoles"))?;
     let mut all = vec![
         user.as_fd(),
         mount.as_fd(),
@@ -173,6 +132,6 @@ fn execute(growing: &mut Growing, channel: &ToPeer) -> Result<(), Failure> {
         uts.as_fd(),
         cgroup.as_fd(),
     ];
-    all.extend(consoles.iter().map(|c| c.master.as_fd()));
-    tell(channel, &Reply::Running { consoles: number }, &all)
+    all.extend(boot.consoles.iter().map(|c| c.master.as_fd()));
+    tell(channel, &Reply::Running { consoles }, &all)
 }

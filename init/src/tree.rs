@@ -1,7 +1,6 @@
 //! The container's tree, built in the builder's mount namespace and made its root. The order is that of the mounts: what lies over another
 //! comes after it. May touch: the builder's mount namespace, which the host does not see.
 
-use crate::dev::Console;
 use crate::judge::Judged;
 use crate::place::{self, Kind, Laid};
 use crate::views::{self, Shown};
@@ -16,6 +15,15 @@ use wire::mountd::Device;
 
 /// The old root, the place to build at, and one more than there can be.
 const MOST_STACKED: usize = 3;
+
+/// What a tree is built from: mounts that are attached nowhere.
+#[derive(Debug)]
+pub struct Parts {
+    /// The factory's, in its order.
+    pub mounts: Vec<OwnedFd>,
+    /// The devpts with the consoles.
+    pub terminals: OwnedFd,
+}
 
 /// The factory's mounts, each for what it is.
 struct Delivered {
@@ -61,8 +69,8 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
     })
 }
 
-/// Builds the tree and makes it the root of this process and of the first one. Returns the consoles.
-pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Result<Vec<Console>, Failure> {
+/// Builds the tree and makes it the root of this process and of the first one.
+pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<(), Failure> {
     let Delivered {
         root,
         devices,
@@ -70,24 +78,28 @@ pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Res
         sysfs,
         lent_proc,
         mut rest,
-    } = sort(container, mounts)?;
+    } = sort(container, parts.mounts)?;
     let staging = stage()?;
     attach_root(container, staging.as_fd(), root.as_fd())?;
     if let Some(proc) = &lent_proc {
         // The kernel makes a procfs only for those who see a whole one already; this one vanishes with the staging place.
         attach_at(staging.as_fd(), "proc", proc.as_fd())?;
     }
+    let proc = if container.restarts() {
+        views::proc_from_outside(shown)?
+    } else {
+        views::proc(shown)?
+    };
     views::join(shown)?;
     let root = root.as_fd();
-    let mut laid = vec![filesystem(root, "/proc", views::proc()?)?];
+    let mut laid = vec![filesystem(root, "/proc", proc)?];
     let sysfs = match sysfs {
         Some(sysfs) => sysfs,
         None => views::sysfs()?,
     };
     laid.push(filesystem(root, "/sys", sysfs)?);
     laid.extend(groups(container, root)?);
-    let dev = dev::lay(root, &devices, container.consoles, dev::tty_mapped(&container.gid_map))?;
-    laid.extend(dev.laid);
+    laid.extend(dev::lay(root, &devices, parts.terminals.as_fd(), container.consoles)?);
     let files = [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)];
     let files: Vec<_> = files
         .iter()
@@ -114,8 +126,7 @@ pub fn build(container: &Judged, mounts: Vec<OwnedFd>, shown: &Shown<'_>) -> Res
         laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);
     }
     laid.iter().try_for_each(|l| l.verify(root))?;
-    take_over(root)?;
-    Ok(dev.consoles)
+    take_over(root)
 }
 
 /// Makes the tree the root and takes everything else out of the namespace. The old root comes to lie over the new one, and over that the

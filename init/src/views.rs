@@ -26,21 +26,20 @@ pub struct Shown<'a> {
     pub cgroup: &'a OwnedFd,
 }
 
-/// Joins them all. The builder has no use for its own any more, and the kernel would not let it go back.
+/// Joins all but the one of processes, which cannot be left again and is needed for one view only. The builder has no use for its own ones
+/// any more.
 pub fn join(shown: &Shown<'_>) -> Result<(), Failure> {
-    let pairs = [
-        (shown.pid, Kind::Pid),
-        (shown.net, Kind::Net),
-        (shown.ipc, Kind::Ipc),
-        (shown.cgroup, Kind::Cgroup),
-    ];
     let proc = rustix::fs::open(
         "/proc",
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )
     .to("open /proc")?;
-    for (namespace, kind) in pairs {
+    for (namespace, kind) in [
+        (shown.net, Kind::Net),
+        (shown.ipc, Kind::Ipc),
+        (shown.cgroup, Kind::Cgroup),
+    ] {
         let what = format!("join the {} namespace of the first process", kind.name());
         // The host's network namespace is shared, not joined.
         if kind == Kind::Net
@@ -87,14 +86,25 @@ impl Message for Never {
     }
 }
 
-/// `/proc`. The kernel makes one only for a process that is itself in the pid namespace shown (setns(2) moves but the children), so a child
-/// makes it and hands it over.
-pub fn proc() -> Result<OwnedFd, Failure> {
+/// `/proc`. The kernel makes one only for a process that is itself in the pid namespace shown, and setns(2) moves but the children: so a child
+/// makes it and hands it over. The caller has no children elsewhere afterwards.
+pub fn proc(shown: &Shown<'_>) -> Result<OwnedFd, Failure> {
+    namespace::join(shown.pid.as_fd(), Kind::Pid).to("join the pid namespace of the first process")?;
+    by_child(|| plain(c"proc", QUIET).to("make /proc"))
+}
+
+/// `/proc`, for a builder that will have children of its own: it leaves the joining to a child too.
+pub fn proc_from_outside(shown: &Shown<'_>) -> Result<OwnedFd, Failure> {
+    by_child(|| proc(shown))
+}
+
+/// Has a child make a mount and hand it over.
+fn by_child(make: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<OwnedFd, Failure> {
     let (ours, theirs) = pair::<Never, Made>().to("make /proc")?;
     let pid = match fork().to("start the process that makes /proc")? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
-            let sent = match plain(c"proc", QUIET).to("make /proc") {
+            let sent = match make() {
                 Ok(proc) => theirs.send(&Made::Proc, &[proc.as_fd()]),
                 Err(failure) => theirs.send(&Made::Failed(failure), &[]),
             };

@@ -1,0 +1,93 @@
+//! A container on its way from the first process to the command: what the first start and every later one share.
+//! May touch: what the outer half holds of one container.
+
+use crate::dev::{self, Console};
+use crate::inner::{Answer, Order};
+use crate::judge::Judged;
+use crate::outer::{First, ask};
+use crate::templates::Templates;
+use crate::tree::{self, Parts};
+use crate::views::Shown;
+use std::os::fd::{AsFd, OwnedFd};
+use sys::channel::ChannelError;
+use wire::failure::Failure;
+
+/// What the outer half holds.
+pub struct Boot {
+    /// The container.
+    pub container: Judged,
+    /// Its first process.
+    pub first: First,
+    /// The passed streams; kept only if the container can start again.
+    pub streams: Vec<OwnedFd>,
+    /// `cgroup.procs` of its group in each hierarchy; kept only if the container can start again.
+    pub groups: Vec<OwnedFd>,
+    /// Its cgroup namespace.
+    pub cgroup: Option<OwnedFd>,
+    /// The factory's mounts, as far as they have come.
+    pub mounts: Vec<OwnedFd>,
+    /// Its consoles, which outlive every start.
+    pub consoles: Vec<Console>,
+    /// Copies of its mounts for later starts, if there can be any.
+    pub templates: Option<Templates>,
+}
+
+impl Boot {
+    /// The first process moves into its groups.
+    pub fn join(&mut self, groups: Vec<OwnedFd>) -> Result<(), Failure> {
+        let number = u16::try_from(groups.len()).map_err(|_| Failure::protocol("join that many hierarchies"))?;
+        let borrowed: Vec<_> = groups.iter().map(AsFd::as_fd).collect();
+        let (answer, descriptors) = ask(&self.first.channel, &Order::Join(number), &borrowed)?;
+        self.cgroup = Some(only(answer, descriptors, |a| matches!(a, Answer::Joined))?);
+        if self.container.restarts() {
+            self.groups = groups;
+        }
+        Ok(())
+    }
+
+    /// What the first tree is built from; of a container that can start again, copies, the originals being laid aside.
+    pub fn first_parts(&mut self) -> Result<Parts, Failure> {
+        let (terminals, consoles) = dev::terminals(self.container.consoles, dev::tty_mapped(&self.container.gid_map))?;
+        self.consoles = consoles;
+        let parts = Parts {
+            mounts: std::mem::take(&mut self.mounts),
+            terminals,
+        };
+        match &mut self.templates {
+            Some(templates) => templates.lay_aside(parts),
+            None => Ok(parts),
+        }
+    }
+
+    /// Builds the tree and lets the first process become the payload. Returns its mount namespace.
+    pub fn execute(&mut self, parts: Parts) -> Result<OwnedFd, Failure> {
+        let [_, pid, net, ipc, _] = &self.first.namespaces;
+        let cgroup = self
+            .cgroup
+            .as_ref()
+            .ok_or_else(|| Failure::protocol("execute before joining the control groups"))?;
+        let shown = Shown { pid, net, ipc, cgroup };
+        tree::build(&self.container, parts, &shown)?;
+        let (answer, descriptors) = ask(&self.first.channel, &Order::Execute, &[])?;
+        let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?;
+        if !self.container.restarts() {
+            // The payload's streams are its own from here on: their ends must be seen.
+            self.streams.clear();
+        }
+        match self.first.channel.receive() {
+            Err(ChannelError::Closed) => Ok(mount),
+            Ok((Answer::Failed(failure), _)) => Err(failure),
+            Ok(_) => Err(Failure::bug("understand the first process")),
+            Err(e) => Err(Failure::bug(&format!("speak to the first process: {e}"))),
+        }
+    }
+}
+
+fn only(answer: Answer, descriptors: Vec<OwnedFd>, right: fn(&Answer) -> bool) -> Result<OwnedFd, Failure> {
+    let misunderstood = || Failure::bug("understand the first process");
+    descriptors
+        .into_iter()
+        .next()
+        .filter(|_| right(&answer))
+        .ok_or_else(misunderstood)
+}
