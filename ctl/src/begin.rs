@@ -6,9 +6,10 @@ use crate::launcher::unexpected;
 use crate::output::say;
 use crate::plan::Lot;
 use crate::session::Session;
-use crate::state::record::{Origin, Phase, Pids, Record, free_slot};
+use crate::state::record::{Origin, Phase, Pids, Record, free_slot, whole};
 use crate::state::{Global, Place};
 use crate::supervisor::make_control;
+use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::ContainerName;
@@ -32,18 +33,19 @@ pub struct Start<'a> {
     pub tied: bool,
     /// Makes the plan once ids and addresses are chosen.
     pub plan: &'a dyn Fn(&Lot) -> Outcome<Plan>,
-    /// What is to be done once the control socket is there and before anything runs.
+    /// What is to be done once the control socket is there and before anything runs; again if the start is tried again.
     pub before: &'a mut dyn FnMut(&Place) -> Outcome<()>,
 }
 
 /// What is chosen for a container that is not started.
 pub fn lot(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot> {
     let _lock = session.store.lock()?;
-    choose(session, policy, uuid)
+    choose(session, policy, uuid, &[])
 }
 
-fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot> {
-    let mut taken: Vec<IdRange> = Vec::new();
+/// The lowest block that no container of this state directory uses, and that is not known to be busy otherwise.
+fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRange]) -> Outcome<Lot> {
+    let mut taken = busy.to_vec();
     for place in session.store.places()? {
         if let Some(record) = place.record()?.filter(Record::occupies) {
             taken.extend(record.ids());
@@ -63,10 +65,39 @@ fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot
     })
 }
 
-/// Starts a container and gives its state directory and record.
+/// Starts a container and gives its state directory and record. Blocks that a container of another state directory claims are passed
+/// over: only the launcher knows of them.
 pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> Outcome<(Place, Record)> {
+    let mut busy = Vec::new();
+    loop {
+        let (place, record, claim) = note(session, policy, start, &busy)?;
+        let block = record.plan.block;
+        match run(session, start, &place, record, &claim) {
+            Ok(record) => return Ok((place, record)),
+            Err(e) => {
+                // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
+                if !matches!(e, Error::Peer(_)) {
+                    let lock = session.store.lock()?;
+                    session.store.remove_place(&lock, start.name)?;
+                }
+                if !matches!(&e, Error::Kernel(what, Errno::EBUSY) if what.starts_with("claim ids")) {
+                    return Err(e);
+                }
+                busy.push(whole(block));
+            }
+        }
+    }
+}
+
+/// Chooses ids, plans, and notes what is about to start; its life lock is ours from then on.
+fn note(
+    session: &Session,
+    policy: &HostPolicy,
+    start: &Start<'_>,
+    busy: &[IdRange],
+) -> Outcome<(Place, Record, OwnedFd)> {
     let (lock, kept) = free_name(session, start.name, start.origin)?;
-    let lot = choose(session, policy, start.uuid)?;
+    let lot = choose(session, policy, start.uuid, busy)?;
     let plan = (start.plan)(&lot)?;
     drop(kept);
     let place = session.store.make_place(&lock, start.name)?;
@@ -93,18 +124,7 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
         session.store.remove_place(&lock, start.name)?;
         return Err(e);
     }
-    drop(lock);
-    match run(session, start, &place, record, &claim) {
-        Ok(record) => Ok((place, record)),
-        Err(e) => {
-            // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
-            if !matches!(e, Error::Peer(_)) {
-                let lock = session.store.lock()?;
-                session.store.remove_place(&lock, start.name)?;
-            }
-            Err(e)
-        }
-    }
+    Ok((place, record, claim))
 }
 
 /// Waits until nothing of that name is being cleared away, and refuses a name that is in use.

@@ -17,12 +17,11 @@ pub struct Foreground {
     news: Supervisor,
     console: Option<Supervisor>,
     window: Option<Supervisor>,
-    signals: Signals,
 }
 
 impl Foreground {
     /// Asks to be told of the end and, if there is a terminal, for the console: both are answered once the container is kept.
-    pub fn prepare(place: &Place, console: bool, signals: Signals) -> Outcome<Self> {
+    pub fn prepare(place: &Place, console: bool) -> Outcome<Self> {
         let news = Supervisor::reach(place)?;
         news.say(&Control::Wait)?;
         let (mut viewer, mut window) = (None, None);
@@ -49,12 +48,11 @@ impl Foreground {
             news,
             console: viewer,
             window,
-            signals,
         })
     }
 
     /// Stays until the container has ended, and gives the wait(2) status of its first process.
-    pub fn stay(self, place: &Place, input: bool) -> Outcome<i32> {
+    pub fn stay(self, place: &Place, input: bool, signals: &Signals) -> Outcome<i32> {
         let stream = self.console.as_ref().map(Supervisor::attached).transpose()?;
         let mut kept = Kept {
             news: &self.news,
@@ -65,7 +63,7 @@ impl Foreground {
             stream,
             input,
             escape: false,
-            signals: &self.signals,
+            signals,
         };
         let ended = match proxy.run(&mut kept)? {
             Left::Ended(status) => status,

@@ -97,3 +97,175 @@ fn attachments(domain: &Domain) -> Outcome<Tree> {
     }
     Ok(tree)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{host, lot};
+    use super::*;
+    use crate::domain::{complete, parse};
+    use wire::ids::IdRange;
+    use wire::init::{Profile, Then};
+    use wire::launcher::Step;
+    use wire::mountd::Mount;
+    use wire::netd::HostSide;
+
+    fn planned(inside: &str) -> Outcome<Plan> {
+        let text = format!(
+            "<domain type='lxc'><name>vm1</name><uuid>0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0</uuid><memory unit='MiB'>64</memory>\
+             <os><type>exe</type><init>/sbin/init</init><initarg>--x</initarg><initenv name='A'>b</initenv></os>{inside}</domain>"
+        );
+        let domain = parse(text.as_bytes(), "vm1.xml").unwrap();
+        let domain = complete(domain, |bytes: &mut [u8]| -> Result<(), ()> {
+            bytes.fill(6);
+            Ok(())
+        });
+        plan(&domain.unwrap(), &lot(), &host())
+    }
+
+    const ROOT: &str = "<filesystem><source dir='/srv/vm1'/><target dir='/'/></filesystem>";
+
+    #[test]
+    fn a_domain_boots_its_own_init_as_a_system() {
+        let plan = planned(&format!("<devices>{ROOT}<console/><console/></devices>")).unwrap();
+        let c = plan.container().unwrap();
+        assert!(!c.reaper && c.cgroup_writable && !c.read_only_root && c.host_network);
+        assert_eq!(
+            (c.consoles, c.command.profile, c.command.no_new_privileges),
+            (2, Profile::System, false)
+        );
+        let environment: Vec<&str> = c.command.environment.iter().map(|v| v.as_str()).collect();
+        let uuid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+        let expected = [
+            "PATH=/bin:/sbin",
+            "TERM=linux",
+            "container=lxc-libvirt",
+            "HOME=/",
+            &format!("container_uuid={uuid}"),
+            "container_ttys=pts/1",
+            &format!("LIBVIRT_LXC_UUID={uuid}"),
+            "LIBVIRT_LXC_NAME=vm1",
+            "A=b",
+        ];
+        assert_eq!(environment, expected);
+        let arguments: Vec<&str> = c.command.arguments.iter().map(|v| v.as_str()).collect();
+        assert_eq!(arguments, ["/sbin/init", "--x"]);
+        assert_eq!(c.afterwards.reboot, Then::Restart);
+    }
+
+    #[test]
+    fn without_a_root_the_hosts_own_is_lent_read_only() {
+        let plan = planned("<devices/>").unwrap();
+        assert!(plan.container().unwrap().read_only_root && plan.container().unwrap().consoles == 1);
+        let Some(Step::Mounts(mounts)) = plan.steps.iter().find(|s| matches!(s, Step::Mounts(_))) else {
+            panic!()
+        };
+        assert_eq!(mounts[0].from, Opened::HostRoot);
+        assert!(matches!(&mounts[0].mount, Mount::Tree { flags, idmapped: false, .. } if flags.read_only));
+    }
+
+    #[test]
+    fn filesystems_come_in_their_order() {
+        let more = "<filesystem><source dir='/a'/><target dir='/x'/><readonly/></filesystem>\
+            <filesystem type='ram'><source usage='1' units='MiB'/><target dir='/y'/></filesystem>\
+            <filesystem type='bind'><source dir='/y'/><target dir='/z'/></filesystem>";
+        let plan = planned(&format!("<devices>{ROOT}{more}</devices>")).unwrap();
+        let targets: Vec<&str> = plan
+            .container()
+            .unwrap()
+            .attachments
+            .iter()
+            .map(|a| a.target.as_str())
+            .collect();
+        assert_eq!(targets, ["/x", "/y", "/z"]);
+        assert!(
+            planned("<devices><filesystem type='ram'><source usage='1'/><target dir='/'/></filesystem></devices>")
+                .is_err()
+        );
+        assert!(
+            planned("<devices><filesystem><source dir='/a'/><target dir='/proc'/></filesystem></devices>").is_err()
+        );
+    }
+
+    #[test]
+    fn privnet_gives_a_network_of_its_own_and_interfaces_are_linked() {
+        let plan = planned("<features><privnet/></features>").unwrap();
+        assert!(!plan.container().unwrap().host_network && !plan.steps.iter().any(|s| matches!(s, Step::Connect(_))));
+        let interfaces = "<interface type='network'><source network='default'/></interface>\
+            <interface type='bridge'><source bridge='br0'/><guest dev='lan0'/><ip address='192.0.2.5' family='ipv4' prefix='24'/></interface>\
+            <interface type='ethernet'/>";
+        let plan = planned(&format!("<devices>{interfaces}</devices>")).unwrap();
+        let links = plan
+            .steps
+            .iter()
+            .find_map(|s| if let Step::Connect(l) = s { Some(l) } else { None })
+            .unwrap();
+        let names: Vec<(&str, &str, bool)> = links
+            .iter()
+            .map(|l| (l.host.as_str(), l.guest.as_str(), l.up))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("lzv1", "eth0", true),
+                ("lzv1-1", "lan0", true),
+                ("lzv1-2", "eth1", false)
+            ]
+        );
+        assert!(matches!(links[1].side, HostSide::Bridge(_)));
+        assert!(
+            plan.steps
+                .iter()
+                .any(|s| matches!(s, Step::Protect { forward: true, .. }))
+        );
+    }
+
+    #[test]
+    fn an_id_map_is_honoured_unless_it_reaches_what_is_not_its_own() {
+        let map = |target: u32| {
+            format!(
+                "<idmap><uid start='0' target='{target}' count='1000'/><gid start='0' target='{target}' count='1000'/></idmap>"
+            )
+        };
+        let plan = planned(&map(200_000)).unwrap();
+        let expected = [IdRange {
+            inside: 0,
+            outside: 200_000,
+            count: 1000,
+        }];
+        assert_eq!(plan.container().unwrap().uid_map, expected);
+        assert!(planned(&map(0)).unwrap_err().to_string().contains("host id 0"));
+        assert!(planned(&map(lot().block.first())).is_err());
+    }
+
+    #[test]
+    fn capabilities_follow_the_policy_of_the_document() {
+        let kept = |features: &str| {
+            planned(&format!("<features>{features}</features>"))
+                .unwrap()
+                .container()
+                .unwrap()
+                .command
+                .capabilities
+        };
+        assert_eq!(kept(""), 0xffff);
+        assert_eq!(
+            kept("<capabilities policy='deny'><kill state='on'/></capabilities>"),
+            1 << 5
+        );
+        assert_eq!(
+            kept("<capabilities><chown state='off'/><mknod state='on'/></capabilities>"),
+            0xfffe | 1 << 27
+        );
+    }
+
+    #[test]
+    fn limits_are_those_of_the_document() {
+        let tuned = "<memtune><hard_limit unit='MiB'>32</hard_limit></memtune><vcpu cpuset='0-1'>2</vcpu><cputune><shares>512</shares></cputune>";
+        let plan = planned(tuned).unwrap();
+        let Some(Step::Groups(limits)) = plan.steps.first() else {
+            panic!()
+        };
+        assert_eq!((limits.memory, limits.cpu_shares), (Some(32 << 20), Some(512)));
+        assert_eq!(limits.cpus.as_ref().unwrap().as_str(), "0-1");
+    }
+}

@@ -63,15 +63,15 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
     }
     let streams = streams(terminals, options.tty, options.detach);
     let on_console = streams.contains(&Stream::Console);
-    let mut signals = if options.detach {
+    let signals = if options.detach {
         None
     } else {
         Some(Signals::take(&FORWARDED)?)
     };
     let mut foreground = None;
     let mut before = |place: &Place| {
-        if let Some(signals) = signals.take() {
-            foreground = Some(Foreground::prepare(place, on_console, signals)?);
+        if signals.is_some() {
+            foreground = Some(Foreground::prepare(place, on_console)?);
         }
         Ok(())
     };
@@ -90,7 +90,7 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         before: &mut before,
     };
     let (place, record) = begin(session, &host.policy, &mut start)?;
-    let Some(foreground) = foreground else {
+    let (Some(foreground), Some(signals)) = (foreground, &signals) else {
         if options.json {
             let known = serde_json::json!({"name": name, "uuid": record.uuid, "id": record.id});
             return print_json(&known).map(|()| 0);
@@ -98,7 +98,7 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         return print(&format!("{name}\n")).map(|()| 0);
     };
     let [input, ..] = streams;
-    let stayed = foreground.stay(&place, input == Stream::Console);
+    let stayed = foreground.stay(&place, input == Stream::Console, signals);
     if let Err(e) = finish(session, &name, record.id) {
         say(&format!("cannot clear away what is left of {name}: {e}"));
     }
