@@ -4,7 +4,7 @@
 use crate::inner::{Answer, Order};
 use nix::unistd::Pid;
 use payload::Step;
-use payload::confine::{Restricted, keep_only};
+use payload::confine::{KILL, Restricted, keep_only};
 use payload::execute::parent_is_gone;
 use payload::offspring::bear;
 use rustix::process::{WaitOptions, wait};
@@ -13,9 +13,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::failure::Failure;
 use wire::init::Command;
-
-/// CAP_KILL (capabilities(7)): the command may become another user of the container, and must still be told to end.
-const KILL: u64 = 1 << 5;
 
 /// Runs the command and never returns if it could be executed. `null` becomes the three streams of this process.
 pub fn reap(

@@ -4,6 +4,7 @@ use crate::boot::Boot;
 use crate::judge::{Judged, judge};
 use crate::keep;
 use crate::outer::{Builder, unshare_user};
+use payload::confine::{KILL, keep_only};
 use policies::{Confined, Ended};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
@@ -117,6 +118,10 @@ fn born(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
 fn execute(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
     let parts = boot.first_parts()?;
     let mount = boot.execute(parts)?;
+    if !boot.container.restarts() {
+        // There is nothing left to build: all that is still needed is to end the first process.
+        keep_only(KILL)?;
+    }
     let [user, pid, net, ipc, uts] = &boot.first.namespaces;
     let cgroup = boot
         .cgroup

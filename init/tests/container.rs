@@ -554,6 +554,40 @@ fn a_container_starts_again_in_the_namespaces_it_had() {
 }
 
 #[test]
+fn a_host_without_the_unified_hierarchy_shows_the_named_one() {
+    if !is_root() {
+        return;
+    }
+    let mut c = container(
+        "grep /cgroup /proc/mounts | cut -d' ' -f2,3 | sort; touch /sys/fs/cgroup/x /sys/fs/cgroup/systemd/x 2>&1 | grep -c Read-only",
+    );
+    c.unified = false;
+    let (text, _) = run(c, INIT, "named");
+    assert_eq!(text, "/sys/fs/cgroup tmpfs\n/sys/fs/cgroup/systemd cgroup\n2\n");
+}
+
+#[test]
+fn the_outer_half_keeps_what_it_needs() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("outer");
+    let (host, started) = start(container("exec sleep 1000"), INIT, &root.0, &mut |_| vec![]);
+    assert_eq!(started, Ok(()));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid)).unwrap();
+    for line in [
+        "CapPrm:\t0000000000000020",
+        "CapEff:\t0000000000000020",
+        "CapInh:\t0000000000000000",
+    ] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    // Its root is the container's tree, and nothing of the host is mounted where it is.
+    let mounts = std::fs::read_to_string(format!("/proc/{}/mountinfo", host.pid)).unwrap();
+    assert!(!mounts.contains(" /sys/fs/cgroup/unified "), "{mounts}");
+}
+
+#[test]
 fn a_start_that_fails_again_is_the_end() {
     if !is_root() {
         return;

@@ -3,7 +3,7 @@
 use crate::judge::{self, Entry};
 use crate::{join, watch};
 use nix::unistd::Pid;
-use payload::confine::{keep_only, restrict};
+use payload::confine::{KILL, keep_only, restrict};
 use payload::offspring::bear;
 use payload::{Step, account, streams};
 use policies::{Confined, Ended};
@@ -13,9 +13,6 @@ use sys::channel::Channel;
 use wire::failure::Failure;
 use wire::init::Stream;
 use wire::nsenter::{Reply, Request};
-
-/// CAP_KILL (capabilities(7)): the command may become another user of the container, and must still be told to end.
-const KILL: u64 = 1 << 5;
 
 /// A command that is executed.
 #[derive(Debug)]

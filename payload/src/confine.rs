@@ -9,6 +9,10 @@ use nix::unistd::{Gid, Uid};
 use wire::failure::Failure;
 use wire::init::{Command, Rlimit};
 
+/// CAP_KILL (capabilities(7)), which a process that waits for a command keeps: the command may become another user of the container, and must
+/// still be told to end.
+pub const KILL: u64 = 1 << 5;
+
 /// What is left of a process once [`restrict`] has returned: the only ticket to [`crate::execute`].
 #[derive(Debug)]
 pub struct Restricted {

@@ -286,6 +286,11 @@ fn drive(host: &mut Host, container: &Container, root: &HostPath, more: Mounts<'
 }
 
 impl Host {
+    /// The directory of its control group.
+    pub fn group(&self) -> &HostPath {
+        &self.group
+    }
+
     /// `cgroup.procs` of the group for entering processes.
     pub fn enter_group(&self) -> File {
         File::options()
