@@ -55,6 +55,8 @@ pub fn unshare_user() -> Result<(Builder, OwnedFd), Failure> {
     if rustix::fs::fstatfs(&proc).to("look at /proc")?.f_type != PROC {
         return Err(Failure::caller("use the host's /proc: it is not a procfs"));
     }
+    // What is made in the tree is for all of its users, and each mode is given in full. umask(2) cannot fail.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     sys::process::set_dumpable(true).to("let the id maps be written")?;
     namespace::unshare(&[Kind::User]).to("make a user namespace")?;
     let own = namespace::own(&proc, Kind::User).to("open the user namespace")?;

@@ -567,6 +567,36 @@ fn a_host_without_the_unified_hierarchy_shows_the_named_one() {
 }
 
 #[test]
+fn what_is_made_in_the_tree_is_for_all_of_its_users() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("modes");
+    let mut c =
+        container("cat /etc/resolv.conf; stat -c '%a %u' /etc/resolv.conf; touch /dev/shm/x && echo shm; umask");
+    c.command.user.user = Some(text("web"));
+    c.resolv_conf = Some(text("nameserver 10.0.0.1\n"));
+    c.attachments = vec![attachment(
+        "/made/below",
+        Source::Tmpfs {
+            size: 4096,
+            mode: 0o755,
+        },
+        false,
+    )];
+    let (text, _) = run_in(c, &root);
+    assert_eq!(text, "nameserver 10.0.0.1\n644 0\nshm\n0022\n");
+    use std::os::unix::fs::PermissionsExt;
+    for made in ["made", "made/below"] {
+        assert_eq!(
+            std::fs::metadata(root.0.join(made)).unwrap().permissions().mode() & 0o777,
+            0o755,
+            "{made}"
+        );
+    }
+}
+
+#[test]
 fn the_outer_half_keeps_what_it_needs() {
     if !is_root() {
         return;
