@@ -16,18 +16,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
         sudo lazaret start vm1                        start it\n  \
         sudo lazaret console vm1                      log in; leave with ^]\n  \
         sudo lazaret privileges vm1                   what each of its processes may do\n\n\
-        Exit status: run and enter give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a\n\
+        Exit status: run and enter give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a \
         shell does. Every other verb: 0 done, 1 refused or failed, 2 used wrongly."
 )]
 pub struct Options {
     /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Directories")]
     pub run_dir: Option<String>,
     /// Directory of definitions [default: /etc/lazaret, or LAZARET_CONFIG_DIR]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Directories")]
     pub config_dir: Option<String>,
     /// Directory of data [default: /var/lib/lazaret, or LAZARET_DATA_DIR]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Directories")]
     pub data_dir: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -91,13 +91,16 @@ pub enum Verb {
 
 /// Options of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    override_usage = "lazaret run [OPTIONS] -- CMD [ARG]...",
+    after_help = "Examples:\n  \
     lazaret run -- sh -c 'id; grep MemTotal /proc/meminfo'\n  \
     lazaret run --rootfs /srv/box --memory 128M --cpus 1.5 --pids 100 -- httpd -f\n  \
     lazaret run -d --name web --publish 8080:80 --bind /srv/www:/www:ro --rootfs /srv/box -- httpd -f -h /www\n  \
     lazaret logs -f web; lazaret wait web; lazaret undefine web\n\n\
-    Without --rootfs the root is the host's own root file system, read-only and not id-mapped: the container's root may there only\n\
-    what everyone may. /proc, /sys, /dev, /run and /tmp are the container's own.")]
+    Without --rootfs the root is the host's own root file system, read-only and not id-mapped: the container's root may there only \
+    what everyone may. /proc, /sys, /dev, /run and /tmp are the container's own."
+)]
 pub struct Run {
     /// Root file system [default: the host's own, read-only]
     #[arg(long, value_name = "DIR")]
@@ -233,8 +236,9 @@ pub struct List {
 /// Options of `enter`.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "lazaret enter [OPTIONS] CONTAINER -- CMD [ARG]...",
     after_help = "Examples:\n  lazaret enter vm1 -- sh\n  lazaret enter --user nobody --env LANG=C vm1 -- id\n\n\
-    The command joins every namespace, the control group, the capability bounding set and the filter of the container. It has the\n\
+    The command joins every namespace, the control group, the capability bounding set and the filter of the container. It has the \
     container's own environment and no descriptor but the three. Run from a terminal, it has a terminal of the container's."
 )]
 pub struct Enter {

@@ -4,8 +4,8 @@
 use crate::error::Outcome;
 use crate::output::say;
 use crate::session::Session;
+use crate::state::Place;
 use crate::state::record::{Phase, Record};
-use crate::state::{Place, Store};
 use crate::supervisor::Supervisor;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -51,7 +51,10 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
         }
     }
     for (place, record) in orphans {
-        adopt(&session.store, &place, record)?;
+        let name = place.name().clone();
+        if let Err(e) = adopt(session, &place, record) {
+            say(&format!("cannot clear away what is left of {name}: {e}"));
+        }
     }
     Ok(())
 }
@@ -113,17 +116,21 @@ pub fn finish(session: &Session, name: &ContainerName, id: u32) -> Outcome<()> {
     }
 }
 
-/// A container whose start was seen through by the launcher after the command that asked for it had been killed: it runs.
-fn adopt(store: &Store, place: &Place, record: Record) -> Outcome<()> {
-    let Some(supervisor) = Supervisor::connect(place)? else {
-        return Ok(());
+/// A container whose start was asked for by a command that is gone. If the launcher saw it through, it runs, and that is noted; if
+/// not, it is cleared away once whoever worked on it has ended.
+fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
+    let pids = match Supervisor::connect(place)? {
+        Some(supervisor) => supervisor.identify().ok(),
+        None => None,
     };
-    let Ok(pids) = supervisor.identify() else { return Ok(()) };
-    let _lock = store.lock()?;
+    if pids.is_none() {
+        return finish(session, place.name(), record.id);
+    }
+    let _lock = session.store.lock()?;
     match place.record()? {
         Some(current) if current == record => place.write_record(&Record {
             phase: Phase::Running,
-            pids: Some(pids),
+            pids,
             ..record
         }),
         _ => Ok(()),
