@@ -12,34 +12,46 @@ const SIGINT: i32 = 2;
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
 const SIGTERM: i32 = 15;
+const SIGTSTP: i32 = 20;
 const SIGPWR: i32 = 30;
 /// systemd(1): `SIGRTMIN+4` powers off, `SIGRTMIN+5` reboots, `SIGRTMIN+3` halts, which is what a container does.
 const SYSTEMD_HALT: i32 = 37;
 const SYSTEMD_REBOOT: i32 = 39;
 
+fn waits(status: &str, signal: i32) -> bool {
+    u32::try_from(signal).is_ok_and(|s| awaits(status, s))
+}
+
+/// Whether this is busybox's init. Older ones catch the signals that they take. Newer ones wait in sigtimedwait(2), where the kernel shows them
+/// as neither caught nor blocked; `SIGTSTP` is the only one that they catch.
+fn is_busybox(status: &str) -> bool {
+    let catches = |signals: &[i32]| signals.iter().all(|s| waits(status, *s));
+    let name = status.lines().find_map(|l| l.strip_prefix("Name:")).map(str::trim);
+    let waiting = catches(&[SIGTSTP]) && ![SIGTERM, SIGINT, SIGUSR1].iter().any(|s| waits(status, *s));
+    catches(&[SIGUSR1, SIGUSR2, SIGTERM]) || (waiting && matches!(name, Some("init" | "linuxrc" | "busybox")))
+}
+
 /// Which signal ends an init, judged by what it waits for; `None` if there is none.
 ///
-/// systemd waits for `SIGRTMIN+3`. busybox's init takes `SIGUSR2` for poweroff and `SIGTERM` for reboot, and shows itself by waiting for
-/// both and `SIGUSR1`. Others end by `SIGTERM`, or, as sysvinit does, by `SIGPWR`.
+/// systemd waits for `SIGRTMIN+3`. busybox's init takes `SIGUSR2` for poweroff and `SIGTERM` for reboot. Others end by `SIGTERM`, or, as
+/// sysvinit does, by `SIGPWR`.
 pub fn ending(status: &str, reaper: bool) -> Option<i32> {
-    let waits = |signal: i32| u32::try_from(signal).is_ok_and(|s| awaits(status, s));
     match () {
         () if reaper => Some(SIGTERM),
-        () if waits(SYSTEMD_HALT) => Some(SYSTEMD_HALT),
-        () if waits(SIGUSR1) && waits(SIGUSR2) && waits(SIGTERM) => Some(SIGUSR2),
-        () if waits(SIGTERM) => Some(SIGTERM),
-        () if waits(SIGPWR) => Some(SIGPWR),
+        () if waits(status, SYSTEMD_HALT) => Some(SYSTEMD_HALT),
+        () if is_busybox(status) => Some(SIGUSR2),
+        () if waits(status, SIGTERM) => Some(SIGTERM),
+        () if waits(status, SIGPWR) => Some(SIGPWR),
         () => None,
     }
 }
 
 /// Which signal makes an init start anew, by the same signs.
 pub fn rebooting(status: &str) -> Option<i32> {
-    let waits = |signal: i32| u32::try_from(signal).is_ok_and(|s| awaits(status, s));
     match () {
-        () if waits(SYSTEMD_REBOOT) => Some(SYSTEMD_REBOOT),
-        () if waits(SIGUSR1) && waits(SIGUSR2) && waits(SIGTERM) => Some(SIGTERM),
-        () if waits(SIGINT) => Some(SIGINT),
+        () if waits(status, SYSTEMD_REBOOT) => Some(SYSTEMD_REBOOT),
+        () if is_busybox(status) => Some(SIGTERM),
+        () if waits(status, SIGINT) => Some(SIGINT),
         () => None,
     }
 }
@@ -97,6 +109,12 @@ mod tests {
             (ending(&busybox, false), rebooting(&busybox)),
             (Some(SIGUSR2), Some(SIGTERM))
         );
+        let newer = format!("Name:\tinit\n{}", catching(&[SIGTSTP]));
+        assert_eq!(
+            (ending(&newer, false), rebooting(&newer)),
+            (Some(SIGUSR2), Some(SIGTERM))
+        );
+        assert_eq!(ending(&catching(&[SIGTSTP]), false), None);
         assert_eq!(ending(&catching(&[SIGTERM]), false), Some(SIGTERM));
         assert_eq!(ending(&catching(&[]), false), None);
         assert_eq!(ending(&catching(&[]), true), Some(SIGTERM));
