@@ -1,2 +1,24 @@
-//! Placeholder until the crate lands.
-fn main() {}
+//! The network writer: links, addresses, routes and firewall tables, over netlink. May touch: the host's network, and a container's through
+//! the socket that it is given. Options, confinement and the loop are those of every piece: [`policies::piece`].
+
+mod bridge;
+mod decode;
+mod encode;
+mod forward;
+mod judge;
+mod link;
+mod netlink;
+mod request;
+mod rule;
+mod ruleset;
+mod serve;
+mod table;
+mod undo;
+
+fn main() -> std::process::ExitCode {
+    policies::piece::run(
+        wire::Program::Netd,
+        "Makes a container's network links and firewall tables",
+        serve::serve,
+    )
+}

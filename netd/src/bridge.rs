@@ -1,0 +1,155 @@
+//! Bridges: ours, which are made where they are missing and removed where they have no port, and others, which must be there.
+//! May touch: links whose name begins as those of our bridges do.
+
+use crate::decode::{self, Link};
+use crate::judge::{Judged, OurBridge};
+use crate::netlink::{Denied, Netlink};
+use crate::request;
+use crate::undo::Made;
+use nix::errno::Errno;
+use std::net::{IpAddr, Ipv6Addr};
+use wire::netd::{Address, Bridge};
+use wire::{Failure, LinkName};
+
+/// How often a list of ports is asked for that changes while it is read.
+const ATTEMPTS: usize = 16;
+/// The link-local address of each bridge of ours: a router asks for neighbours from it.
+const LINK_LOCAL: Address = Address {
+    address: IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)),
+    prefix: 64,
+    peer: None,
+};
+
+/// The link of this name, if there is one.
+pub fn find(host: &mut Netlink, name: &LinkName) -> Result<Option<Link>, Failure> {
+    let what = || format!("look for the link {name}");
+    match host.ask(&request::get_link(name)) {
+        Ok(bodies) => {
+            let body = bodies.first().ok_or_else(|| Denied::Garbled.during(&what()))?;
+            decode::link(body)
+                .map(Some)
+                .map_err(|e| Denied::from(e).during(&what()))
+        }
+        Err(Denied::Kernel(Errno::ENODEV)) => Ok(None),
+        Err(denied) => Err(denied.during(&what())),
+    }
+}
+
+/// The number of a bridge that must be there.
+pub fn existing(host: &mut Netlink, name: &LinkName) -> Result<u32, Failure> {
+    match find(host, name)? {
+        None => Err(Failure::caller(&format!(
+            "use the bridge {name}: there is none of that name"
+        ))),
+        Some(link) if link.kind != "bridge" => Err(Failure::caller(&format!(
+            "use the bridge {name}: the link of that name is no bridge"
+        ))),
+        Some(link) => Ok(link.index),
+    }
+}
+
+/// A hardware address that does not follow the ports', the same at every start: locally administered, then "lzr", then the name's sum.
+fn address_of(name: &LinkName) -> [u8; 6] {
+    let sum = name
+        .as_str()
+        .bytes()
+        .fold(0u16, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
+    let [high, low] = sum.to_be_bytes();
+    [0x02, b'l', b'z', b'r', high, low]
+}
+
+/// The number of a bridge of ours, made if it is not there, with its addresses, up. Several starts may do this at once: what another
+/// one has just done counts as done.
+pub fn ours(host: &mut Netlink, bridge: &Bridge, made: &mut Made) -> Result<u32, Failure> {
+    let name = &bridge.name;
+    match host.ask(&request::new_bridge(name, address_of(name))) {
+        Ok(_) => made.bridge(name),
+        Err(Denied::Kernel(Errno::EEXIST)) => {}
+        Err(denied) => return Err(denied.during(&format!("make the bridge {name}"))),
+    }
+    let index = existing(host, name)?;
+    no_own_address(host, index, name)?;
+    host.order(&request::up(index), || format!("raise the bridge {name}"))?;
+    let local = bridge
+        .addresses
+        .iter()
+        .any(|a| a.address.is_ipv6())
+        .then_some(&LINK_LOCAL);
+    for address in bridge.addresses.iter().chain(local) {
+        give(host, index, name, address)?;
+    }
+    Ok(index)
+}
+
+/// The link makes itself no IPv6 address, where the host has IPv6 at all.
+pub fn no_own_address(host: &mut Netlink, index: u32, name: &LinkName) -> Result<(), Failure> {
+    match host.ask(&request::no_own_address(index)) {
+        Ok(_) | Err(Denied::Kernel(Errno::EAFNOSUPPORT)) => Ok(()),
+        Err(denied) => Err(denied.during(&format!("keep {name} from giving itself addresses"))),
+    }
+}
+
+/// Gives a link an address that it may have already.
+pub fn give(netlink: &mut Netlink, index: u32, name: &LinkName, address: &Address) -> Result<(), Failure> {
+    match netlink.ask(&request::new_address(index, address)) {
+        Ok(_) | Err(Denied::Kernel(Errno::EEXIST)) => Ok(()),
+        Err(denied) => Err(denied.during(&format!(
+            "give {name} the address {}/{}",
+            address.address, address.prefix
+        ))),
+    }
+}
+
+fn has_ports(host: &mut Netlink, index: u32) -> Result<bool, Denied> {
+    for _ in 0..ATTEMPTS {
+        match host.ask(&request::get_ports(index)) {
+            Ok(bodies) => {
+                let links: Result<Vec<Link>, _> = bodies.iter().map(|b| decode::link(b)).collect();
+                return Ok(links?.iter().any(|l| l.master == Some(index)));
+            }
+            Err(Denied::Kernel(Errno::EINTR)) => {}
+            Err(denied) => return Err(denied),
+        }
+    }
+    // Links come and go all the time: somebody uses it.
+    Ok(true)
+}
+
+/// Removes a bridge of ours unless it has a port; says whether it is gone.
+pub fn remove(host: &mut Netlink, bridge: &Judged<OurBridge>) -> Result<bool, Failure> {
+    let OurBridge(name) = bridge.get();
+    remove_unused(host, name)
+}
+
+/// Removes a bridge that a judged request named, unless it has a port.
+pub fn remove_unused(host: &mut Netlink, name: &LinkName) -> Result<bool, Failure> {
+    let Some(link) = find(host, name)? else {
+        return Ok(true);
+    };
+    if link.kind != "bridge" {
+        return Err(Failure::caller(&format!(
+            "remove the bridge {name}: the link of that name is no bridge"
+        )));
+    }
+    let what = format!("remove the bridge {name}");
+    if has_ports(host, link.index).map_err(|denied| denied.during(&what))? {
+        return Ok(false);
+    }
+    match host.ask(&request::remove_link(link.index)) {
+        Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => Ok(true),
+        Err(denied) => Err(denied.during(&what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_has_a_unicast_address_of_its_own() {
+        let of = |name| address_of(&LinkName::new(name).unwrap());
+        assert_eq!(of("lzr0")[0] & 3, 2);
+        assert_eq!(of("lzr0"), of("lzr0"));
+        assert_ne!(of("lzr0"), of("lzr1"));
+    }
+}

@@ -1,0 +1,317 @@
+//! What comes back over netlink, taken apart: messages, attributes, answers (netlink(7)). Pure; every length is checked, and what does
+//! not add up is an error, because the socket may have been opened by a less trusted process.
+
+use crate::encode::{HEADER, Malformed};
+
+/// An answer: done, or an error.
+pub const ERROR: u16 = 2;
+/// The end of a dump.
+pub const DONE: u16 = 3;
+/// The dump was taken while its objects changed.
+pub const DUMP_INTERRUPTED: u16 = 0x10;
+
+/// One message that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Its type.
+    pub kind: u16,
+    /// Its flags.
+    pub flags: u16,
+    /// The sequence number of the request that it answers.
+    pub sequence: u32,
+    /// What follows the header.
+    pub body: &'a [u8],
+}
+
+/// The messages of one datagram, in order; after an error there are no more.
+pub struct Messages<'a>(&'a [u8]);
+
+/// Takes a datagram apart.
+pub const fn messages(datagram: &[u8]) -> Messages<'_> {
+    Messages(datagram)
+}
+
+fn half(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
+    let rest = bytes.get(at..).ok_or(Malformed)?;
+    rest.first_chunk().map(|b| u16::from_ne_bytes(*b)).ok_or(Malformed)
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
+    let rest = bytes.get(at..).ok_or(Malformed)?;
+    rest.first_chunk().map(|b| u32::from_ne_bytes(*b)).ok_or(Malformed)
+}
+
+/// Splits off the first `length` bytes and the padding behind them, which the last element may lack.
+fn split(bytes: &[u8], length: usize) -> Result<(&[u8], &[u8]), Malformed> {
+    let (this, _) = bytes.split_at_checked(length).ok_or(Malformed)?;
+    let padded = length.checked_next_multiple_of(4).ok_or(Malformed)?;
+    Ok((this, bytes.get(padded..).unwrap_or_default()))
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let parsed = (|| {
+            let length = usize::try_from(word(self.0, 0)?).map_err(|_| Malformed)?;
+            let (this, rest) = split(self.0, length)?;
+            let body = this.get(HEADER..).ok_or(Malformed)?;
+            let message = Message {
+                kind: half(this, 4)?,
+                flags: half(this, 6)?,
+                sequence: word(this, 8)?,
+                body,
+            };
+            Ok((message, rest))
+        })();
+        self.0 = parsed.map_or(&[], |(_, rest)| rest);
+        Some(parsed.map(|(message, _)| message))
+    }
+}
+
+/// One attribute: its type without flags, and its value.
+pub type Attribute<'a> = (u16, &'a [u8]);
+
+/// A run of attributes, in order; after an error there are no more.
+pub struct Attributes<'a>(&'a [u8]);
+
+/// Takes a run of attributes apart.
+pub const fn attributes(bytes: &[u8]) -> Attributes<'_> {
+    Attributes(bytes)
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<Attribute<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let parsed = (|| {
+            let (this, rest) = split(self.0, usize::from(half(self.0, 0)?))?;
+            Ok(((half(this, 2)? & 0x3fff, this.get(4..).ok_or(Malformed)?), rest))
+        })();
+        self.0 = parsed.map_or(&[], |(_, rest)| rest);
+        Some(parsed.map(|(attribute, _)| attribute))
+    }
+}
+
+/// The errno of an answer's body; 0 says that it was done.
+pub fn answer(body: &[u8]) -> Result<i32, Malformed> {
+    let status = word(body, 0)?.cast_signed();
+    let errno = status.checked_neg().ok_or(Malformed)?;
+    if (0..4096).contains(&errno) {
+        Ok(errno)
+    } else {
+        Err(Malformed)
+    }
+}
+
+/// What the kernel says of a link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its kind: `bridge`, `veth`; empty for hardware.
+    pub kind: String,
+    /// Its hardware address.
+    pub mac: Vec<u8>,
+    /// The link whose port it is.
+    pub master: Option<u32>,
+    /// The number of a veth's other end, in that end's namespace.
+    pub peer: Option<u32>,
+    /// The number that this namespace gives to the other end's; none where both are in one.
+    pub peer_namespace: Option<u32>,
+}
+
+/// Bytes of the fixed part of a link's message (`struct ifinfomsg`).
+const LINK_FIXED: usize = 16;
+
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// Reads the body of a link's message (linux/if_link.h).
+pub fn link(body: &[u8]) -> Result<Link, Malformed> {
+    let mut link = Link {
+        index: word(body, 4)?,
+        ..Link::default()
+    };
+    for attribute in attributes(body.get(LINK_FIXED..).ok_or(Malformed)?) {
+        match attribute? {
+            (1, mac) => link.mac = mac.to_vec(),
+            (3, name) => link.name = text(name),
+            (5, peer) => link.peer = Some(word(peer, 0)?),
+            (10, master) => link.master = Some(word(master, 0)?),
+            (18, info) => {
+                for attribute in attributes(info) {
+                    if let (1, kind) = attribute? {
+                        link.kind = text(kind);
+                    }
+                }
+            }
+            // The kernel writes -1 for a namespace that has no number here.
+            (37, id) => link.peer_namespace = Some(word(id, 0)?).filter(|id| id.cast_signed() >= 0),
+            _ => {}
+        }
+    }
+    Ok(link)
+}
+
+/// Bytes of the fixed part of a route's message (`struct rtmsg`).
+const ROUTE_FIXED: usize = 12;
+
+/// The link over which a default route leads that was learnt by router advertisement (linux/rtnetlink.h, `RTPROT_RA`); `None` for
+/// any other route.
+pub fn advertised_default(body: &[u8]) -> Result<Option<u32>, Malformed> {
+    let (fixed, rest) = body.split_at_checked(ROUTE_FIXED).ok_or(Malformed)?;
+    let is_one = fixed.get(1) == Some(&0) && fixed.get(5) == Some(&9);
+    for attribute in attributes(rest) {
+        match attribute? {
+            (4, out) if is_one => return word(out, 0).map(Some),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The IPv6 setting `accept_ra` in the body of a link's message (linux/if_link.h, `IFLA_INET6_CONF`; linux/ipv6.h,
+/// `DEVCONF_ACCEPT_RA`); `None` where the link has no IPv6.
+pub fn accept_ra(body: &[u8]) -> Result<Option<u32>, Malformed> {
+    const PATH: [u16; 3] = [26, 10, 2];
+    let mut inner = body.get(LINK_FIXED..).ok_or(Malformed)?;
+    for kind in PATH {
+        match attributes(inner).find(|a| a.is_err() || a.is_ok_and(|(k, _)| k == kind)) {
+            Some(found) => (_, inner) = found?,
+            None => return Ok(None),
+        }
+    }
+    word(inner, 12).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode;
+
+    fn sample() -> Vec<u8> {
+        let info = encode::Attributes::new()
+            .text(1, "veth")
+            .nest(2, encode::Attributes::new());
+        let attributes = encode::Attributes::new()
+            .text(3, "lzv3")
+            .bytes(1, &[2, 0, 0, 0, 0, 9])
+            .number(5, 2)
+            .number(10, 4)
+            .number(37, 0)
+            .nest(
+                26,
+                encode::Attributes::new().nest(10, encode::Attributes::new().bytes(2, &[1; 32])),
+            )
+            .nest(18, info);
+        let mut fixed = [0u8; 16];
+        fixed[4] = 12;
+        let first = encode::Message::new(16, 0, &fixed, attributes).bytes(7).unwrap();
+        let second = encode::Message::new(ERROR, 0, &(-17i32).to_ne_bytes(), encode::Attributes::new())
+            .bytes(7)
+            .unwrap();
+        [first, second].concat()
+    }
+
+    fn read_all(datagram: &[u8]) -> Result<(), Malformed> {
+        for message in messages(datagram) {
+            let message = message?;
+            match message.kind {
+                ERROR => drop(answer(message.body)?),
+                _ => drop((
+                    link(message.body)?,
+                    advertised_default(message.body),
+                    accept_ra(message.body),
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn reads_a_link_and_an_answer() {
+        let datagram = sample();
+        let all: Vec<_> = messages(&datagram).map(Result::unwrap).collect();
+        assert_eq!(all.len(), 2);
+        let expected = Link {
+            index: 12,
+            name: "lzv3".into(),
+            kind: "veth".into(),
+            mac: vec![2, 0, 0, 0, 0, 9],
+            master: Some(4),
+            peer: Some(2),
+            peer_namespace: Some(0),
+        };
+        assert_eq!(link(all[0].body), Ok(expected));
+        assert_eq!(accept_ra(all[0].body), Ok(Some(0x0101_0101)));
+        assert_eq!((all[1].sequence, answer(all[1].body)), (7, Ok(17)));
+    }
+
+    #[test]
+    fn knows_a_default_route_that_was_advertised() {
+        let route = |prefix, protocol| {
+            let mut body = vec![10, prefix, 0, 0, 254, protocol, 0, 1, 0, 0, 0, 0, 8, 0, 4, 0];
+            body.extend_from_slice(&3u32.to_ne_bytes());
+            advertised_default(&body)
+        };
+        assert_eq!(
+            (route(0, 9), route(0, 3), route(64, 9)),
+            (Ok(Some(3)), Ok(None), Ok(None))
+        );
+    }
+
+    #[test]
+    fn refuses_lengths_that_do_not_add_up() {
+        let header = |length: u32| [&length.to_ne_bytes()[..], &[0; 12]].concat();
+        for length in [0, 4, 15, 17, u32::MAX] {
+            assert_eq!(messages(&header(length)).next(), Some(Err(Malformed)), "{length}");
+        }
+        for attribute in [[0u8, 0, 1, 0], [3, 0, 1, 0], [5, 0, 1, 0], [0xff, 0xff, 1, 0]] {
+            assert_eq!(
+                attributes(&attribute).collect::<Vec<_>>(),
+                [Err(Malformed)],
+                "{attribute:?}"
+            );
+        }
+        for status in [1i32, -4096, i32::MIN] {
+            assert_eq!(answer(&status.to_ne_bytes()), Err(Malformed), "{status}");
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_read_without_harm() {
+        let datagram = sample();
+        for n in 0..datagram.len() {
+            let _ = read_all(&datagram[..n]);
+            for byte in 0..=255 {
+                let mut changed = datagram.clone();
+                changed[n] = byte;
+                let _ = read_all(&changed);
+            }
+        }
+        // A fixed walk through longer garbage (xorshift).
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for _ in 0..20_000 {
+            let mut changed = datagram.clone();
+            for _ in 0..4 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let at = usize::try_from(state % 128).unwrap() % changed.len();
+                changed[at] = state.to_le_bytes()[5];
+            }
+            let _ = read_all(&changed);
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! May this be done? What passes is returned as a value that only the acting code accepts. Pure.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Route};
+use wire::{Failure, LinkName};
+
+/// The most links of one container.
+const LINKS: usize = 16;
+/// The most addresses of one link, or of a bridge.
+const ADDRESSES: usize = 16;
+/// The most routes of one link.
+const ROUTES: usize = 64;
+/// The most published ports of one container.
+const PUBLISHED: usize = 64;
+/// How the name of a bridge of ours begins.
+const BRIDGE_PREFIX: &str = "lzr";
+/// How the name of a link of ours begins that nobody named.
+const LINK_PREFIX: &str = "lzv";
+
+/// Something that may be done.
+#[derive(Debug)]
+pub struct Judged<T>(T);
+
+impl<T> Judged<T> {
+    /// What was judged.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A bridge of ours, to be removed.
+#[derive(Debug)]
+pub struct OurBridge(pub LinkName);
+
+/// A link of ours, to be removed.
+#[derive(Debug)]
+pub struct OurLink(pub LinkName);
+
+fn refuse<T>(what: impl AsRef<str>) -> Result<T, Failure> {
+    Err(Failure::caller(what.as_ref()))
+}
+
+/// Judges a container's links.
+pub fn links(links: Vec<Link>) -> Result<Judged<Vec<Link>>, Failure> {
+    if links.is_empty() || links.len() > LINKS {
+        return refuse(format!("make {} links: it must be 1 to {LINKS}", links.len()));
+    }
+    let (mut hosts, mut guests) = (BTreeSet::new(), BTreeSet::new());
+    for link in &links {
+        one_link(link)?;
+        if !hosts.insert(&link.host) || !guests.insert(&link.guest) {
+            return refuse(format!(
+                "make the link {}: another link of the container has a name of its",
+                link.host
+            ));
+        }
+    }
+    Ok(Judged(links))
+}
+
+fn one_link(link: &Link) -> Result<(), Failure> {
+    let subject = format!("make the link {}", link.host);
+    let Link {
+        host,
+        guest,
+        mac,
+        side,
+        addresses: inside,
+        routes,
+        up,
+    } = link;
+    ordinary_name(host)?;
+    ordinary_name(guest)?;
+    if host.as_str().starts_with(BRIDGE_PREFIX) {
+        return refuse(format!(
+            "{subject}: names that begin with {BRIDGE_PREFIX} are those of bridges"
+        ));
+    }
+    if mac.first().is_some_and(|b| b & 1 != 0) || *mac == [0; 6] {
+        return refuse(format!("{subject}: its hardware address is none that a link can have"));
+    }
+    addresses(&subject, inside)?;
+    match side {
+        HostSide::Network(bridge) => own_bridge(bridge)?,
+        HostSide::Bridge(name) => ordinary_name(name)?,
+        HostSide::Alone(outside) => addresses(&subject, outside)?,
+    }
+    if routes.len() > ROUTES {
+        return refuse(format!("{subject}: it has more than {ROUTES} routes"));
+    }
+    if !routes.is_empty() && !up && inside.is_empty() {
+        return refuse(format!("{subject}: it has a route and stays down"));
+    }
+    routes.iter().try_for_each(|r| route(&subject, r))
+}
+
+/// Names that mean something else to the kernel's settings.
+fn ordinary_name(name: &LinkName) -> Result<(), Failure> {
+    if ["lo", "all", "default"].contains(&name.as_str()) {
+        return refuse(format!("use the link name {name}: it is reserved"));
+    }
+    Ok(())
+}
+
+fn own_bridge(bridge: &Bridge) -> Result<(), Failure> {
+    if !bridge.name.as_str().starts_with(BRIDGE_PREFIX) {
+        return refuse(format!(
+            "make the bridge {}: those of ours begin with {BRIDGE_PREFIX}",
+            bridge.name
+        ));
+    }
+    addresses(&format!("make the bridge {}", bridge.name), &bridge.addresses)
+}
+
+const fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// Whether a link can have this address, or a packet come from it.
+fn is_unicast(address: IpAddr) -> bool {
+    let all = IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(address.is_unspecified() || address.is_multicast() || address.is_loopback() || address == all)
+}
+
+fn addresses(subject: &str, addresses: &[Address]) -> Result<(), Failure> {
+    if addresses.len() > ADDRESSES {
+        return refuse(format!("{subject}: it has more than {ADDRESSES} addresses"));
+    }
+    for Address { address, prefix, peer } in addresses {
+        let peer_fits = peer.is_none_or(|p| p.is_ipv4() == address.is_ipv4() && is_unicast(p));
+        if *prefix > bits(*address) || *prefix == 0 || !is_unicast(*address) || !peer_fits {
+            return refuse(format!("{subject}: {address}/{prefix} is no address of a link"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an address has bits beyond the prefix, so that it names no network.
+fn passes_prefix(address: IpAddr, prefix: u8) -> bool {
+    match address {
+        IpAddr::V4(a) => u32::MAX
+            .checked_shr(prefix.into())
+            .is_some_and(|hosts| a.to_bits() & hosts != 0),
+        IpAddr::V6(a) => u128::MAX
+            .checked_shr(prefix.into())
+            .is_some_and(|hosts| a.to_bits() & hosts != 0),
+    }
+}
+
+fn route(subject: &str, route: &Route) -> Result<(), Failure> {
+    let Route {
+        destination,
+        prefix,
+        gateway,
+        metric: _,
+    } = route;
+    let fits = *prefix <= bits(*destination)
+        && destination.is_ipv4() == gateway.is_ipv4()
+        && is_unicast(*gateway)
+        && !destination.is_multicast()
+        && !passes_prefix(*destination, *prefix);
+    if !fits {
+        return refuse(format!(
+            "{subject}: {destination}/{prefix} through {gateway} is no route"
+        ));
+    }
+    Ok(())
+}
+
+/// Judges a container's rules.
+pub fn firewall(firewall: Firewall) -> Result<Judged<Firewall>, Failure> {
+    let subject = format!("protect {}", firewall.name);
+    let Firewall {
+        name: _,
+        bridge,
+        link,
+        v4,
+        v6,
+        publish,
+    } = &firewall;
+    if !bridge.as_str().starts_with(BRIDGE_PREFIX) || link.as_str().starts_with(BRIDGE_PREFIX) {
+        return refuse(format!("{subject}: {bridge} is no bridge of ours, or {link} is one"));
+    }
+    ordinary_name(link)?;
+    let own = [v4.map(IpAddr::V4), v6.map(IpAddr::V6)];
+    if !own.into_iter().flatten().all(is_unicast) || v6.is_some_and(|a| a.to_ipv4_mapped().is_some()) {
+        return refuse(format!("{subject}: it has an address that no link can have"));
+    }
+    if publish.len() > PUBLISHED {
+        return refuse(format!("{subject}: it publishes more than {PUBLISHED} ports"));
+    }
+    for (n, one) in publish.iter().enumerate() {
+        published(&subject, one, v4.is_some(), v6.is_some())?;
+        if publish
+            .iter()
+            .skip(n.saturating_add(1))
+            .any(|other| collide(one, other))
+        {
+            return refuse(format!("{subject}: the host's port {} is published twice", one.host));
+        }
+    }
+    Ok(Judged(firewall))
+}
+
+/// Whether a publication is for IPv4, and whether for IPv6: an unspecified address stands for every one of its family.
+pub fn families(publish: &Publish) -> (bool, bool) {
+    publish.address.map_or((true, true), |a| (a.is_ipv4(), a.is_ipv6()))
+}
+
+fn published(subject: &str, publish: &Publish, v4: bool, v6: bool) -> Result<(), Failure> {
+    let (wants_v4, wants_v6) = families(publish);
+    if publish.host == 0 || publish.container == 0 {
+        return refuse(format!("{subject}: no port has the number 0"));
+    }
+    if !(wants_v4 && v4 || wants_v6 && v6) {
+        return refuse(format!(
+            "{subject}: it has no address of the kind that port {} is published on",
+            publish.host
+        ));
+    }
+    match publish.address {
+        Some(a) if a.is_loopback() => refuse(format!(
+            "publish port {} on {a}: what is sent there never leaves the loopback; name an address of a link, or none",
+            publish.host
+        )),
+        Some(a) if !a.is_unspecified() && !is_unicast(a) => refuse(format!(
+            "publish port {} on {a}: it is no address of a host",
+            publish.host
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn collide(a: &Publish, b: &Publish) -> bool {
+    let every = |p: &Publish| p.address.is_none_or(|a| a.is_unspecified());
+    let (a4, a6) = families(a);
+    let (b4, b6) = families(b);
+    let meet = a.address == b.address || (a4 && b4 || a6 && b6) && (every(a) || every(b));
+    a.host == b.host && a.udp == b.udp && meet
+}
+
+/// Judges the removal of a bridge.
+pub fn bridge(name: LinkName) -> Result<Judged<OurBridge>, Failure> {
+    if name.as_str().starts_with(BRIDGE_PREFIX) {
+        return Ok(Judged(OurBridge(name)));
+    }
+    refuse(format!("remove {name}: a bridge of ours begins with {BRIDGE_PREFIX}"))
+}
+
+/// Judges the removal of a link.
+pub fn link(name: LinkName) -> Result<Judged<OurLink>, Failure> {
+    if name.as_str().starts_with(LINK_PREFIX) {
+        return Ok(Judged(OurLink(name)));
+    }
+    refuse(format!("remove {name}: a link of ours begins with {LINK_PREFIX}"))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use wire::ContainerName;
+
+    pub fn name(name: &str) -> LinkName {
+        LinkName::new(name).unwrap()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn on(text: &str, prefix: u8) -> Address {
+        Address {
+            address: ip(text),
+            prefix,
+            peer: None,
+        }
+    }
+
+    fn to(destination: &str, prefix: u8, gateway: &str) -> Route {
+        Route {
+            destination: ip(destination),
+            prefix,
+            gateway: ip(gateway),
+            metric: None,
+        }
+    }
+
+    fn good() -> Link {
+        Link {
+            host: name("lzv3"),
+            guest: name("eth0"),
+            mac: [2, 0, 0, 0, 0, 3],
+            side: HostSide::Network(Bridge {
+                name: name("lzr0"),
+                addresses: vec![on("10.209.0.1", 16)],
+            }),
+            addresses: vec![on("10.209.0.5", 16), on("fd6c:7a72::5", 64)],
+            routes: vec![to("0.0.0.0", 0, "10.209.0.1"), to("fd00::", 8, "fd6c:7a72::1")],
+            up: true,
+        }
+    }
+
+    pub fn wall() -> Firewall {
+        Firewall {
+            name: ContainerName::new("web").unwrap(),
+            bridge: name("lzr0"),
+            link: name("lzv3"),
+            v4: Some(Ipv4Addr::new(10, 209, 0, 5)),
+            v6: None,
+            publish: vec![],
+        }
+    }
+
+    fn port(address: Option<&str>, host: u16) -> Publish {
+        Publish {
+            address: address.map(ip),
+            host,
+            container: 80,
+            udp: false,
+        }
+    }
+
+    #[test]
+    fn accepts_what_the_default_network_asks() {
+        assert!(links(vec![good()]).is_ok());
+        let pair = vec![port(Some("192.0.2.1"), 80), port(Some("192.0.2.2"), 80)];
+        assert!(
+            firewall(Firewall {
+                publish: pair,
+                ..wall()
+            })
+            .is_ok()
+        );
+        assert!(bridge(name("lzr0")).is_ok() && link(name("lzv0")).is_ok());
+    }
+
+    #[test]
+    fn refuses_links_that_no_kernel_or_no_container_should_have() {
+        let with = |change: fn(&mut Link)| {
+            let mut link = good();
+            change(&mut link);
+            links(vec![link])
+        };
+        assert!(links(vec![]).is_err());
+        assert!(links(vec![good(); 17]).is_err());
+        assert!(links(vec![good(), good()]).is_err());
+        assert!(
+            links(vec![
+                good(),
+                Link {
+                    host: name("lzv4"),
+                    ..good()
+                }
+            ])
+            .is_err(),
+            "two of one guest name"
+        );
+        assert!(with(|l| l.mac = [3, 0, 0, 0, 0, 1]).is_err());
+        assert!(with(|l| l.mac = [0; 6]).is_err());
+        assert!(with(|l| l.host = name("lzr7")).is_err());
+        assert!(with(|l| l.guest = name("lo")).is_err());
+        assert!(with(|l| l.addresses = vec![on("10.0.0.1", 33)]).is_err());
+        assert!(with(|l| l.addresses = vec![on("::2", 129)]).is_err());
+        assert!(with(|l| l.addresses = vec![on("10.0.0.1", 0)]).is_err());
+        assert!(with(|l| l.addresses = vec![on("127.0.0.5", 8)]).is_err());
+        assert!(with(|l| l.addresses = vec![on("224.0.0.5", 8)]).is_err());
+        assert!(with(|l| l.addresses = vec![on("10.0.0.1", 8); 17]).is_err());
+        assert!(with(|l| l.addresses[0].peer = Some(ip("fd00::1"))).is_err());
+        assert!(with(|l| l.routes = vec![to("0.0.0.0", 0, "fd00::1")]).is_err());
+        assert!(with(|l| l.routes = vec![to("10.0.0.1", 8, "10.209.0.1")]).is_err());
+        assert!(with(|l| l.routes = vec![to("0.0.0.0", 0, "0.0.0.0")]).is_err());
+        assert!(with(|l| l.routes = vec![to("10.0.0.0", 33, "10.209.0.1")]).is_err());
+        assert!(with(|l| l.routes = vec![to("10.0.0.0", 8, "10.209.0.1"); 65]).is_err());
+        assert!(with(|l| (l.up, l.addresses) = (false, vec![])).is_err());
+        assert!(with(|l| l.side = HostSide::Bridge(name("lo"))).is_err());
+        assert!(with(|l| l.side = HostSide::Alone(vec![on("10.0.0.1", 40)])).is_err());
+        assert!(
+            with(|l| l.side = HostSide::Network(Bridge {
+                name: name("br0"),
+                addresses: vec![]
+            }))
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn refuses_rules_that_would_not_hold_or_reach_nothing() {
+        let publishes = |publish: Vec<Publish>| firewall(Firewall { publish, ..wall() });
+        assert!(
+            firewall(Firewall {
+                bridge: name("br0"),
+                ..wall()
+            })
+            .is_err()
+        );
+        assert!(
+            firewall(Firewall {
+                link: name("lzr0"),
+                ..wall()
+            })
+            .is_err()
+        );
+        assert!(
+            firewall(Firewall {
+                v4: Some(Ipv4Addr::LOCALHOST),
+                ..wall()
+            })
+            .is_err()
+        );
+        assert!(
+            firewall(Firewall {
+                v6: Some("::ffff:10.0.0.1".parse().unwrap()),
+                ..wall()
+            })
+            .is_err()
+        );
+        assert!(publishes(vec![port(None, 0)]).is_err());
+        assert!(
+            publishes(vec![Publish {
+                container: 0,
+                ..port(None, 8080)
+            }])
+            .is_err()
+        );
+        assert!(publishes((1..=65).map(|n| port(None, n)).collect()).is_err());
+        assert!(publishes(vec![port(Some("127.0.0.1"), 80)]).is_err());
+        assert!(publishes(vec![port(Some("224.0.0.1"), 80)]).is_err());
+        assert!(
+            publishes(vec![port(Some("fd00::1"), 80)]).is_err(),
+            "the container has no IPv6 address"
+        );
+        assert!(publishes(vec![port(None, 80), port(Some("192.0.2.1"), 80)]).is_err());
+        assert!(publishes(vec![port(None, 80), port(None, 80)]).is_err());
+        assert!(
+            publishes(vec![
+                port(None, 80),
+                Publish {
+                    udp: true,
+                    ..port(None, 80)
+                }
+            ])
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn refuses_to_remove_what_is_not_ours() {
+        for other in ["eth0", "docker0", "lzv0", "lz"] {
+            assert!(bridge(name(other)).is_err(), "{other}");
+        }
+        for other in ["eth0", "lzr0", "lz"] {
+            assert!(link(name(other)).is_err(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A container's links: a veth whose other end is born in the container's network namespace, and what it needs on both sides.
+//! May touch: links of the host that it makes, and the inside, through a socket that was opened there.
+
+use crate::bridge;
+use crate::decode;
+use crate::judge::{Judged, OurLink};
+use crate::netlink::{Denied, Netlink};
+use crate::request::{self, End};
+use crate::undo::Made;
+use nix::errno::Errno;
+use std::os::fd::{AsFd, BorrowedFd};
+use wire::netd::{HostSide, Link};
+use wire::{Failure, LinkName};
+
+/// How often a bridge is made anew that somebody removed before it had its port.
+const ATTEMPTS: usize = 4;
+
+/// Makes every link, or none.
+pub fn connect(
+    host: &mut Netlink,
+    inside: &mut Netlink,
+    namespace: impl AsFd,
+    links: &Judged<Vec<Link>>,
+) -> Result<(), Failure> {
+    let mut made = Made::default();
+    for link in links.get() {
+        if let Err(failure) = one(host, inside, namespace.as_fd(), link, &mut made) {
+            return Err(made.take_back(host, failure));
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    host: &mut Netlink,
+    inside: &mut Netlink,
+    namespace: BorrowedFd<'_>,
+    link: &Link,
+    made: &mut Made,
+) -> Result<(), Failure> {
+    let guest = outside(host, namespace, link, made)?;
+    within(inside, guest, link)?;
+    stays_connected(host, link, made)
+}
+
+/// The number of the bridge that the host's end is to be a port of.
+fn master(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<Option<u32>, Failure> {
+    match &link.side {
+        HostSide::Network(bridge) => bridge::ours(host, bridge, made).map(Some),
+        HostSide::Bridge(name) => bridge::existing(host, name).map(Some),
+        HostSide::Alone(_) => Ok(None),
+    }
+}
+
+/// Makes the veth and raises the host's end; returns the number of the other end.
+fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mut Made) -> Result<u32, Failure> {
+    let name = &link.host;
+    let what = format!("add the link {name}");
+    let [_, rest @ ..] = link.mac;
+    let [a, b, c, d, e] = rest;
+    // A high address, so that a bridge that follows the lowest of its ports' keeps the one it has.
+    let here = End {
+        name,
+        mac: [0xfe, a, b, c, d, e],
+    };
+    let there = End {
+        name: &link.guest,
+        mac: link.mac,
+    };
+    let mut attempts = 0..ATTEMPTS;
+    loop {
+        let master = master(host, link, made)?;
+        match host.ask(&request::new_veth(here, master, there, namespace)) {
+            Ok(_) => break,
+            Err(Denied::Kernel(Errno::EINVAL | Errno::ENODEV))
+                if matches!(link.side, HostSide::Network(_)) && attempts.next().is_some() => {}
+            Err(denied) => return Err(denied.during(&what)),
+        }
+    }
+    let garbled = || Denied::Garbled.during(&what);
+    let found = bridge::find(host, name)?.ok_or_else(garbled)?;
+    made.link(name, found.index);
+    let (Some(peer), Some(_)) = (found.peer, found.peer_namespace) else {
+        return Err(Failure::caller(&format!(
+            "{what}: the network namespace is the host's own"
+        )));
+    };
+    // Nothing of the host's has an address on a container's wire but the bridge, or what was asked for.
+    bridge::no_own_address(host, found.index, name)?;
+    if let HostSide::Alone(addresses) = &link.side {
+        for address in addresses {
+            bridge::give(host, found.index, name, address)?;
+        }
+    }
+    host.order(&request::up(found.index), || format!("raise the link {name}"))?;
+    Ok(peer)
+}
+
+/// Configures the inside: link first, because addresses and routes of a link that is down do not last.
+fn within(inside: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> {
+    let guest = &link.guest;
+    let what = format!("find {guest} inside");
+    let bodies = inside
+        .ask(&request::get_link_by_index(index))
+        .map_err(|denied| denied.during(&what))?;
+    let body = bodies.first().ok_or_else(|| Denied::Garbled.during(&what))?;
+    let found = decode::link(body).map_err(|e| Denied::from(e).during(&what))?;
+    if found.name != guest.as_str() || found.mac != link.mac {
+        return Err(Failure::caller(&format!(
+            "{what}: the socket belongs to another network namespace"
+        )));
+    }
+    if link.up || !link.addresses.is_empty() {
+        inside.order(&request::up(index), || format!("raise {guest} inside"))?;
+    }
+    for address in &link.addresses {
+        bridge::give(inside, index, guest, address)?;
+    }
+    for route in &link.routes {
+        inside.order(&request::new_route(index, route), || {
+            format!(
+                "lead {}/{} through {} inside",
+                route.destination, route.prefix, route.gateway
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// A stop that saw our bridge without ports may have removed it while the link was made.
+fn stays_connected(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<(), Failure> {
+    let HostSide::Network(bridge) = &link.side else {
+        return Ok(());
+    };
+    let what = || format!("keep {} on the bridge {}", link.host, bridge.name);
+    for _ in 0..ATTEMPTS {
+        let found = bridge::find(host, &link.host)?.ok_or_else(|| Denied::Garbled.during(&what()))?;
+        if found.master.is_some() {
+            return Ok(());
+        }
+        let index = bridge::ours(host, bridge, made)?;
+        match host.ask(&request::enslave(found.index, index)) {
+            Ok(_) | Err(Denied::Kernel(Errno::EINVAL | Errno::ENODEV)) => {}
+            Err(denied) => return Err(denied.during(&what())),
+        }
+    }
+    Err(Failure::caller(&format!("{}: it is removed again and again", what())))
+}
+
+/// The hardware address of a veth's other end, wherever that is.
+pub fn other_end(host: &mut Netlink, name: &LinkName) -> Result<[u8; 6], Failure> {
+    let what = format!("find the other end of {name}");
+    let Some(found) = bridge::find(host, name)? else {
+        return Err(Failure::caller(&format!("{what}: there is no link of that name")));
+    };
+    let (Some(peer), Some(namespace)) = (found.peer, found.peer_namespace) else {
+        return Err(Failure::caller(&format!("{what}: it does not lead to a container")));
+    };
+    let bodies = host
+        .ask(&request::get_link_in(namespace, peer))
+        .map_err(|denied| denied.during(&what))?;
+    let body = bodies.first().ok_or_else(|| Denied::Garbled.during(&what))?;
+    let link = decode::link(body).map_err(|e| Denied::from(e).during(&what))?;
+    link.mac.try_into().map_err(|_| Denied::Garbled.during(&what))
+}
+
+/// Removes a link of ours, if it is there. It is gone afterwards.
+pub fn remove(host: &mut Netlink, link: &Judged<OurLink>) -> Result<bool, Failure> {
+    let OurLink(name) = link.get();
+    let Some(found) = bridge::find(host, name)? else {
+        return Ok(true);
+    };
+    if found.kind != "veth" {
+        return Err(Failure::caller(&format!("remove the link {name}: it is no veth")));
+    }
+    match host.ask(&request::remove_link(found.index)) {
+        Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => Ok(true),
+        Err(denied) => Err(denied.during(&format!("remove the link {name}"))),
+    }
+}

@@ -1,0 +1,279 @@
+//! Requests about links, addresses and routes, as rtnetlink messages (rtnetlink(7), linux/if_link.h, linux/if_addr.h). Pure.
+
+use crate::encode::{Attributes, CREATE, DUMP, EXCLUSIVE, Message};
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use wire::LinkName;
+use wire::netd::{Address, Route};
+
+const NEW_LINK: u16 = 16;
+const REMOVE_LINK: u16 = 17;
+const GET_LINK: u16 = 18;
+const NEW_ADDRESS: u16 = 20;
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+
+const MAC: u16 = 1;
+const NAME: u16 = 3;
+const MASTER: u16 = 10;
+const INFO: u16 = 18;
+const AF_SPEC: u16 = 26;
+const NAMESPACE_FD: u16 = 28;
+const TARGET_NAMESPACE: u16 = 46;
+const INFO_KIND: u16 = 1;
+const INFO_DATA: u16 = 2;
+const VETH_PEER: u16 = 1;
+const BRIDGE_SNOOPING: u16 = 23;
+const V6_GENERATION: u16 = 8;
+
+const UP: u32 = 1;
+const V4: u8 = 2;
+const V6: u8 = 10;
+
+/// `struct ifinfomsg`.
+fn link_fixed(index: u32, flags: u32) -> [u8; 16] {
+    let mut fixed = [0; 16];
+    let words = [0, index, flags, flags];
+    for (at, word) in fixed.chunks_exact_mut(4).zip(words) {
+        at.copy_from_slice(&word.to_ne_bytes());
+    }
+    fixed
+}
+
+/// The link of this name.
+pub fn get_link(name: &LinkName) -> Message {
+    Message::new(
+        GET_LINK,
+        0,
+        &link_fixed(0, 0),
+        Attributes::new().text(NAME, name.as_str()),
+    )
+    .acknowledged()
+}
+
+/// The link of this number.
+pub fn get_link_by_index(index: u32) -> Message {
+    Message::new(GET_LINK, 0, &link_fixed(index, 0), Attributes::new()).acknowledged()
+}
+
+/// The link of this number in another namespace.
+pub fn get_link_in(namespace: u32, index: u32) -> Message {
+    let attributes = Attributes::new().number(TARGET_NAMESPACE, namespace);
+    Message::new(GET_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// Every port of a bridge.
+pub fn get_ports(bridge: u32) -> Message {
+    Message::new(
+        GET_LINK,
+        DUMP,
+        &link_fixed(0, 0),
+        Attributes::new().number(MASTER, bridge),
+    )
+}
+
+/// A new bridge that is down, with an address that no port changes. It does not look into multicast.
+pub fn new_bridge(name: &LinkName, mac: [u8; 6]) -> Message {
+    let info = Attributes::new()
+        .text(INFO_KIND, "bridge")
+        .nest(INFO_DATA, Attributes::new().bytes(BRIDGE_SNOOPING, &[0]));
+    let attributes = Attributes::new()
+        .text(NAME, name.as_str())
+        .bytes(MAC, &mac)
+        .nest(INFO, info);
+    Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
+}
+
+/// One end of a new veth.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// Its name.
+    pub name: &'a LinkName,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+}
+
+/// A new veth that is down, as a port of `master` if there is one, with its peer born in the namespace.
+pub fn new_veth(here: End<'_>, master: Option<u32>, there: End<'_>, namespace: BorrowedFd<'_>) -> Message {
+    let peer = Attributes::new()
+        .text(NAME, there.name.as_str())
+        .bytes(MAC, &there.mac)
+        .bytes(NAMESPACE_FD, &namespace.as_raw_fd().to_ne_bytes());
+    let data = Attributes::new().nest_behind(VETH_PEER, &link_fixed(0, 0), peer);
+    let attributes = Attributes::new()
+        .text(NAME, here.name.as_str())
+        .bytes(MAC, &here.mac)
+        .maybe(master, |a, index| a.number(MASTER, index))
+        .nest(INFO, Attributes::new().text(INFO_KIND, "veth").nest(INFO_DATA, data));
+    Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
+}
+
+/// The link makes itself no IPv6 address (`IN6_ADDR_GEN_MODE_NONE`).
+pub fn no_own_address(index: u32) -> Message {
+    let v6 = Attributes::new().bytes(V6_GENERATION, &[1]);
+    let attributes = Attributes::new().nest(AF_SPEC, Attributes::new().nest(V6.into(), v6));
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// The link is up.
+pub fn up(index: u32) -> Message {
+    Message::new(NEW_LINK, 0, &link_fixed(index, UP), Attributes::new()).acknowledged()
+}
+
+/// The link is a port of a bridge.
+pub fn enslave(index: u32, bridge: u32) -> Message {
+    Message::new(
+        NEW_LINK,
+        0,
+        &link_fixed(index, 0),
+        Attributes::new().number(MASTER, bridge),
+    )
+    .acknowledged()
+}
+
+/// The link is gone.
+pub fn remove_link(index: u32) -> Message {
+    Message::new(REMOVE_LINK, 0, &link_fixed(index, 0), Attributes::new()).acknowledged()
+}
+
+const fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { V4 } else { V6 }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(a) => a.octets().to_vec(),
+        IpAddr::V6(a) => a.octets().to_vec(),
+    }
+}
+
+/// The broadcast address of an IPv4 network that has room for one.
+fn broadcast(address: &Address) -> Option<[u8; 4]> {
+    match (address.address, address.peer) {
+        (IpAddr::V4(a), None) if address.prefix < 31 => {
+            let hosts = u32::MAX.checked_shr(address.prefix.into())?;
+            Some((a.to_bits() | hosts).to_be_bytes())
+        }
+        _ => None,
+    }
+}
+
+/// The link has this address, at once: nobody is asked whether it is taken (`IFA_F_NODAD`).
+pub fn new_address(index: u32, address: &Address) -> Message {
+    const FAR: u16 = 1;
+    const OWN: u16 = 2;
+    const BROADCAST: u16 = 4;
+    const FLAGS: u16 = 8;
+    const NO_DETECTION: u32 = 2;
+    let [a, b, c, d] = index.to_ne_bytes();
+    let fixed = [family(address.address), address.prefix, 0, 0, a, b, c, d];
+    let attributes = Attributes::new()
+        .bytes(OWN, &octets(address.address))
+        .bytes(FAR, &octets(address.peer.unwrap_or(address.address)))
+        .maybe(broadcast(address), |attributes, b| attributes.bytes(BROADCAST, &b))
+        .maybe(Some(NO_DETECTION).filter(|_| address.address.is_ipv6()), |a, flags| {
+            a.number(FLAGS, flags)
+        });
+    Message::new(NEW_ADDRESS, CREATE | EXCLUSIVE, &fixed, attributes).acknowledged()
+}
+
+/// `struct rtmsg`: main table, set up by boot or by hand, from anywhere, to one address.
+const fn route_fixed(family: u8, prefix: u8) -> [u8; 12] {
+    [family, prefix, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]
+}
+
+/// The link leads there.
+pub fn new_route(index: u32, route: &Route) -> Message {
+    const DESTINATION: u16 = 1;
+    const OUT: u16 = 4;
+    const GATEWAY: u16 = 5;
+    const METRIC: u16 = 6;
+    let attributes = Attributes::new()
+        .maybe(Some(route.destination).filter(|_| route.prefix > 0), |a, to| {
+            a.bytes(DESTINATION, &octets(to))
+        })
+        .number(OUT, index)
+        .bytes(GATEWAY, &octets(route.gateway))
+        .maybe(route.metric, |a, metric| a.number(METRIC, metric));
+    let fixed = route_fixed(family(route.destination), route.prefix);
+    Message::new(NEW_ROUTE, CREATE | EXCLUSIVE, &fixed, attributes).acknowledged()
+}
+
+/// Every IPv6 route.
+pub fn get_v6_routes() -> Message {
+    Message::new(
+        GET_ROUTE,
+        DUMP,
+        &[V6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        Attributes::new(),
+    )
+}
+
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    fn name(name: &str) -> LinkName {
+        LinkName::new(name).unwrap()
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_veth_is_one_message_with_its_peer_inside() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let fd = u8::try_from(file.as_fd().as_raw_fd()).unwrap();
+        let here = End { name: &name("lzv3"), mac: [0xfe, 1, 2, 3, 4, 5] };
+        let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5] };
+        let bytes = new_veth(here, Some(9), there, file.as_fd()).bytes(1).unwrap();
+        let expected = [
+            136, 0, 0, 0,  16, 0,  5, 6,  1, 0, 0, 0,  0, 0, 0, 0,
+            0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
+            9, 0, 3, 0,  b'l', b'z', b'v', b'3', 0, 0, 0, 0,
+            10, 0, 1, 0,  0xfe, 1, 2, 3, 4, 5, 0, 0,
+            8, 0, 10, 0,  9, 0, 0, 0,
+            72, 0, 18, 0x80,
+                9, 0, 1, 0,  b'v', b'e', b't', b'h', 0, 0, 0, 0,
+                56, 0, 2, 0x80,
+                    52, 0, 1, 0,
+                        0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
+                        9, 0, 3, 0,  b'e', b't', b'h', b'0', 0, 0, 0, 0,
+                        10, 0, 1, 0,  2, 1, 2, 3, 4, 5, 0, 0,
+                        8, 0, 28, 0,  fd, 0, 0, 0,
+        ];
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn an_address_says_where_it_ends_and_a_route_where_it_leads() {
+        let v4 = Address { address: "10.209.0.2".parse().unwrap(), prefix: 16, peer: None };
+        assert_eq!(new_address(5, &v4).bytes(2).unwrap()[16..], [
+            2, 16, 0, 0,  5, 0, 0, 0,
+            8, 0, 2, 0,  10, 209, 0, 2,
+            8, 0, 1, 0,  10, 209, 0, 2,
+            8, 0, 4, 0,  10, 209, 255, 255,
+        ]);
+        let v6 = Address { address: "fd6c:7a72::2".parse().unwrap(), prefix: 64, peer: None };
+        assert_eq!(new_address(5, &v6).bytes(2).unwrap()[16..], [
+            10, 64, 0, 0,  5, 0, 0, 0,
+            20, 0, 2, 0,  0xfd, 0x6c, 0x7a, 0x72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+            20, 0, 1, 0,  0xfd, 0x6c, 0x7a, 0x72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+            8, 0, 8, 0,  2, 0, 0, 0,
+        ]);
+        let far = Address { peer: Some("10.0.0.9".parse().unwrap()), prefix: 32, ..v4 };
+        assert_eq!(new_address(5, &far).bytes(2).unwrap()[24..], [
+            8, 0, 2, 0,  10, 209, 0, 2,
+            8, 0, 1, 0,  10, 0, 0, 9,
+        ]);
+        let any = "0.0.0.0".parse().unwrap();
+        let route = Route { destination: any, prefix: 0, gateway: "10.209.0.1".parse().unwrap(), metric: Some(7) };
+        assert_eq!(new_route(5, &route).bytes(2).unwrap()[16..], [
+            2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0,
+            8, 0, 4, 0,  5, 0, 0, 0,
+            8, 0, 5, 0,  10, 209, 0, 1,
+            8, 0, 6, 0,  7, 0, 0, 0,
+        ]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Receive, judge, act, reply: the only place that knows every request.
+
+use crate::netlink::{Denied, Netlink};
+use crate::{bridge, forward, judge, link, table};
+use nix::errno::Errno;
+use nix::sys::socket::SockProtocol;
+use policies::{Confined, Ended};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::channel::Channel;
+use wire::Failure;
+use wire::netd::{Reply, Request};
+
+/// Answers until the peer closes its end.
+pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
+    let mut host = Netlink::open(SockProtocol::NetlinkRoute).map_err(|denied| match denied {
+        Denied::Kernel(errno) => Ended::System(errno),
+        Denied::Garbled => Ended::System(Errno::EPROTO),
+    })?;
+    loop {
+        let (request, descriptors) = channel.receive()?;
+        let (reply, socket) =
+            answer(&mut host, request, descriptors).unwrap_or_else(|failure| (Reply::Refused(failure), None));
+        let borrowed: Vec<BorrowedFd<'_>> = socket.iter().map(AsFd::as_fd).collect();
+        channel.send(&reply, &borrowed)?;
+    }
+}
+
+/// The two descriptors that the frame was checked to have.
+fn two(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; 2], Failure> {
+    descriptors
+        .try_into()
+        .map_err(|_| Failure::bug("count the descriptors of a request"))
+}
+
+fn answer(
+    host: &mut Netlink,
+    request: Request,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let reply = match request {
+        Request::Connect(links) => {
+            let [namespace, inside] = two(descriptors)?;
+            link::connect(host, &mut Netlink::over(inside), namespace, &judge::links(links)?)?;
+            Reply::Connected
+        }
+        Request::Protect(firewall) => {
+            let socket = table::protect(host, &judge::firewall(firewall)?)?;
+            return Ok((Reply::Protected, Some(socket)));
+        }
+        Request::Forward => {
+            let [v4, v6] = two(descriptors)?;
+            let (v4_changed, v6_changed) = forward::forward(host, v4, v6)?;
+            Reply::Forwarding { v4_changed, v6_changed }
+        }
+        Request::RemoveBridge(name) => Reply::Removed(bridge::remove(host, &judge::bridge(name)?)?),
+        Request::RemoveLink(name) => Reply::Removed(link::remove(host, &judge::link(name)?)?),
+    };
+    Ok((reply, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{name, wall};
+    use std::fs::File;
+    use wire::netd::Firewall;
+
+    fn refused(request: Request, descriptors: usize) -> bool {
+        let mut host = Netlink::open(SockProtocol::NetlinkRoute).unwrap();
+        let null = || File::open("/dev/null").unwrap().into();
+        answer(&mut host, request, (0..descriptors).map(|_| null()).collect()).is_err()
+    }
+
+    #[test]
+    fn refuses_to_connect_nothing() {
+        assert!(refused(Request::Connect(vec![]), 2));
+    }
+
+    #[test]
+    fn refuses_to_protect_a_link_that_is_not_there_or_a_bridge_of_others() {
+        assert!(refused(
+            Request::Protect(Firewall {
+                link: name("lzv.missing"),
+                ..wall()
+            }),
+            0
+        ));
+        assert!(refused(
+            Request::Protect(Firewall {
+                bridge: name("br0"),
+                ..wall()
+            }),
+            0
+        ));
+    }
+
+    #[test]
+    fn refuses_to_forward_by_what_is_no_setting() {
+        assert!(refused(Request::Forward, 2));
+    }
+
+    #[test]
+    fn refuses_to_remove_what_is_not_ours() {
+        assert!(refused(Request::RemoveBridge(name("docker0")), 0));
+        assert!(refused(Request::RemoveLink(name("eth0")), 0));
+    }
+}
