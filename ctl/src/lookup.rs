@@ -3,8 +3,9 @@
 use crate::domain::{self, Domain, Uuid};
 use crate::error::{Error, Outcome};
 use crate::output::say;
-use crate::state::record::{Phase, Record};
+use crate::state::record::{Phase, Pids, Record};
 use crate::state::{Place, Store};
+use crate::supervisor::Supervisor;
 use wire::ContainerName;
 
 /// One container, as far as it is known.
@@ -39,6 +40,17 @@ impl Found {
     /// The state in virsh's words.
     pub fn state(&self) -> &'static str {
         self.record.as_ref().map_or("shut off", Record::state)
+    }
+
+    /// Its processes, if it runs. PID 1 changes when a container starts anew, which only its supervisor knows.
+    pub fn pids(&self) -> Option<Pids> {
+        let (place, record) = self.running().ok()?;
+        let told = Supervisor::connect(place)
+            .ok()
+            .flatten()
+            .and_then(|s| s.identify().ok());
+        let supervisor = record.pids.map_or(0, |p| p.supervisor);
+        told.map(|p| Pids { supervisor, ..p }).or(record.pids)
     }
 
     /// Its state directory and record, if it runs.

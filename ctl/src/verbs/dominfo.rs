@@ -50,7 +50,7 @@ fn as_json(found: &Found) -> Value {
         "exit_status": exit_status(found),
         "host_ids": record.map(|r| r.plan.block.first()),
         "addresses": addresses(found),
-        "pids": record.and_then(|r| r.pids),
+        "pids": found.pids(),
         "started": record.map(|r| r.started),
         "maps_host_root": maps_host_root(found),
     })

@@ -48,7 +48,7 @@ fn entry(found: &Found) -> Entry {
         state: found.state(),
         persistent: found.definition.is_some(),
         exit_status: exit_status(found),
-        pid: found.record.as_ref().and_then(|r| r.pids).map(|p| p.pid1),
+        pid: found.pids().map(|p| p.pid1),
         host_ids: found
             .record
             .as_ref()
