@@ -65,18 +65,14 @@ fn after_many_at_once() {
     need_root!();
     let host = Host::new();
     let many = number("LAZARET_TEST_SIDE_BY_SIDE", 10);
-    let arguments = host.once_arguments(
-        &["--network", "default"],
-        &[
-            "sh",
-            "-c",
-            "cat /proc/self/uid_map; ip -4 addr show scope global; sleep 1",
-        ],
-    );
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let arguments = |i: usize| {
+        let name = host.name(&format!("many{i}"));
+        let script = "cat /proc/self/uid_map; ip -4 addr show scope global; sleep 1";
+        host.once_arguments(&["--network", "default", "--name", &name], &["sh", "-c", script])
+    };
     let children: Vec<_> = (0..many)
-        .map(|_| {
-            host.lazaret(&words)
+        .map(|i| {
+            host.lazaret(&arguments(i).iter().map(String::as_str).collect::<Vec<_>>())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
