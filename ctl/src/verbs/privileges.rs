@@ -1,30 +1,37 @@
 //! `privileges`: what every living process of a container may do, as the kernel tells it. May touch: `/proc`, to read.
 
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::lookup::find;
 use crate::options::Facts;
 use crate::output::{print, print_json, table};
 use crate::processes::{NAMESPACES, Process, all, read};
 use crate::session::Session;
-use crate::supervisor::Supervisor;
-use wire::IdBlock;
+use crate::state::record::Pids;
+use wire::ids::IdRange;
 
-/// The container's processes that are shown: its PID 1, and whatever runs under one of the ids that belong to its programs.
-fn living(block: IdBlock, pid1: u32) -> Vec<Process> {
-    let ours = |uid: u32| uid.checked_sub(block.first()).is_some_and(|n| n < wire::ids::UNMAPPED);
+/// The container's processes: whatever runs under an id of its own, mapped or not, and what its supervisor knows by number.
+fn living(ids: &[IdRange], known: Pids) -> Vec<Process> {
+    let ours = |uid: u32| {
+        ids.iter()
+            .any(|r| uid.checked_sub(r.outside).is_some_and(|n| n < r.count))
+    };
+    let known = [known.pid1, known.init, known.supervisor, known.fused];
     all()
         .into_iter()
         .filter_map(read)
-        .filter(|p| p.pid == pid1 || ours(p.uid))
+        .filter(|p| known.contains(&p.pid) || ours(p.uid))
         .collect()
 }
 
 /// Shows them.
 pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
-    let (place, record) = found.running()?;
-    let pid1 = Supervisor::reach(place)?.identify()?.pid1;
-    let processes = living(record.plan.block, pid1);
+    let (_, record) = found.running()?;
+    let known = found
+        .pids()
+        .ok_or_else(|| Error::caller(format!("{} is still starting", found.name)))?;
+    let pid1 = known.pid1;
+    let processes = living(&record.ids(), known);
     if options.json {
         return print_json(&processes);
     }
