@@ -1,6 +1,6 @@
-//! Claims a block of ids for one container, across every state directory of this host: a lock on one byte of a file of root's, that goes
-//! with its last holder, the supervisor (fcntl(2), open file description locks); and the name of whoever claimed it last. May touch: that
-//! file.
+//! Claims a block of ids for one container, across every state directory and policy of this host: a lock on as many bytes of a file of
+//! root's as the block has ids, one for each, that goes with its last holder, the supervisor (fcntl(2), open file description locks); and,
+//! at the first of them, the name of whoever claimed it last. The file is sparse. May touch: that file.
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -21,14 +21,6 @@ fn open(what: &str) -> Result<OwnedFd, Failure> {
     rustix::fs::open(FILE, how, Mode::from_raw_mode(0o600)).map_err(|e| Failure::kernel(what, errno(e) as i32))
 }
 
-fn index(first: u32, block: IdBlock) -> i64 {
-    i64::from(block.first().saturating_sub(first).checked_div(BLOCK).unwrap_or(0))
-}
-
-fn place(index: i64) -> i64 {
-    index.saturating_mul(i64::try_from(NAME).unwrap_or(0))
-}
-
 fn padded(name: &ContainerName) -> [u8; NAME] {
     let mut bytes = [0u8; NAME];
     bytes
@@ -39,16 +31,16 @@ fn padded(name: &ContainerName) -> [u8; NAME] {
 }
 
 /// Claims a block, or says `EBUSY`: the planner then chooses another.
-pub fn claim(first: u32, block: IdBlock, name: &ContainerName) -> Result<OwnedFd, Failure> {
+pub fn claim(block: IdBlock, name: &ContainerName) -> Result<OwnedFd, Failure> {
     let what = "claim ids for the container";
     let kernel = |e: Errno| Failure::kernel(what, e as i32);
     let file = open(what)?;
-    let index = index(first, block);
+    let place = i64::from(block.first());
     let lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: index,
-        l_len: 1,
+        l_start: place,
+        l_len: i64::from(BLOCK),
         l_pid: 0,
     };
     match fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)) {
@@ -56,7 +48,7 @@ pub fn claim(first: u32, block: IdBlock, name: &ContainerName) -> Result<OwnedFd
         Err(Errno::EAGAIN | Errno::EACCES) => return Err(kernel(Errno::EBUSY)),
         Err(e) => return Err(kernel(e)),
     }
-    let written = pwrite(&file, &padded(name), place(index)).map_err(kernel)?;
+    let written = pwrite(&file, &padded(name), place).map_err(kernel)?;
     if written == NAME {
         Ok(file)
     } else {
@@ -65,13 +57,13 @@ pub fn claim(first: u32, block: IdBlock, name: &ContainerName) -> Result<OwnedFd
 }
 
 /// Whether what runs under a block may be ended in the name of `name`: nobody claims it, or whoever did so last had that name.
-pub fn may_clear(first: u32, block: IdBlock, name: &ContainerName) -> Result<(), Failure> {
+pub fn may_clear(block: IdBlock, name: &ContainerName) -> Result<(), Failure> {
     let what = "clear this container away: its ids belong to another one now";
-    match claim(first, block, name) {
+    match claim(block, name) {
         Ok(_) => Ok(()),
         Err(failure) if failure.errno == Errno::EBUSY as i32 => {
             let mut last = [0u8; NAME];
-            let read = pread(&open(what)?, &mut last, place(index(first, block)))
+            let read = pread(&open(what)?, &mut last, i64::from(block.first()))
                 .map_err(|e| Failure::kernel(what, e as i32))?;
             if read == NAME && last == padded(name) {
                 Ok(())

@@ -75,7 +75,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 None
             };
             let remains = judged.get().remains();
-            let claim = claim::claim(policy.first, remains.block, &remains.name)?;
+            let claim = claim::claim(remains.block, &remains.name)?;
             match start::start(host, &judged, Given { claim, state, streams }) {
                 Ok(reply) => {
                     if tie {
@@ -102,7 +102,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         }
         Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
         Request::Clear(remains) => {
-            claim::may_clear(policy.first, remains.block, &remains.name)?;
+            claim::may_clear(remains.block, &remains.name)?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != remains.name);
             clear::clear(host, &judge::clear(policy, remains)?)?;
