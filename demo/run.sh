@@ -14,10 +14,11 @@ title() { printf '\n\033[1m== %s\033[0m\n' "$1"; }
 
 # What of ours there is: groups, links, firewall tables, processes, state.
 left() {
-    find /sys/fs/cgroup -path '*/lazaret/*' -type d 2>/dev/null | sed 's/^/group /'
+    find /sys/fs/cgroup -path '*/lazaret/*' -type d ! -name .keep 2>/dev/null | sed 's/^/group /'
     ls /sys/class/net 2>/dev/null | grep -E '^lz' | sed 's/^/link /'
     for directory in /run/lazaret/*/; do [ -d "$directory" ] && echo "state $directory"; done
-    ps -eo pid=,uid=,args= | awk '$2 >= 1879048192 { print "process", $0 }'
+    # A process that has ended and that its new parent, the host's init, has not collected yet is none of ours any more.
+    ps -eo pid=,uid=,stat=,args= | awk '$2 >= 1879048192 && $3 !~ /Z/ { print "process", $0 }'
     cat /proc/self/mountinfo | grep lazaret | sed 's/^/mount /'
     command -v nft >/dev/null && nft list tables 2>/dev/null | grep lazaret | sed 's/^/rules /'
 }

@@ -97,7 +97,7 @@ impl Programs {
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power).map_err(fail)?;
         if !matches!(
             program,
-            Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
+            Program::Init | Program::Fused | Program::Supervisor
         ) {
             self.one_shot.borrow_mut().push(pid);
         }
