@@ -51,7 +51,7 @@ impl Host {
         }
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).expect("close the test's directory");
         // It ends when its standard input does, which is when this process ends, whatever way.
-        let script = "ip link set lo up && mount -t overlay -o \"lowerdir=/etc,upperdir=$1/etc/upper,workdir=$1/etc/work\" overlay /etc && echo ready && read end";
+        let script = "ip link set lo up && echo 0 > /proc/sys/net/ipv4/ip_forward && echo 0 > /proc/sys/net/ipv6/conf/all/forwarding && mount -t overlay -o \"lowerdir=/etc,upperdir=$1/etc/upper,workdir=$1/etc/work\" overlay /etc && echo ready && read end";
         let mut holder = Command::new("unshare")
             .args([
                 "--mount",

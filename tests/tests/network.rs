@@ -149,12 +149,8 @@ fn a_published_port_answers_on_the_outside() {
         });
         assert!(said, "{at} port 8080: {}", host.inside("nft", &["list", "ruleset"]));
     }
-    let listening = inside(
-        &host,
-        &name,
-        "echo udp answer | nc -u -l -p 53 -w 3 > /var/tmp/heard 2>/dev/null & sleep 0.2",
-    );
-    drop(listening);
+    let listen = "(sleep 20 | nc -u -l -p 53 > /var/tmp/heard) > /dev/null 2>&1 & sleep 0.3";
+    inside(&host, &name, listen).ok();
     let _ = outside.run("sh", &["-c", &format!("echo question | nc -u -w 1 {HOST_V4} 5353")]);
     let heard = capture::until(capture::DEADLINE / 12, || {
         fs::read_to_string(host.image().join("var/tmp/heard"))
@@ -171,7 +167,7 @@ fn the_hosts_own_rules_are_untouched_and_a_containers_vanish_with_it() {
     need_root!();
     let host = Host::new();
     let rules =
-        "table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1234 drop; } }";
+        "table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 1234 drop; }; }";
     host.inside("nft", &[rules]).ok();
     let list = || host.inside("nft", &["list", "table", "inet", "mine"]).ok().stdout;
     let before = (list(), host.inside("nft", &["list", "ruleset"]).ok().stdout);
@@ -255,9 +251,7 @@ fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
         <interface type='ethernet'><ip address='10.78.0.2' family='ipv4' prefix='24'/><guest dev='alone0'/></interface>";
     host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", devices)])
         .ok();
-    let said = inside(&host, &name, "ip addr; ip route; ping -c 1 -W 5 10.77.0.1")
-        .ok()
-        .stdout;
+    let said = inside(&host, &name, "ip addr; ip route").ok().stdout;
     for word in [
         "wan0",
         "00:16:3e:0f:ef:8a",
@@ -265,7 +259,6 @@ fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
         "default via 10.77.0.1",
         "alone0",
         "10.78.0.2/24",
-        "1 packets received",
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
@@ -275,6 +268,7 @@ fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
             .stdout
             .contains("master hostbr0")
     );
+    host.inside("ping", &["-c", "1", "-W", "5", "10.77.0.2"]).ok();
     host.run(&["destroy", &name]).ok();
     assert!(
         host.inside("ip", &["link", "show", "hostbr0"]).status.success(),
