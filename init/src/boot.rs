@@ -2,6 +2,7 @@
 //! May touch: what the outer half holds of one container.
 
 use crate::dev::{self, Console};
+use crate::etc::Placeholder;
 use crate::inner::{Answer, Order};
 use crate::judge::Judged;
 use crate::outer::{First, ask};
@@ -30,6 +31,8 @@ pub struct Boot {
     pub consoles: Vec<Console>,
     /// Copies of its mounts for later starts, if there can be any.
     pub templates: Option<Templates>,
+    /// Empty files that its image was given, which go with it.
+    pub placeholders: Vec<Placeholder>,
 }
 
 impl Boot {
@@ -67,9 +70,10 @@ impl Boot {
             .as_ref()
             .ok_or_else(|| Failure::protocol("execute before joining the control groups"))?;
         let shown = Shown { pid, net, ipc, cgroup };
-        tree::build(&self.container, parts, &shown)?;
+        self.placeholders.extend(tree::build(&self.container, parts, &shown)?);
         let (answer, descriptors) = ask(&self.first.channel, &Order::Execute, &[])?;
         let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?;
+        self.placeholders.iter().for_each(Placeholder::uncover);
         if !self.container.restarts() {
             // The payload's streams are its own from here on: their ends must be seen.
             self.streams.clear();

@@ -4,10 +4,52 @@
 use crate::place::{self, Kind, Laid};
 use nix::errno::Errno;
 use payload::Step;
+use rustix::fs::AtFlags;
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::mount::{Attr, Change, Superblock, clone_tree, set_attributes};
 use wire::failure::Failure;
+
+/// An empty file that a writable image was given, because it had nothing to lay a file over. It goes with the container.
+#[derive(Debug)]
+pub struct Placeholder {
+    directory: OwnedFd,
+    name: CString,
+    path: CString,
+    made: (u64, u64),
+}
+
+impl Placeholder {
+    fn new(root: BorrowedFd<'_>, name: &str, path: &str) -> Result<Self, Failure> {
+        let what = format!("remember the place {path}");
+        let directory = place::find(root, "/etc").to(&what)?;
+        let text = |t: &str| CString::new(t).map_err(|_| Failure::bug(&what));
+        let (name, path) = (text(name)?, text(path)?);
+        let stat = rustix::fs::statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW).to(&what)?;
+        Ok(Self {
+            directory,
+            name,
+            path,
+            made: (stat.st_dev, stat.st_ino),
+        })
+    }
+
+    /// Takes the file off its place in the builder's own namespace, once the payload has a copy: a place that is in use cannot be removed.
+    pub fn uncover(&self) {
+        // Where it is covered still, removing it fails too, and an empty file stays behind.
+        let _ = sys::mount::unmount(&self.path, true);
+    }
+}
+
+impl Drop for Placeholder {
+    fn drop(&mut self) {
+        self.uncover();
+        let stat = rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        if stat.is_ok_and(|s| (s.st_dev, s.st_ino) == self.made && s.st_size == 0) {
+            let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
 
 /// Makes places for those of `names` that a read-only image lacks: a read-only overlay of /etc in which they are empty files. To be called
 /// before anything is attached below /etc.
@@ -39,7 +81,12 @@ pub fn prepare(root: BorrowedFd<'_>, staging: BorrowedFd<'_>, names: &[&str]) ->
 }
 
 /// Lays `text` over `/etc/NAME`. The file itself lies in `staging`, a tmpfs that is attached and about to vanish with the builder's tree.
-pub fn lay(root: BorrowedFd<'_>, staging: BorrowedFd<'_>, name: &str, text: &str) -> Result<Laid, Failure> {
+pub fn lay(
+    root: BorrowedFd<'_>,
+    staging: BorrowedFd<'_>,
+    name: &str,
+    text: &str,
+) -> Result<(Laid, Option<Placeholder>), Failure> {
     let path = format!("/etc/{name}");
     let what = format!("make {path}");
     let file = place::file(staging, name).to(&what)?;
@@ -59,9 +106,12 @@ pub fn lay(root: BorrowedFd<'_>, staging: BorrowedFd<'_>, name: &str, text: &str
         },
     )
     .to(&what)?;
-    let target = match place::find_link(root, &path) {
-        Err(Errno::ENOENT) => place::make(root, &path, Kind::File)?,
-        other => other.to(&format!("find the place {path}"))?,
+    let (target, placeholder) = match place::find_link(root, &path) {
+        Err(Errno::ENOENT) => {
+            let made = place::make(root, &path, Kind::File)?;
+            (made, Some(Placeholder::new(root, name, &path)?))
+        }
+        other => (other.to(&format!("find the place {path}"))?, None),
     };
-    place::over(&path, target.as_fd(), mount.as_fd())
+    Ok((place::over(&path, target.as_fd(), mount.as_fd())?, placeholder))
 }

@@ -44,6 +44,7 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
     loop {
         if let Whose::Peer = wait(&boot.first, channel)? {
             end(&boot.first);
+            boot.placeholders.clear();
             return Ok(());
         }
         let status = status(&boot.first)?;
@@ -54,6 +55,8 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
         };
         let Some(mount) = again else {
             end(&boot.first);
+            // Before anybody hears of the end: what hears of it may end this process.
+            boot.placeholders.clear();
             return Ok(channel.send(&Reply::Ended(status), &[])?);
         };
         let first = &boot.first;

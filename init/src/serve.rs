@@ -71,6 +71,7 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
                 mounts: Vec::new(),
                 consoles: Vec::new(),
                 templates,
+                placeholders: Vec::new(),
             };
             guard(boot, |g| born(g, channel)).map(Stage::Born)
         }

@@ -1,6 +1,7 @@
 //! The container's tree, built in the builder's mount namespace and made its root. The order is that of the mounts: what lies over another
 //! comes after it. May touch: the builder's mount namespace, which the host does not see.
 
+use crate::etc::Placeholder;
 use crate::judge::Judged;
 use crate::place::{self, Kind, Laid};
 use crate::views::{self, Shown};
@@ -70,7 +71,7 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
 }
 
 /// Builds the tree and makes it the root of this process and of the first one.
-pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<(), Failure> {
+pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<Placeholder>, Failure> {
     let Delivered {
         root,
         devices,
@@ -110,8 +111,11 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<(), 
         etc::prepare(root, staging.as_fd(), &names)?;
     }
     attachments::lay(root, &container.attachments, &mut rest)?;
+    let mut placeholders = Vec::new();
     for (name, text) in files {
-        laid.push(etc::lay(root, staging.as_fd(), name, text.as_str())?);
+        let (file, placeholder) = etc::lay(root, staging.as_fd(), name, text.as_str())?;
+        laid.push(file);
+        placeholders.extend(placeholder);
     }
     if container.command.profile == Profile::App {
         forbid_user_namespaces(root)?;
@@ -126,7 +130,8 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<(), 
         laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);
     }
     laid.iter().try_for_each(|l| l.verify(root))?;
-    take_over(root)
+    take_over(root)?;
+    Ok(placeholders)
 }
 
 /// Makes the tree the root and takes everything else out of the namespace. The old root comes to lie over the new one, and over that the
