@@ -164,7 +164,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
     let groups = groups::all(&host.mountinfo()?)?;
-    let sources = sources(start)?;
+    let mut sources = sources(start)?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let cgroupd = host.cgroupd(start.block, &groups)?;
@@ -249,6 +249,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
         fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
     }
+    // From here on the server alone holds the connection: if it dies, the kernel ends the connection, and nobody waits for an answer.
+    sources.fuse = None;
+    sources.from.clear();
+    // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
+    drop(sources);
     let born = expect!(init, init, (init::Reply::Born, fds) => fds);
     let [_inner, network, rtnetlink, first] = born.as_slice() else {
         return Err(init.confused());
