@@ -52,7 +52,15 @@ fn commit(socket: &mut Netlink, steps: &[Step], what: &str) -> Result<(), Failur
             .iter()
             .find(|(sequence, _)| *sequence == refused.sequence)
             .map_or(what, |(_, phrase)| phrase);
-        return Err(Denied::Kernel(Errno::from_raw(refused.errno)).during(phrase));
+        let errno = Errno::from_raw(refused.errno);
+        // The first step makes a table: nf_tables says EPERM where another socket owns one of that name.
+        let taken = errno == Errno::EPERM && sent.first().is_some_and(|(first, _)| *first == refused.sequence);
+        let why = if taken {
+            ", one of that name belongs to another process"
+        } else {
+            ""
+        };
+        return Err(Denied::Kernel(errno).during(&format!("{phrase}{why}")));
     }
     let last = sent.last().map(|(sequence, _)| *sequence);
     if answers.iter().any(|a| Some(a.sequence) == last) {

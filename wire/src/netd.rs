@@ -86,7 +86,7 @@ pub struct Link {
 /// A container's rules in a table of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firewall {
-    /// The table is called `lazaret-` and then this.
+    /// The tables are called `lazaret-` and then this, where a byte other than letters, digits and `_.-` stands as `/` and two digits.
     pub name: ContainerName,
     /// The bridge whose traffic leaves with the host's address.
     pub bridge: LinkName,
@@ -151,5 +151,103 @@ impl Message for Reply {
             Self::Protected => 1,
             Self::Connected | Self::Forwarding { .. } | Self::Removed(_) | Self::Refused(_) => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{HEADER, decode, encode};
+
+    fn name(name: &str) -> LinkName {
+        LinkName::new(name).unwrap()
+    }
+
+    fn payload(request: &Request) -> Vec<u8> {
+        let bytes = encode(request).unwrap();
+        assert_eq!(&decode::<Request>(&bytes, request.descriptors()).unwrap(), request);
+        bytes[HEADER..].to_vec()
+    }
+
+    fn link(side: HostSide) -> Link {
+        Link {
+            host: name("v"),
+            guest: name("e"),
+            mac: [2, 0, 0, 0, 0, 9],
+            side,
+            addresses: vec![],
+            routes: vec![],
+            up: true,
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn bytes_are_frozen() {
+        let on = |address: IpAddr, peer| Address { address, prefix: 16, peer };
+        let v4 = IpAddr::V4(Ipv4Addr::new(10, 209, 0, 2));
+        let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let bridge = Bridge { name: name("b"), addresses: vec![on(v4, None)] };
+        let mut full = link(HostSide::Network(bridge));
+        full.addresses = vec![on(v6, Some(v6))];
+        full.routes = vec![Route { destination: v4, prefix: 32, gateway: v4, metric: Some(300) }];
+        assert_eq!(payload(&Request::Connect(vec![full])), [
+            0, 1,
+            1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9,
+            0, 1, b'b', 1, 0, 10, 209, 0, 2, 16, 0,
+            1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16,
+                1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 1, 0xac, 0x02,
+            1,
+        ]);
+        assert_eq!(payload(&Request::Connect(vec![link(HostSide::Bridge(name("b")))])), [
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1,
+        ]);
+        assert_eq!(payload(&Request::Connect(vec![link(HostSide::Alone(vec![]))])), [
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1,
+        ]);
+        let firewall = Firewall {
+            name: ContainerName::new("c").unwrap(),
+            bridge: name("b"),
+            link: name("v"),
+            v4: Some(Ipv4Addr::new(10, 209, 0, 2)),
+            v6: Some(Ipv6Addr::LOCALHOST),
+            publish: vec![
+                Publish { address: None, host: 8080, container: 80, udp: false },
+                Publish { address: Some(v4), host: 53, container: 53, udp: true },
+            ],
+        };
+        assert_eq!(payload(&Request::Protect(firewall)), [
+            1, 1, b'c', 1, b'b', 1, b'v', 1, 10, 209, 0, 2,
+            1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            2, 0, 0x90, 0x3f, 80, 0, 1, 0, 10, 209, 0, 2, 53, 53, 1,
+        ]);
+        assert_eq!(payload(&Request::Forward), [2]);
+        assert_eq!(payload(&Request::RemoveBridge(name("b"))), [3, 1, b'b']);
+        assert_eq!(payload(&Request::RemoveLink(name("v"))), [4, 1, b'v']);
+
+        let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
+        assert_eq!(reply(&Reply::Connected), [0]);
+        assert_eq!(reply(&Reply::Protected), [1]);
+        assert_eq!(reply(&Reply::Forwarding { v4_changed: true, v6_changed: false }), [2, 1, 0]);
+        assert_eq!(reply(&Reply::Removed(true)), [3, 1]);
+        assert_eq!(reply(&Reply::Refused(Failure::kernel("x", 17))), [4, 1, 1, b'x', 34]);
+    }
+
+    #[test]
+    fn each_message_says_how_many_descriptors_it_needs() {
+        assert_eq!(Request::Connect(vec![]).descriptors(), 2);
+        assert_eq!(Request::Forward.descriptors(), 2);
+        assert_eq!(Request::RemoveBridge(name("b")).descriptors(), 0);
+        assert_eq!((Reply::Protected.descriptors(), Reply::Connected.descriptors()), (1, 0));
+    }
+
+    #[test]
+    fn a_name_that_is_a_pattern_or_too_long_is_no_request() {
+        let good = encode(&Request::RemoveLink(name("lzv0"))).unwrap();
+        let mut pattern = good.clone();
+        pattern[HEADER + 2] = b'%';
+        assert!(decode::<Request>(&pattern, 0).is_err());
+        assert!(decode::<Request>(&good, 0).is_ok());
     }
 }
