@@ -74,38 +74,47 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
 /// Ends every process that runs under an id of the block, and everything in the namespaces that its keeper owns. One child for each id
 /// gives up all power, becomes that id, and kills all that it then may: which is just those.
 fn end_processes(block: IdBlock) -> Result<(), Failure> {
-    let fail = |e: nix::errno::Errno| Failure::kernel("end the container's processes", e as i32);
-    let mut children = Vec::new();
     // The keeper comes last: what it ends may still be served by the others.
-    for program in [
+    let programs = [
         Program::Mountd,
         Program::Netd,
         Program::Devd,
         Program::Fused,
         Program::Supervisor,
-    ] {
-        match sys::process::fork().map_err(fail)? {
-            Fork::Parent(pid) => children.push(pid),
-            Fork::Child => {
-                let power = Power {
-                    id: block.of(program),
-                    capabilities: Vec::new(),
-                    no_new_privileges: true,
-                };
-                let done = sys::process::become_power(&power).and_then(|()| sys::process::kill_everything_of_this_id());
-                sys::process::exit_now(i32::from(done.is_err()));
-            }
-        }
-    }
+    ];
     let mut result = Ok(());
-    for pid in children {
-        match sys::process::wait(pid) {
-            Ok(WaitStatus::Exited(_, 0)) => {}
-            Ok(_) => result = Err(Failure::bug("end the container's processes")),
-            Err(e) => result = Err(fail(e)),
+    for program in programs {
+        // A launcher that was killed in the midst of this leaves a child that ends ours too, once.
+        let mut ended = end_processes_of(block, program);
+        for _ in 0..3 {
+            if ended.is_ok() {
+                break;
+            }
+            ended = end_processes_of(block, program);
         }
+        result = result.and(ended);
     }
     result
+}
+
+fn end_processes_of(block: IdBlock, program: Program) -> Result<(), Failure> {
+    let fail = |e: nix::errno::Errno| Failure::kernel("end the container's processes", e as i32);
+    match sys::process::fork().map_err(fail)? {
+        Fork::Parent(pid) => match sys::process::wait(pid) {
+            Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+            Ok(_) => Err(Failure::bug("end the container's processes")),
+            Err(e) => Err(fail(e)),
+        },
+        Fork::Child => {
+            let power = Power {
+                id: block.of(program),
+                capabilities: Vec::new(),
+                no_new_privileges: true,
+            };
+            let done = sys::process::become_power(&power).and_then(|()| sys::process::kill_everything_of_this_id());
+            sys::process::exit_now(i32::from(done.is_err()))
+        }
+    }
 }
 
 /// Freezes or thaws a container.
