@@ -15,8 +15,8 @@ const ROUTES: usize = 64;
 const PUBLISHED: usize = 64;
 /// How the name of a bridge of ours begins.
 const BRIDGE_PREFIX: &str = "lzr";
-/// How the name of a link of ours begins that nobody named.
-const LINK_PREFIX: &str = "lzv";
+/// How the names of all links of ours begin.
+const LINK_PREFIX: &str = "lz";
 
 /// Something that may be done.
 #[derive(Debug)]
@@ -250,10 +250,12 @@ pub fn bridge(name: LinkName) -> Result<Judged<OurBridge>, Failure> {
 
 /// Judges the removal of a link.
 pub fn link(name: LinkName) -> Result<Judged<OurLink>, Failure> {
-    if name.as_str().starts_with(LINK_PREFIX) {
+    if name.as_str().starts_with(LINK_PREFIX) && !name.as_str().starts_with(BRIDGE_PREFIX) {
         return Ok(Judged(OurLink(name)));
     }
-    refuse(format!("remove {name}: a link of ours begins with {LINK_PREFIX}"))
+    refuse(format!(
+        "remove {name}: a link of ours begins with {LINK_PREFIX}, and not with {BRIDGE_PREFIX}"
+    ))
 }
 
 #[cfg(test)]
@@ -449,7 +451,7 @@ pub mod tests {
         for other in ["eth0", "docker0", "lzv0", "lz"] {
             assert!(bridge(name(other)).is_err(), "{other}");
         }
-        for other in ["eth0", "lzr0", "lz"] {
+        for other in ["eth0", "lzr0", "l"] {
             assert!(link(name(other)).is_err(), "{other}");
         }
     }
