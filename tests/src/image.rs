@@ -55,7 +55,8 @@ pub fn busybox(root: &Path) {
     std::os::unix::fs::chown(root.join("home/user"), Some(1000), Some(1000)).expect("give the home to its user");
 }
 
-/// Everything that can be seen of a tree from outside: a description of each file by its path. Access times are left out.
+/// Everything that can be seen of a tree from outside: a description of each file by its path. Access times are left out, and the
+/// modification times of directories.
 pub fn fingerprint(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_owned()];
@@ -81,8 +82,8 @@ pub fn fingerprint(root: &Path) -> BTreeMap<PathBuf, String> {
             meta.uid(),
             meta.gid(),
             if meta.is_dir() { 0 } else { meta.size() },
-            meta.mtime(),
-            meta.mtime_nsec(),
+            if meta.is_dir() { 0 } else { meta.mtime() },
+            if meta.is_dir() { 0 } else { meta.mtime_nsec() },
             content.finish()
         );
         found.insert(path.strip_prefix(root).expect("below the root").to_owned(), line);
