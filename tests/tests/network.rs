@@ -133,7 +133,7 @@ fn a_published_port_answers_on_the_outside() {
     need_root!();
     let host = Host::new();
     let outside = Outside::new(&host);
-    let name = detached(
+    let _server = detached(
         &host,
         "web",
         &["--publish", "8080:80"],

@@ -67,19 +67,31 @@ fn after_many_at_once() {
     let many = number("LAZARET_TEST_SIDE_BY_SIDE", 10);
     let arguments = |i: usize| {
         let name = host.name(&format!("many{i}"));
-        let script = "cat /proc/self/uid_map; ip -4 addr show scope global; sleep 1";
+        // Each stays until its input ends.
+        let script = "ip -4 addr show scope global; cat > /dev/null";
         host.once_arguments(&["--network", "default", "--name", &name], &["sh", "-c", script])
     };
     let children: Vec<_> = (0..many)
         .map(|i| {
             host.lazaret(&arguments(i).iter().map(String::as_str).collect::<Vec<_>>())
-                .stdin(Stdio::null())
+                .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap()
         })
         .collect();
+    let map = |i: usize| {
+        let pid = host.pid_1(&host.name(&format!("many{i}")))?;
+        std::fs::read_to_string(format!("/proc/{pid}/uid_map"))
+            .ok()
+            .filter(|m| m.contains("65536"))
+    };
+    let mut maps: Vec<String> = Vec::new();
+    capture::until(capture::DEADLINE / 2, || {
+        maps = (0..many).filter_map(map).collect();
+        maps.len() == many
+    });
     let said: Vec<String> = children
         .into_iter()
         .map(|c| {
@@ -88,7 +100,6 @@ fn after_many_at_once() {
                 .stdout
         })
         .collect();
-    let mut maps: Vec<&str> = said.iter().map(|s| s.lines().next().unwrap()).collect();
     maps.sort_unstable();
     maps.dedup();
     assert_eq!(maps.len(), many, "each has ids of its own");
