@@ -10,7 +10,9 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
-title() { printf '\n\033[1m== %s\033[0m\n' "$1"; }
+title() {
+    if [ -t 1 ]; then printf '\n\033[1m== %s\033[0m\n' "$1"; else printf '\n== %s\n' "$1"; fi
+}
 
 # What of ours there is: groups, links, firewall tables, processes, state.
 left() {
@@ -38,7 +40,10 @@ inside() {
 inside "host name" 'cat /proc/sys/kernel/hostname'
 inside "processes (its init is 1)" 'for p in /proc/[0-9]*; do printf "%6s  %s\n" "${p#/proc/}" "$(tr "\0" " " < "$p/cmdline")"; done 2>/dev/null'
 inside "memory" 'grep -E "^(MemTotal|MemFree|MemAvailable)" /proc/meminfo'
-inside "id map (inside, host, count)" 'cat /proc/self/uid_map'
+inside "id map of its user namespace, which lies in another one" 'cat /proc/self/uid_map'
+title "outside: the same id map, as the host sees it"
+pid1=$("$lazaret" dominfo "$name" --json | sed -n 's/.*"pid1": *\([0-9]*\).*/\1/p')
+cat "/proc/$pid1/uid_map"
 inside "addresses" 'ip -brief address 2>/dev/null || { cat /proc/net/fib_trie | grep -B1 "host LOCAL" | grep -o "10\.[0-9.]*" | sort -u; cut -d" " -f1,6 /proc/net/if_inet6; }'
 inside "default route" 'ip route show default 2>/dev/null || awk "\$2 == \"00000000\"" /proc/net/route'
 inside "capability sets, filter, no-new-privileges" 'grep -E "^(Cap|Seccomp:|NoNewPrivs)" /proc/self/status'

@@ -67,6 +67,7 @@ fn look(pid: i32, followed: &Followed, moment: Moment, see: &mut dyn FnMut(Sight
 /// Runs a command under ptrace until it and everything it started has ended, and shows every moment to `see`.
 /// Returns the command's exit status.
 #[track_caller]
+#[expect(clippy::zombie_processes, reason = "the tracer waits for every process itself")]
 pub fn follow(command: &Command, see: &mut dyn FnMut(Sight)) -> i32 {
     let mut stopped = Command::new("sh");
     stopped

@@ -282,13 +282,8 @@ fn limits_of_memory_processors_and_processes_hold() {
             ))
         };
         let v2 = || {
-            Some(
-                fs::read_to_string(g.join("cpu.max"))
-                    .ok()?
-                    .trim()
-                    .split_once(' ')
-                    .map(|(a, b)| (a.to_owned(), b.to_owned()))?,
-            )
+            let text = fs::read_to_string(g.join("cpu.max")).ok()?;
+            text.trim().split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))
         };
         let (quota, period) = v1().or_else(v2)?;
         Some(quota.trim().parse::<f64>().ok()? / period.trim().parse::<f64>().ok()?)
