@@ -5,6 +5,7 @@ use crate::error::{Error, Outcome};
 use nix::errno::Errno;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::os::fd::BorrowedFd;
+use wire::init::Window;
 
 /// Which of the three standard streams are terminals.
 pub fn terminals() -> [bool; 3] {
@@ -18,6 +19,11 @@ pub fn screen() -> BorrowedFd<'static> {
         .into_iter()
         .find(|fd| isatty(*fd))
         .unwrap_or_else(|| rustix::stdio::stdout())
+}
+
+/// The size of the caller's terminal, for one that stands in for it.
+pub fn window() -> Option<Window> {
+    size().map(|(rows, columns)| Window { rows, columns })
 }
 
 /// Rows and columns, if they are known.

@@ -15,6 +15,9 @@ use std::time::{Duration, SystemTime};
 /// How long the kernel may keep the attributes: they never change.
 const ATTRIBUTES_LAST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bytes that the file is said to have; the longest text has about 1 KiB.
+const SIZE: u64 = 4096;
+
 /// The file system, whose root is the file.
 #[derive(Debug)]
 pub struct Meminfo {
@@ -24,12 +27,13 @@ pub struct Meminfo {
 }
 
 impl Meminfo {
-    /// A file that belongs to these host ids. Its size is 0, as in /proc: readers read to the end.
+    /// A file that belongs to these host ids. Its size is more than any text of it has: read(2) does not look at it, but splice(2) and
+    /// sendfile(2), which some `cat` use, give nothing beyond the size that a file is said to have.
     pub fn new(files: Files, uid: u32, gid: u32) -> Self {
         let now = SystemTime::now();
         let attributes = FileAttr {
             ino: INodeNo::ROOT,
-            size: 0,
+            size: SIZE,
             blocks: 0,
             atime: now,
             mtime: now,

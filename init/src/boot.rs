@@ -51,6 +51,9 @@ impl Boot {
     /// What the first tree is built from; of a container that can start again, copies, the originals being laid aside.
     pub fn first_parts(&mut self) -> Result<Parts, Failure> {
         let (terminals, consoles) = dev::terminals(self.container.consoles, dev::tty_mapped(&self.container.gid_map))?;
+        if let Some(console) = consoles.first() {
+            payload::streams::size(&console.master, self.container.command.window)?;
+        }
         self.consoles = consoles;
         let parts = Parts {
             mounts: std::mem::take(&mut self.mounts),

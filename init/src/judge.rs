@@ -132,6 +132,7 @@ pub(crate) mod tests {
                 no_new_privileges: true,
                 profile: Profile::App,
                 limits: vec![],
+                window: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,

@@ -77,6 +77,7 @@ mod tests {
             no_new_privileges: true,
             profile: Profile::App,
             limits: vec![],
+            window: None,
         }
     }
 

@@ -81,6 +81,9 @@ fn enter(entry: &Entry) -> Result<(Entered, Option<OwnedFd>), Failure> {
         true => streams::new_terminal(root.as_fd()).map(|(m, s)| (Some(m), Some(s)))?,
         false => (None, None),
     };
+    if let Some(master) = &master {
+        streams::size(master, entry.command.window)?;
+    }
     let chosen = streams::choose(&entry.streams, &entry.passed, slave.as_ref(), &null)?;
     let restricted = restrict(&entry.command, account)?;
     let child = bear(&restricted, &entry.command, chosen, slave.as_ref().map(AsFd::as_fd))?;

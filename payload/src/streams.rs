@@ -4,10 +4,11 @@
 use crate::Step;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::failure::Failure;
-use wire::init::Stream;
+use wire::init::{Stream, Window};
 use wire::mountd::Device;
 
 /// `DEVPTS_SUPER_MAGIC` of `linux/magic.h`.
@@ -69,6 +70,20 @@ pub fn first_console(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let console = open(root, c"dev/pts/0").to(what)?;
     blocking(&console).to(what)?;
     on_devpts(console, what)
+}
+
+/// Gives a terminal the size that it is to have, so that the command finds it from its first instruction on.
+pub fn size(terminal: impl AsFd, window: Option<Window>) -> Result<(), Failure> {
+    let Some(Window { rows, columns }) = window else {
+        return Ok(());
+    };
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(terminal, size).to("set the size of the terminal")
 }
 
 /// A new terminal of the container's own devpts: both its ends, master first.

@@ -98,6 +98,17 @@ pub struct Command {
     pub profile: Profile,
     /// Resource limits.
     pub limits: Vec<Rlimit>,
+    /// The size that its terminal has from the start, if it has one.
+    pub window: Option<Window>,
+}
+
+/// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Rows of characters.
+    pub rows: u16,
+    /// Columns of characters.
+    pub columns: u16,
 }
 
 /// What follows when the payload's first process ends.
@@ -307,6 +318,7 @@ mod tests {
                     soft: 1,
                     hard: u64::MAX,
                 }],
+                window: Some(Window { rows: 24, columns: 80 }),
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -322,7 +334,7 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0100010001016e00"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000010001016e00"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

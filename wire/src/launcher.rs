@@ -153,6 +153,26 @@ pub enum Directory {
     Data,
 }
 
+impl Directory {
+    /// Where it is unless an option or the variable says otherwise.
+    pub const fn usual(self) -> &'static str {
+        match self {
+            Self::Run => "/run/lazaret",
+            Self::Definitions => "/etc/lazaret",
+            Self::Data => "/var/lib/lazaret",
+        }
+    }
+
+    /// The variable that says where it is.
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Run => "LAZARET_RUN_DIR",
+            Self::Definitions => "LAZARET_CONFIG_DIR",
+            Self::Data => "LAZARET_DATA_DIR",
+        }
+    }
+}
+
 /// A request to the launcher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -321,6 +341,7 @@ mod tests {
             no_new_privileges: true,
             profile: Profile::App,
             limits: vec![],
+            window: None,
         }
     }
 
@@ -502,6 +523,6 @@ mod tests {
         assert_eq!(Reply::Directories.descriptors(), 3);
     }
 
-    const START: &str = "020163e8070900000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f0000010100000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010701630162017600000001080101";
-    const ENTER: &str = "030163e807022f7801017800012f000001010000000102";
+    const START: &str = "020163e8070900000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f000001010000000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010701630162017600000001080101";
+    const ENTER: &str = "030163e807022f7801017800012f00000101000000000102";
 }

@@ -88,6 +88,7 @@ mod tests {
             no_new_privileges: false,
             profile: Profile::App,
             limits: vec![],
+            window: None,
         };
         Request::Enter {
             command: Box::new(command),
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        assert_eq!(hex(&enter(3)), "0001780000012f00000100000002000103");
+        assert_eq!(hex(&enter(3)), "0001780000012f0000010000000002000103");
         assert_eq!(hex(&Request::Signal(15)), "011e");
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");

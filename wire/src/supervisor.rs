@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_descriptor_is_counted() {
-        assert_eq!(keep(false, false, 0, 0).descriptors(), 14);
-        assert_eq!(keep(true, true, 9, 3).descriptors(), 20);
+        assert_eq!(keep(false, false, 0, 0).descriptors(), 15);
+        assert_eq!(keep(true, true, 9, 3).descriptors(), 21);
     }
 }

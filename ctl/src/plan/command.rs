@@ -5,7 +5,7 @@ use crate::domain::Domain;
 use crate::error::{Error, Outcome};
 use crate::values::{Environment, UserSpec, identity, inside};
 use wire::Text;
-use wire::init::{Command, Profile, Rlimit, User};
+use wire::init::{Command, Profile, Rlimit, User, Window};
 
 /// The search path of `run`.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -55,6 +55,8 @@ pub struct Asked<'a> {
     pub profile: Profile,
     /// Resource limits.
     pub limits: Vec<Rlimit>,
+    /// The size of its terminal.
+    pub window: Option<Window>,
 }
 
 /// A command of `run` or `enter`.
@@ -81,6 +83,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         no_new_privileges: asked.profile == Profile::App,
         profile: asked.profile,
         limits: asked.limits,
+        window: asked.window,
     })
 }
 
@@ -154,6 +157,7 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         no_new_privileges: false,
         profile: Profile::System,
         limits: Vec::new(),
+        window: None,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::domain::Uuid;
 use crate::error::{Error, Outcome};
 use crate::options::Run;
 use crate::values::Network;
-use wire::init::{Afterwards, Container, Profile, Stream, Then};
+use wire::init::{Afterwards, Container, Profile, Stream, Then, Window};
 use wire::launcher::Plan;
 use wire::mountd::Device;
 use wire::{ContainerName, Text};
@@ -20,6 +20,8 @@ pub struct Caller<'a> {
     pub terminals: [bool; 3],
     /// The caller's `TERM`.
     pub term: Option<&'a str>,
+    /// The size of its terminal.
+    pub window: Option<Window>,
     /// The directory that relative paths begin from.
     pub directory: &'a str,
 }
@@ -77,6 +79,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
         capabilities: capabilities::chosen(app, &run.cap_add, &run.cap_drop)?,
         profile: Profile::App,
         limits: rlimits(run)?,
+        window: caller.window.filter(|_| on_console),
     })?;
     let resolv = match run.network {
         Network::None => None,
@@ -187,6 +190,7 @@ mod tests {
         let caller = Caller {
             terminals: [false; 3],
             term: None,
+            window: None,
             directory: "/home/me",
         };
         plan(&run, &ContainerName::new("web").unwrap(), caller, &lot(), &host())
@@ -310,6 +314,7 @@ mod tests {
         let caller = Caller {
             terminals: [false; 3],
             term: None,
+            window: None,
             directory: "/",
         };
         let name = ContainerName::new("web").unwrap();

@@ -10,7 +10,7 @@ use crate::plan::run::streams;
 use crate::session::Session;
 use crate::signals::{FORWARDED, Signals};
 use crate::supervisor::Supervisor;
-use crate::terminal::terminals;
+use crate::terminal::{terminals, window};
 use crate::values::Environment;
 use nix::errno::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -41,6 +41,7 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
         capabilities: own.capabilities,
         profile: own.profile,
         limits: own.limits.clone(),
+        window: if terminal { window() } else { None },
     })?;
     command.no_new_privileges = own.no_new_privileges;
     Ok(command)

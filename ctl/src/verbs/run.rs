@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::signals::{FORWARDED, Signals};
 use crate::state::Place;
 use crate::state::record::Origin;
-use crate::terminal::terminals;
+use crate::terminal::{terminals, window};
 use wire::ContainerName;
 use wire::init::Stream;
 
@@ -54,6 +54,7 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
     let caller = Caller {
         terminals,
         term: term.as_deref(),
+        window: window(),
         directory: &session.directory,
     };
     let make = |lot: &_| plan(options, &name, caller, lot, &host);

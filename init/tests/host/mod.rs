@@ -98,6 +98,7 @@ pub fn command(script: &str) -> Command {
         no_new_privileges: policy.no_new_privileges,
         profile: Profile::App,
         limits: vec![],
+        window: None,
     }
 }
 
