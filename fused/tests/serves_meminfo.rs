@@ -5,6 +5,7 @@
 
 use nix::errno::Errno;
 use nix::sys::uio::pread;
+use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
 };
@@ -270,8 +271,21 @@ fn refuses_to_be_written() {
     let metadata = served.open().metadata().unwrap();
     assert_eq!(
         (metadata.mode(), metadata.len(), metadata.uid(), metadata.gid()),
-        (0o100_444, 0, 4242, 4343)
+        (0o100_444, 4096, 4242, 4343)
     );
+}
+
+#[test]
+fn readers_that_go_by_the_size_get_the_whole_text() {
+    need_fuse!();
+    let served = Served::new(V1, &said(&["67108864\n", "0\n", STAT1])).unwrap();
+    let read = std::fs::read(served.path()).unwrap();
+    let sink = memfd_create("copied", MemfdFlags::CLOEXEC).unwrap();
+    let sent = sendfile(&sink, served.open(), None, 65536).unwrap();
+    assert_eq!(sent, read.len());
+    let mut copied = vec![0; sent];
+    pread(&sink, &mut copied, 0).unwrap();
+    assert_eq!(copied, read);
 }
 
 #[test]
