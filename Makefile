@@ -7,7 +7,7 @@ TARGET := x86_64-unknown-linux-gnu
 BUILT := target/$(TARGET)/release
 LIBEXEC := $(PREFIX)/libexec/lazaret
 BIN := $(PREFIX)/bin
-MAN := $(PREFIX)/share/man/man1
+MAN := $(PREFIX)/share/man
 BASH_COMPLETIONS := $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS := $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
@@ -34,20 +34,20 @@ bench: build
 
 # The pages and completions are printed by the program itself, from its option definitions.
 install: build
-	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)" "$(DESTDIR)$(BASH_COMPLETIONS)" \
+	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)/man1" "$(DESTDIR)$(MAN)/man8" "$(DESTDIR)$(BASH_COMPLETIONS)" \
 	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)"
 	install -m 0755 "$(BUILT)/lazaret" "$(DESTDIR)$(BIN)/lazaret"
 	for piece in $(PIECES); do install -m 0755 "$(BUILT)/$$piece" "$(DESTDIR)$(LIBEXEC)/$$piece" || exit 1; done
 	set -e; for page in $$("$(BUILT)/lazaret" generate man); do \
-	    "$(BUILT)/lazaret" generate man "$$page" > "$(DESTDIR)$(MAN)/$${page%.1}.1"; done
+	    "$(BUILT)/lazaret" generate man "$$page" > "$(DESTDIR)$(MAN)/man$${page##*.}/$$page"; done
 	"$(BUILT)/lazaret" generate completions bash > "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret"
 	"$(BUILT)/lazaret" generate completions zsh > "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret"
 	"$(BUILT)/lazaret" generate completions fish > "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
 
 uninstall:
-	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/lazaret.1" "$(DESTDIR)$(MAN)"/lazaret-*.1 \
+	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/man1/lazaret.1" "$(DESTDIR)$(MAN)"/man1/lazaret-*.1 \
 	    "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret" "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret" "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
-	for piece in $(PIECES); do rm -f "$(DESTDIR)$(LIBEXEC)/$$piece"; done
+	for piece in $(PIECES); do rm -f "$(DESTDIR)$(LIBEXEC)/$$piece" "$(DESTDIR)$(MAN)/man8/$$piece.8"; done
 	rmdir "$(DESTDIR)$(LIBEXEC)" 2>/dev/null || true
 
 clean:

@@ -12,9 +12,5 @@ mod settings;
 mod wait;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(
-        wire::Program::Cgroupd,
-        "Makes, limits, freezes and removes control groups",
-        serve::serve,
-    )
+    policies::piece::run(wire::Program::Cgroupd, serve::serve)
 }

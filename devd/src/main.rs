@@ -8,9 +8,5 @@ mod serve;
 mod write;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(
-        wire::Program::Devd,
-        "Puts device rules in force for one control group",
-        serve::serve,
-    )
+    policies::piece::run(wire::Program::Devd, serve::serve)
 }

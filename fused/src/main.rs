@@ -8,8 +8,6 @@ mod meminfo;
 mod serve;
 mod texts;
 
-const ABOUT: &str = "Serves one container its own /proc/meminfo, from the figures of its control group.";
-
 fn main() -> std::process::ExitCode {
-    policies::piece::run(wire::Program::Fused, ABOUT, serve::serve)
+    policies::piece::run(wire::Program::Fused, serve::serve)
 }

@@ -6,9 +6,5 @@ mod serve;
 mod write;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(
-        wire::Program::Idmapd,
-        "Writes the id maps of a user namespace",
-        serve::serve,
-    )
+    policies::piece::run(wire::Program::Idmapd, serve::serve)
 }

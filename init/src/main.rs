@@ -22,9 +22,6 @@ mod views;
 
 use wire::program::Program;
 
-const ABOUT: &str =
-    "Makes a container's namespaces, builds its tree from the mounts it is given, confines itself and executes.";
-
 fn main() -> std::process::ExitCode {
-    policies::piece::run_exempt(Program::Init, ABOUT, serve::serve)
+    policies::piece::run_exempt(Program::Init, serve::serve)
 }

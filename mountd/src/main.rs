@@ -10,9 +10,5 @@ mod serve;
 mod tree;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(
-        wire::Program::Mountd,
-        "Makes detached mounts and hands over their descriptors",
-        serve::serve,
-    )
+    policies::piece::run(wire::Program::Mountd, serve::serve)
 }

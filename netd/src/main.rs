@@ -16,9 +16,5 @@ mod table;
 mod undo;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(
-        wire::Program::Netd,
-        "Makes a container's network links and firewall tables",
-        serve::serve,
-    )
+    policies::piece::run(wire::Program::Netd, serve::serve)
 }

@@ -8,8 +8,6 @@ mod watch;
 
 use wire::program::Program;
 
-const ABOUT: &str = "Joins a container's namespaces by descriptor, confines itself as its first process is, and executes a command there.";
-
 fn main() -> std::process::ExitCode {
-    policies::piece::run_exempt(Program::Nsenter, ABOUT, serve::serve)
+    policies::piece::run_exempt(Program::Nsenter, serve::serve)
 }

@@ -69,25 +69,25 @@ impl From<Errno> for Ended {
 pub type Serve<S, R> = fn(&Confined, &Channel<S, R>) -> Result<(), Ended>;
 
 /// The whole `main` of a piece that confines itself.
-pub fn run<S: Message, R: Message>(program: Program, about: &str, serve: Serve<S, R>) -> ExitCode {
+pub fn run<S: Message, R: Message>(program: Program, serve: Serve<S, R>) -> ExitCode {
     if of(program).exempt {
         return fail(program, 101, "its policy says that it is exempt");
     }
-    obey(program, about, serve)
+    obey(program, serve)
 }
 
 /// The whole `main` of `init` and `nsenter`, which become another program and so are exempt: descriptors and umask only.
-pub fn run_exempt<S: Message, R: Message>(program: Program, about: &str, serve: Serve<S, R>) -> ExitCode {
+pub fn run_exempt<S: Message, R: Message>(program: Program, serve: Serve<S, R>) -> ExitCode {
     if !of(program).exempt {
         return fail(program, 101, "its policy does not say that it is exempt");
     }
-    obey(program, about, serve)
+    obey(program, serve)
 }
 
-fn obey<S: Message, R: Message>(program: Program, about: &str, serve: Serve<S, R>) -> ExitCode {
+fn obey<S: Message, R: Message>(program: Program, serve: Serve<S, R>) -> ExitCode {
     match options::parse(std::env::args_os().skip(1)) {
         Err(what) => fail(program, 100, &what),
-        Ok(Order::Help) => say(program, &options::help(program.name(), about)),
+        Ok(Order::Help) => say(program, &options::help(program.name(), program.about())),
         Ok(Order::Version) => say(program, &format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION"))),
         Ok(Order::Socket { socket, beneath }) => attend(program, socket, &beneath, serve),
         Ok(Order::Pipe { beneath, then }) => match pipe::relay(&beneath, &then) {

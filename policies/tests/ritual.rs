@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             .into_iter()
             .find(|p| name.ends_with(p.name()))
             .unwrap_or(Program::Idmapd);
-        return policies::piece::run(program, "tries things, for a test", serve);
+        return policies::piece::run(program, serve);
     }
     if first == "--lazaret" {
         return lazaret(&std::env::args().nth(2).unwrap_or_default());

@@ -15,9 +15,6 @@ mod token;
 mod viewer;
 mod watch;
 
-const ABOUT: &str =
-    "Keeps one running container: its consoles, its log, its pidfds and namespaces, behind one control socket.";
-
 fn main() -> std::process::ExitCode {
-    policies::piece::run(wire::Program::Supervisor, ABOUT, serve::serve)
+    policies::piece::run(wire::Program::Supervisor, serve::serve)
 }

@@ -61,4 +61,25 @@ impl Program {
             Self::Nsenter => "nsenter",
         }
     }
+
+    /// What it does, in a line: what `--help` and the man page begin with.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Lazaret => "Runs containers by small programs that each hold one power",
+            Self::Launcher => "Hands out power and descriptors, and judges every request for them",
+            Self::Supervisor => {
+                "Keeps a running container: its consoles, its log, its namespaces, behind one control socket"
+            }
+            Self::Mountd => "Makes detached mounts and hands over their descriptors",
+            Self::Netd => "Makes a container's network links and firewall tables",
+            Self::Idmapd => "Writes the id maps of a user namespace",
+            Self::Cgroupd => "Makes, limits, freezes and removes control groups",
+            Self::Devd => "Puts device rules in force for one control group",
+            Self::Fused => "Serves a container its own /proc/meminfo, from the figures of its control group",
+            Self::Init => "Makes a container's namespaces, builds its tree, confines itself and executes its command",
+            Self::Nsenter => {
+                "Joins a container's namespaces by descriptor, confines itself as its first process is, and executes"
+            }
+        }
+    }
 }

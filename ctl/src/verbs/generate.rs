@@ -6,6 +6,8 @@ use crate::options::{Generate, Generated, Options};
 use crate::output::print_bytes;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+use policies::options;
+use wire::Program;
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
@@ -24,18 +26,56 @@ fn pages() -> Vec<(String, Command)> {
     pages
 }
 
+/// Every program but `lazaret`, which has a page for each verb.
+fn pieces() -> impl Iterator<Item = Program> {
+    Program::ALL.into_iter().filter(|p| *p != Program::Lazaret)
+}
+
+/// The page of a piece, from the one table of options that all pieces have.
+fn piece(program: Program) -> Command {
+    let mut command = Command::new(program.name())
+        .about(program.about())
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true);
+    if program == Program::Launcher {
+        return command
+            .after_help("It is executed by lazaret itself, when that is started by root, and has no options.");
+    }
+    for flag in options::OPTIONS {
+        let name = flag.name.trim_start_matches('-');
+        let arg = clap::Arg::new(name).long(name).help(flag.about);
+        command = command.arg(match flag.value {
+            Some(value) => arg.value_name(value),
+            None => arg.action(clap::ArgAction::SetTrue),
+        });
+    }
+    let statuses: String = options::STATUSES
+        .iter()
+        .map(|(n, about)| format!("\n{n}: {about}"))
+        .collect();
+    command
+        .arg(clap::Arg::new("PROGRAM").last(true).num_args(1..).help(options::REST))
+        .after_help(format!("Exit status:{statuses}"))
+}
+
 /// Prints the names, or one of them.
 pub fn generate(options: &Generate) -> Outcome<()> {
     match (&options.what, &options.which) {
         (Generated::Man, None) => {
-            let names: String = pages().into_iter().map(|(name, _)| format!("{name}\n")).collect();
-            print_bytes(names.as_bytes())
+            let verbs = pages().into_iter().map(|(name, _)| format!("{name}.1\n"));
+            let pieces = pieces().map(|p| format!("{}.8\n", p.name()));
+            print_bytes(verbs.chain(pieces).collect::<String>().as_bytes())
         }
         (Generated::Man, Some(which)) => {
-            let page = pages().into_iter().find(|(name, _)| name == which);
-            let (_, command) = page.ok_or_else(|| Error::Usage(format!("there is no page called {which}")))?;
+            let verbs = pages()
+                .into_iter()
+                .map(|(name, command)| (format!("{name}.1"), command, "1"));
+            let pieces = pieces().map(|p| (format!("{}.8", p.name()), piece(p), "8"));
+            let page = verbs.chain(pieces).find(|(name, ..)| name == which);
+            let (_, command, section) = page.ok_or_else(|| Error::Usage(format!("there is no page called {which}")))?;
             let mut text = Vec::new();
-            let page = clap_mangen::Man::new(command).section("1").manual("Lazaret");
+            let page = clap_mangen::Man::new(command).section(section).manual("Lazaret");
             page.render(&mut text).map_err(|e| Error::Bug(e.to_string()))?;
             print_bytes(&text)
         }
