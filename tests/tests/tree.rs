@@ -195,6 +195,9 @@ fn each_request_is_tested_in_its_piece() {
         let text = fs::read_to_string(tree().join(format!("wire/src/{peer}.rs"))).unwrap();
         let mut found = Vec::new();
         files(&tree().join(peer), &mut found);
+        // The launcher's client is played by a `lazaret` that was taken over.
+        let imposter = (peer == "launcher").then(|| tree().join("tests/src/bin/imposter.rs"));
+        found.extend(imposter);
         let tested: String = found
             .iter()
             .filter(|p| p.extension().is_some_and(|e| e == "rs"))
@@ -232,7 +235,7 @@ fn each_source_file_says_what_it_is_for() {
             path.display()
         );
         assert!(
-            !text.contains("Placeholder until the crate lands"),
+            !text.contains(concat!("Placeholder ", "until the crate lands")),
             "{} is a placeholder",
             path.display()
         );
