@@ -82,7 +82,7 @@ pub struct Rlimit {
 pub struct Command {
     /// The program: a path, or, without a slash, a name that is looked up in the `PATH` of `environment`.
     pub program: Path,
-    /// The whole argument vector, argv[0] first.
+    /// The whole argument vector, `argv[0]` first.
     pub arguments: Vec<Text<32768>>,
     /// The whole environment, `NAME=value`.
     pub environment: Vec<Text<32768>>,
