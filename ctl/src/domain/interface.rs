@@ -9,7 +9,7 @@ use wire::LinkName;
 pub struct Interface {
     /// Type and source.
     pub attached: Attached,
-    /// `mac@address`, inside; [`super::complete`] makes one.
+    /// `mac@address`, inside; [`super::complete()`] makes one.
     pub mac: Option<Mac>,
     /// `ip`, inside, in order.
     pub addresses: Vec<Address>,

@@ -16,7 +16,7 @@ pub type Value = Text<32000>;
 pub struct Domain {
     /// `name`
     pub name: ContainerName,
-    /// `uuid`; [`super::complete`] makes one.
+    /// `uuid`; [`super::complete()`] makes one.
     pub uuid: Option<Uuid>,
     /// `title`: one line for people.
     pub title: Option<String>,
@@ -126,7 +126,7 @@ impl Arch {
 /// `os`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Os {
-    /// `type@arch`; [`super::complete`] fills it in.
+    /// `type@arch`; [`super::complete()`] fills it in.
     pub arch: Option<Arch>,
     /// `init`: an absolute path inside; also the first of argv.
     pub init: Path,

@@ -1,6 +1,6 @@
 //! What a container's root could try from inside with the kernel's newer mount calls, which busybox does not make. It is static, and is
 //! copied into a test's image. Prints `done` where an attack worked, and the kernel's reason where it did not.
-//! usage: attack ATTACK PATH [KIND]
+//! usage: `attack ATTACK PATH [KIND]`
 
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::CString;
