@@ -15,8 +15,38 @@ pub struct Host {
     pub policy: Policy,
     /// Where our programs are.
     pub programs: Programs,
-    /// The command line, as `lazaret` was called: not parsed here, only searched for the files that it names.
+    /// What whoever called `lazaret` named.
+    pub named: Named,
+}
+
+/// The paths that the command line and the environment name, each as it is written and, where that is relative, also as an absolute one.
+/// Neither is parsed here, only searched.
+#[derive(Debug)]
+pub struct Named {
+    /// Each argument before `--`, which begins what is a container's own business, and what stands behind the first `=`, `:` or `,` of it.
     pub arguments: Vec<String>,
+    /// What the variables of the three directories say.
+    pub variables: Vec<String>,
+}
+
+impl Named {
+    /// What is named by these arguments and variables, in the directory `here`.
+    pub fn new(arguments: Vec<String>, variables: Vec<String>, here: &str) -> Self {
+        let both = |path: String| -> Vec<String> {
+            let absolute = (!path.starts_with('/')).then(|| format!("{}/{path}", here.trim_end_matches('/')));
+            std::iter::once(path).chain(absolute).collect()
+        };
+        let arguments = arguments.into_iter().take_while(|a| a != "--");
+        let parts = arguments.flat_map(|a| {
+            let behind = a.split_once(['=', ':', ',']).map(|(_, rest)| rest.to_owned());
+            std::iter::once(a).chain(behind)
+        });
+        let filled = |path: &String| !path.is_empty();
+        Self {
+            arguments: parts.filter(filled).flat_map(both).collect(),
+            variables: variables.into_iter().filter(filled).flat_map(both).collect(),
+        }
+    }
 }
 
 impl Host {

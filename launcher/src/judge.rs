@@ -1,11 +1,13 @@
 //! May this be done? Pure. What passes is wrapped in a type that only this file can make, and that the acting code demands.
 
+use crate::host::Named;
 use crate::policy::Policy;
+use std::net::IpAddr;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Container, Source};
-use wire::launcher::{Opened, Plan, PlannedMount, Remains, Step};
+use wire::launcher::{Directory, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Link};
 use wire::{ContainerName, Failure, LinkName};
@@ -45,6 +47,11 @@ pub struct Start {
 }
 
 impl Start {
+    /// The host ids that its maps reach.
+    pub fn ranges(&self) -> impl Iterator<Item = &IdRange> {
+        self.container.uid_map.iter().chain(&self.container.gid_map)
+    }
+
     /// What would be left of it.
     pub fn remains(&self) -> Remains {
         let bridge = |l: &Link| {
@@ -69,9 +76,7 @@ fn refuse<T>(what: &str) -> Result<T, Failure> {
 
 /// Judges a start.
 pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
-    if !policy.gives(plan.block) {
-        return refuse("use these ids: the host's policy does not give them out");
-    }
+    given_out(policy, plan.block)?;
     let (mut limits, mut rules, mut container, mut maps, mut mounts) = (None, None, None, None, None);
     let (mut meminfo, mut links, mut protect, mut keep) = (false, Vec::new(), None, false);
     for step in plan.steps {
@@ -106,7 +111,7 @@ pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
         return refuse("follow this plan: its steps contradict each other");
     }
     if let Some((firewall, forward)) = &protect {
-        if firewall.name != plan.name {
+        if firewall.name != plan.name || !links.iter().any(|l| protects(firewall, l)) {
             return refuse("follow this plan: its steps contradict each other");
         }
         if *forward && !policy.forwarding {
@@ -118,7 +123,7 @@ pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
     }
     rules.iter().try_for_each(device)?;
     all_mounts(policy, &container, &mounts)?;
-    Ok(Judged(Start {
+    let start = Start {
         name: plan.name,
         block: plan.block,
         limits,
@@ -128,7 +133,27 @@ pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
         meminfo,
         links,
         protect,
-    }))
+    };
+    // What could not be cleared away afterwards is not begun.
+    clear(policy, start.remains())?;
+    Ok(Judged(start))
+}
+
+/// Whether rules are those of a link: its own name, its own addresses, and the bridge of ours that it is a port of.
+fn protects(firewall: &Firewall, link: &Link) -> bool {
+    let ours = matches!(&link.side, HostSide::Network(bridge) if bridge.name == firewall.bridge);
+    let mut addresses = [firewall.v4.map(IpAddr::V4), firewall.v6.map(IpAddr::V6)]
+        .into_iter()
+        .flatten();
+    ours && link.host == firewall.link && addresses.all(|a| link.addresses.iter().any(|own| own.address == a))
+}
+
+fn given_out(policy: &Policy, block: IdBlock) -> Result<(), Failure> {
+    if policy.gives(block) {
+        Ok(())
+    } else {
+        refuse("use these ids: the host's policy does not give them out")
+    }
 }
 
 fn map(kind: &str, map: &[IdRange], block: IdBlock, host_root: bool) -> Result<(), Failure> {
@@ -165,64 +190,89 @@ fn device(rule: &Rule) -> Result<(), Failure> {
     }
 }
 
+/// A mount that `init` expects at its place: a tree, read-only or not, or just this one.
+enum Expected {
+    Tree { read_only: bool },
+    Just(Mount),
+}
+
+/// The mounts in the order in which `init` takes them ([`Container::factory_mounts`]): what it is given is what it attaches there.
+fn expected(container: &Container) -> Vec<Expected> {
+    let just = |wanted: bool, mount: Mount| wanted.then_some(Expected::Just(mount));
+    let tree = |read_only| Expected::Tree { read_only };
+    let mut all = vec![tree(container.read_only_root)];
+    all.extend(container.devices.iter().map(|d| Expected::Just(Mount::Node(*d))));
+    all.extend(just(container.meminfo, Mount::Meminfo));
+    all.extend(just(container.host_network, Mount::Sysfs));
+    all.extend(just(container.lent_proc, Mount::Proc));
+    let attached = container.attachments.iter().filter(|a| a.source == Source::Factory);
+    all.extend(attached.map(|a| tree(a.read_only)));
+    all
+}
+
 fn all_mounts(policy: &Policy, container: &Container, mounts: &[PlannedMount]) -> Result<(), Failure> {
-    if mounts.len() != container.factory_mounts() {
+    let expected = expected(container);
+    if mounts.len() != expected.len() {
         return refuse("follow this plan: the number of mounts differs from what init expects");
     }
-    for (index, planned) in mounts.iter().enumerate() {
-        match (&planned.mount, &planned.from) {
-            (
-                Mount::Tree {
-                    flags,
-                    idmapped,
-                    recursive,
-                },
-                Opened::Path { path, writable },
-            ) => {
-                if !flags.no_dev || (!*idmapped && *writable) || *recursive || flags.read_only == *writable {
-                    return refuse(&format!(
-                        "mount {path}: a host path is mounted nodev, alone, and writable only with mapped ids"
-                    ));
-                }
-                if !path.as_str().starts_with('/') || !policy.allows_path(path.as_str()) {
-                    return refuse(&format!("mount {path}: the host's policy names no root above it"));
-                }
-            }
-            (
-                Mount::Tree {
-                    flags,
-                    idmapped: false,
-                    recursive: false,
-                },
-                Opened::HostRoot,
-            ) => {
-                if index != 0 || !flags.no_dev || !flags.no_suid || !flags.read_only {
-                    return refuse(
-                        "mount the host's root: it is read-only, nosuid, nodev, and only a container's root",
-                    );
-                }
-            }
-            (Mount::Node(_) | Mount::Meminfo, Opened::Device) | (Mount::Proc | Mount::Sysfs, Opened::Nothing) => {}
-            _ => return refuse("follow this plan: a mount is made from something else than it names"),
+    for (index, (planned, expected)) in mounts.iter().zip(&expected).enumerate() {
+        let fits = match (&planned.mount, expected) {
+            (Mount::Tree { flags, .. }, Expected::Tree { read_only }) => flags.read_only == *read_only,
+            (mount, Expected::Just(just)) => mount == just,
+            _ => false,
+        };
+        if !fits {
+            return refuse("follow this plan: the mounts differ from what init expects");
         }
-    }
-    let attached = container
-        .attachments
-        .iter()
-        .filter(|a| a.source == Source::Factory)
-        .count();
-    let trees = mounts.iter().filter(|m| matches!(m.mount, Mount::Tree { .. })).count();
-    if trees != attached.saturating_add(1) {
-        return refuse("follow this plan: the mounts differ from what init expects");
+        one_mount(policy, planned, index == 0)?;
     }
     Ok(())
+}
+
+fn one_mount(policy: &Policy, planned: &PlannedMount, is_root: bool) -> Result<(), Failure> {
+    match (&planned.mount, &planned.from) {
+        (
+            Mount::Tree {
+                flags,
+                idmapped,
+                recursive: false,
+            },
+            Opened::Path { path, writable },
+        ) => {
+            if !flags.no_dev || (!*idmapped && *writable) || flags.read_only == *writable {
+                return refuse(&format!(
+                    "mount {path}: a host path is mounted nodev, alone, and writable only with mapped ids"
+                ));
+            }
+            if policy.root_of(path.as_str()).is_none() {
+                return refuse(&format!("mount {path}: the host's policy names no root above it"));
+            }
+            Ok(())
+        }
+        (
+            Mount::Tree {
+                flags,
+                idmapped: false,
+                recursive: false,
+            },
+            Opened::HostRoot,
+        ) => {
+            if !is_root || !flags.no_dev || !flags.no_suid || !flags.read_only {
+                return refuse("mount the host's root: it is read-only, nosuid, nodev, and only a container's root");
+            }
+            Ok(())
+        }
+        (Mount::Node(_) | Mount::Meminfo, Opened::Device) | (Mount::Proc | Mount::Sysfs, Opened::Nothing) => Ok(()),
+        _ => refuse("follow this plan: a mount is made from something else than it names, or with what lies below it"),
+    }
 }
 
 /// Judges what is to be cleared away.
 pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failure> {
     let ours = |n: &LinkName| n.as_str().starts_with("lz");
-    if !policy.gives(remains.block) || remains.links.len() > 16 || remains.bridges.len() > 16 {
-        return refuse("clear this container away: the host's policy does not give its ids out");
+    given_out(policy, remains.block)?;
+    if remains.links.len() > 16 || remains.bridges.len() > 16 {
+        return refuse("clear this container away: it has more than 16 links or bridges");
     }
     if !remains.bridges.iter().all(ours) {
         return refuse("remove a bridge that is not one of ours");
@@ -232,22 +282,27 @@ pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failu
 
 /// Judges the ids under which somebody enters.
 pub fn enter(policy: &Policy, block: IdBlock) -> Result<Judged<IdBlock>, Failure> {
-    if policy.gives(block) {
-        Ok(Judged(block))
-    } else {
-        refuse("use these ids: the host's policy does not give them out")
-    }
+    given_out(policy, block).map(|()| Judged(block))
 }
 
-/// Judges a file that `lazaret` wants to read: only what the command line names, whole or behind one of `=`, `:` or `,`.
-pub fn named_file(arguments: &[String], path: &str) -> Result<Judged<String>, Failure> {
-    let named = arguments
-        .iter()
-        .any(|a| a == path || a.split_once(['=', ':', ',']).is_some_and(|(_, rest)| rest == path));
-    if named {
+/// Judges a file that `lazaret` wants to read: only what the command line names.
+pub fn named_file(named: &Named, path: &str) -> Result<Judged<String>, Failure> {
+    if named.arguments.iter().any(|n| n == path) {
         Ok(Judged(path.to_owned()))
     } else {
         refuse(&format!("open {path}: the command line does not name it"))
+    }
+}
+
+/// Judges a directory that `lazaret` wants for its own: the usual one, or one that the command line or its variable names. In any other
+/// place a new directory of its own could mean something to another program (`/etc/systemd/system/sshd.service.d`).
+pub fn directory(named: &Named, which: Directory, path: &str) -> Result<Judged<String>, Failure> {
+    if path == which.usual() || named.arguments.iter().chain(&named.variables).any(|n| n == path) {
+        Ok(Judged(path.to_owned()))
+    } else {
+        refuse(&format!(
+            "use the directory {path}: neither the command line nor the environment names it"
+        ))
     }
 }
 
@@ -255,16 +310,150 @@ pub fn named_file(arguments: &[String], path: &str) -> Result<Judged<String>, Fa
 mod tests {
     use super::*;
     use crate::policy;
+    use wire::init::{Afterwards, Attachment, Command, Path, Profile, Stream, Then, User};
+    use wire::mountd::{Device, Flags};
+    use wire::name::Text;
+    use wire::netd::{Address, Bridge};
 
     fn host() -> Policy {
         policy::parse("root /srv", &[], &[]).unwrap()
     }
 
+    fn tree(path: &str, read_only: bool) -> PlannedMount {
+        let flags = Flags {
+            read_only,
+            no_suid: true,
+            no_dev: true,
+            no_exec: false,
+        };
+        PlannedMount {
+            mount: Mount::Tree {
+                recursive: false,
+                flags,
+                idmapped: true,
+            },
+            from: Opened::Path {
+                path: Path::new(path).unwrap(),
+                writable: !read_only,
+            },
+        }
+    }
+
+    fn link() -> Link {
+        let side = HostSide::Network(Bridge {
+            name: LinkName::new("lzr0").unwrap(),
+            addresses: vec![],
+        });
+        Link {
+            host: LinkName::new("lzv0").unwrap(),
+            guest: LinkName::new("eth0").unwrap(),
+            mac: [2, 0, 0, 0, 0, 1],
+            side,
+            addresses: vec![Address {
+                address: [10, 209, 0, 2].into(),
+                prefix: 16,
+                peer: None,
+            }],
+            routes: vec![],
+            up: true,
+        }
+    }
+
+    /// A plan that nothing is wrong with: a writable root, one device, one read-only bind.
+    fn plan() -> Plan {
+        let block = IdBlock::new(ids::OWN_FIRST).unwrap();
+        let name = ContainerName::new("a").unwrap();
+        let text = |t: &str| Path::new(t).unwrap();
+        let command = Command {
+            program: text("/x"),
+            arguments: vec![],
+            environment: vec![],
+            directory: text("/"),
+            user: User {
+                user: None,
+                group: None,
+            },
+            capabilities: 0,
+            no_new_privileges: true,
+            profile: Profile::App,
+            limits: vec![],
+            window: None,
+        };
+        let container = Container {
+            name: name.clone(),
+            hostname: Text::new("a").unwrap(),
+            uid_map: vec![block.range()],
+            gid_map: vec![block.range()],
+            host_network: false,
+            read_only_root: false,
+            attachments: vec![Attachment {
+                target: text("/mnt"),
+                source: Source::Factory,
+                read_only: true,
+            }],
+            devices: vec![Device::Null],
+            meminfo: false,
+            lent_proc: false,
+            unified: true,
+            cgroup_writable: false,
+            consoles: 0,
+            streams: [Stream::Null; 3],
+            reaper: true,
+            command,
+            afterwards: Afterwards {
+                poweroff: Then::End,
+                reboot: Then::End,
+                crash: Then::End,
+            },
+            resolv_conf: None,
+            hosts: None,
+        };
+        let device = PlannedMount {
+            mount: Mount::Node(Device::Null),
+            from: Opened::Device,
+        };
+        Plan {
+            name,
+            block,
+            steps: vec![
+                Step::Groups(Limits::default()),
+                Step::Devices(vec![]),
+                Step::Maps {
+                    uid: container.uid_map.clone(),
+                    gid: container.gid_map.clone(),
+                },
+                Step::Build(Box::new(container)),
+                Step::Mounts(vec![tree("/srv/a", false), device, tree("/srv/b", true)]),
+                Step::Keep,
+            ],
+        }
+    }
+
     #[test]
-    fn refuses_a_file_that_the_command_line_does_not_name() {
-        let arguments = ["define".to_owned(), "a.xml".to_owned(), "--file=b.xml".to_owned()];
-        assert!(named_file(&arguments, "a.xml").is_ok() && named_file(&arguments, "b.xml").is_ok());
-        assert!(named_file(&arguments, "/etc/shadow").is_err() && named_file(&arguments, "xml").is_err());
+    fn refuses_files_and_directories_that_nobody_named() {
+        let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect();
+        let named = Named::new(
+            words(&["define", "a.xml", "--file=b.xml", "--", "/etc/shadow"]),
+            words(&["var"]),
+            "/here/",
+        );
+        for good in ["a.xml", "b.xml", "/here/b.xml"] {
+            assert!(named_file(&named, good).is_ok(), "{good}");
+        }
+        for bad in ["/etc/shadow", "xml", "/here/var", "/etc/lazaret", ""] {
+            assert!(named_file(&named, bad).is_err(), "{bad}");
+        }
+        for good in ["/run/lazaret", "/here/var", "/here/a.xml"] {
+            assert!(directory(&named, Directory::Run, good).is_ok(), "{good}");
+        }
+        for bad in [
+            "/etc/lazaret",
+            "/etc/systemd/system/sshd.service.d",
+            "/run/udev/rules.d",
+            "/etc/shadow",
+        ] {
+            assert!(directory(&named, Directory::Run, bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -286,6 +475,69 @@ mod tests {
         };
         assert!(reaches(1000) && reaches(LAZARET) && reaches(block.keeper()) && reaches(65530) && reaches(0));
         assert!(!reaches(100_000));
+    }
+
+    #[test]
+    fn refuses_mounts_in_another_order_or_of_another_kind_than_init_expects() {
+        assert!(start(&host(), plan()).is_ok());
+        let refused = |edit: &dyn Fn(&mut Vec<PlannedMount>)| {
+            let mut plan = plan();
+            for step in &mut plan.steps {
+                if let Step::Mounts(mounts) = step {
+                    edit(mounts);
+                }
+            }
+            start(&host(), plan).is_err()
+        };
+        let proc = || PlannedMount {
+            mount: Mount::Proc,
+            from: Opened::Nothing,
+        };
+        assert!(refused(&|m| m.swap(1, 2)));
+        assert!(refused(&|m| m[1] = proc()));
+        assert!(refused(&|m| m[2] = proc()));
+        assert!(refused(&|m| m.push(proc())));
+        assert!(refused(&|m| m[2] = tree("/srv/b", false)));
+        assert!(refused(&|m| m[0] = tree("/etc", true)));
+        assert!(refused(&|m| m[0].from = Opened::HostRoot));
+    }
+
+    #[test]
+    fn refuses_rules_for_what_is_no_link_of_the_container() {
+        let with = |edit: &dyn Fn(&mut Firewall)| {
+            let mut plan = plan();
+            let mut firewall = Firewall {
+                name: plan.name.clone(),
+                bridge: LinkName::new("lzr0").unwrap(),
+                link: LinkName::new("lzv0").unwrap(),
+                v4: Some([10, 209, 0, 2].into()),
+                v6: None,
+                publish: vec![],
+            };
+            edit(&mut firewall);
+            plan.steps.push(Step::Connect(vec![link()]));
+            plan.steps.push(Step::Protect {
+                firewall,
+                forward: false,
+            });
+            start(&host(), plan)
+        };
+        assert!(with(&|_| {}).is_ok());
+        assert!(with(&|f| f.bridge = LinkName::new("docker0").unwrap()).is_err());
+        assert!(with(&|f| f.link = LinkName::new("eth0").unwrap()).is_err());
+        assert!(with(&|f| f.v4 = Some([10, 209, 0, 3].into())).is_err());
+        assert!(with(&|f| f.name = ContainerName::new("other").unwrap()).is_err());
+    }
+
+    #[test]
+    fn refuses_to_begin_what_it_could_not_clear_away() {
+        let mut plan = plan();
+        let side = HostSide::Network(Bridge {
+            name: LinkName::new("docker0").unwrap(),
+            addresses: vec![],
+        });
+        plan.steps.push(Step::Connect(vec![Link { side, ..link() }]));
+        assert!(start(&host(), plan).is_err());
     }
 
     #[test]

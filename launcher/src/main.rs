@@ -14,7 +14,7 @@ mod policy;
 mod serve;
 mod start;
 
-use host::Host;
+use host::{Host, Named};
 use piece::Programs;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use sys::channel::Channel;
 use sys::process::{Fork, Power};
 use wire::ids::LAZARET;
-use wire::launcher::{Reply, Request};
+use wire::launcher::{Directory, Reply, Request};
 use wire::{Failure, Program};
 
 /// The descriptor number under which `lazaret` finds its channel.
@@ -68,7 +68,7 @@ fn run() -> Result<(), Failure> {
     }
     let exe = sys::process::inherited(exe).map_err(kernel("find lazaret's own file"))?;
     let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
-    let arguments = arguments();
+    let named = named();
     let (ours, theirs) = sys::channel::pair::<Reply, Request>().map_err(kernel("make a channel"))?;
     match sys::process::fork().map_err(kernel("fork"))? {
         Fork::Parent(_) => become_lazaret(&exe, theirs.into()),
@@ -85,7 +85,7 @@ fn run() -> Result<(), Failure> {
                 &Host {
                     policy,
                     programs,
-                    arguments,
+                    named,
                 },
                 &channel,
             );
@@ -94,13 +94,13 @@ fn run() -> Result<(), Failure> {
     }
 }
 
-/// The arguments as they are, and those that are relative paths also as absolute ones: `lazaret` asks for files by these.
-fn arguments() -> Vec<String> {
-    let given: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+/// What the caller named, in the caller's directory.
+fn named() -> Named {
+    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
+    let directories = [Directory::Run, Directory::Definitions, Directory::Data];
+    let variables = directories.into_iter().filter_map(|d| std::env::var(d.variable()).ok());
     let here = std::env::current_dir().unwrap_or_default();
-    let relative = given.iter().filter(|a| !a.starts_with('/'));
-    let absolute: Vec<String> = relative.map(|a| here.join(a).to_string_lossy().into_owned()).collect();
-    given.into_iter().chain(absolute).collect()
+    Named::new(arguments.collect(), variables.collect(), &here.to_string_lossy())
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.

@@ -2,7 +2,7 @@
 //! `O_PATH`; nothing is opened for writing but what is named here.
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::process::errno;
 use wire::Failure;
 use wire::ids::{IdRange, LAZARET};
@@ -21,17 +21,26 @@ pub struct Place {
     pub stat: Stat,
 }
 
-/// Opens a directory or regular file as `O_PATH`. Magic links are not followed.
-pub fn place(path: &str) -> Result<Place, Failure> {
+/// Opens the directory or regular file `below` a directory, as `O_PATH`. No link, symbolic or magic, and no `..` leads out of the directory.
+pub fn place(root: &str, below: &str) -> Result<Place, Failure> {
+    let path = format!("{}{below}", root.trim_end_matches('/'));
     let fail = kernel(format!("open {path}"));
-    let fd = rustix::fs::openat2(
-        CWD,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::NO_MAGICLINKS,
-    )
-    .map_err(&fail)?;
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    let top = rustix::fs::open(root, how | OFlags::DIRECTORY, Mode::empty()).map_err(&fail)?;
+    let within = if root == "/" {
+        ResolveFlags::IN_ROOT
+    } else {
+        ResolveFlags::BENEATH
+    };
+    let below = match below.trim_start_matches('/') {
+        "" => ".",
+        some => some,
+    };
+    let fd = rustix::fs::openat2(&top, below, how, Mode::empty(), within | ResolveFlags::NO_MAGICLINKS);
+    let fd = fd.map_err(|e| match e {
+        rustix::io::Errno::XDEV => Failure::caller(&format!("open {path}: a link or .. in it leads out of {root}")),
+        e => fail(e),
+    })?;
     let stat = rustix::fs::fstat(&fd).map_err(&fail)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory | FileType::RegularFile => Ok(Place { fd, stat }),
@@ -41,42 +50,70 @@ pub fn place(path: &str) -> Result<Place, Failure> {
     }
 }
 
+impl Place {
+    /// Whether it is the directory `/`, by whatever path.
+    pub fn is_hosts_root(&self) -> Result<bool, Failure> {
+        let root = rustix::fs::stat("/").map_err(kernel("look at /".to_owned()))?;
+        Ok(is(&self.stat, &root))
+    }
+
+    /// The directory in which it lies, or itself if it is one. A file's is found by the path that the kernel gives the open file, never by
+    /// the one that was asked for, which a link may have led elsewhere.
+    fn directory(&self, path: &str) -> Result<OwnedFd, Failure> {
+        let fail = kernel(format!("look at the directory of {path}"));
+        let up = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
+        if FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory {
+            return rustix::fs::openat(&self.fd, ".", up, Mode::empty()).map_err(fail);
+        }
+        let moved = || {
+            Failure::caller(&format!(
+                "mount {path} writable: it has another name, or is being moved"
+            ))
+        };
+        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        let shown = std::fs::read_link(link).map_err(|_| moved())?;
+        let (above, name) = shown.parent().zip(shown.file_name()).ok_or_else(moved)?;
+        let above = rustix::fs::openat2(CWD, above, up, Mode::empty(), ResolveFlags::NO_SYMLINKS).map_err(&fail)?;
+        let found = rustix::fs::statat(&above, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&fail)?;
+        if self.stat.st_nlink == 1 && is(&self.stat, &found) {
+            Ok(above)
+        } else {
+            Err(moved())
+        }
+    }
+}
+
+fn is(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
 /// Refuses a place where a container could make a setuid file that other users of the host can execute: it must lie on a nosuid
-/// mount, or below a directory that is closed to others.
+/// mount, or below a directory of root's that is closed to all others, `lazaret` among them. (A file's own access list shows in the bits of
+/// its group, acl(5).)
 pub fn closed_to_others(path: &str, place: &Place) -> Result<(), Failure> {
     let fail = kernel(format!("look at {path}"));
-    if rustix::fs::fstatvfs(&place.fd)
-        .map_err(&fail)?
-        .f_flag
-        .contains(StatVfsMountFlags::NOSUID)
-    {
+    let mount = rustix::fs::fstatvfs(&place.fd).map_err(&fail)?;
+    if mount.f_flag.contains(StatVfsMountFlags::NOSUID) {
         return Ok(());
     }
-    let up = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
-    let mut here = if FileType::from_raw_mode(place.stat.st_mode) == FileType::Directory {
-        rustix::fs::openat(&place.fd, ".", up, Mode::empty()).map_err(&fail)?
-    } else {
-        let parent = std::path::Path::new(path).parent().unwrap_or(std::path::Path::new("/"));
-        rustix::fs::openat2(CWD, parent, up, Mode::empty(), ResolveFlags::NO_MAGICLINKS).map_err(&fail)?
-    };
+    let mut here = place.directory(path)?;
     // A path has at most 2048 directories (PATH_MAX); more is a tree that is being moved about under us.
     for _ in 0..2048 {
         let now = rustix::fs::fstat(&here).map_err(&fail)?;
-        let ours = now.st_uid == 0 || now.st_uid == LAZARET;
-        let open_to_group = now.st_mode & 0o010 != 0 && now.st_gid != 0 && now.st_gid != LAZARET;
-        if ours && now.st_mode & 0o001 == 0 && !open_to_group {
+        if now.st_uid == 0 && now.st_mode & 0o011 == 0 {
             return Ok(());
         }
+        let up = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
         let above = rustix::fs::openat(&here, "..", up, Mode::empty()).map_err(&fail)?;
         let next = rustix::fs::fstat(&above).map_err(&fail)?;
-        if (next.st_dev, next.st_ino) == (now.st_dev, now.st_ino) {
+        if is(&now, &next) {
             break;
         }
         here = above;
     }
     Err(Failure::caller(&format!(
         "mount {path} writable: other users of this host can reach it, and a setuid file made inside would be root's here; \
-         close a directory above it (chmod 0700), or mount it nosuid, or read-only"
+         close a directory above it (owned by root, chmod 0700), or mount it nosuid, or read-only"
     )))
 }
 
@@ -200,4 +237,108 @@ pub fn proc_directory(pid: nix::unistd::Pid) -> Result<OwnedFd, Failure> {
 /// Whether a directory entry of that name is there, whatever it is.
 pub fn exists(parent: impl AsFd, name: &str) -> bool {
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    /// A directory that goes when the test does.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("lazaret-open-{test}-{}", std::process::id()));
+            std::fs::create_dir_all(path.join("root/below")).unwrap();
+            std::fs::create_dir(path.join("secret")).unwrap();
+            std::fs::write(path.join("secret/file"), "x").unwrap();
+            Self(path)
+        }
+
+        fn path(&self, below: &str) -> String {
+            self.0.join(below).to_str().unwrap().to_owned()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn nothing_leads_out_of_a_root_that_the_policy_names() {
+        let scratch = Scratch::new("root");
+        let root = scratch.path("root");
+        symlink("../secret", scratch.path("root/out")).unwrap();
+        symlink(scratch.path("secret"), scratch.path("root/away")).unwrap();
+        symlink("below", scratch.path("root/in")).unwrap();
+        for good in ["", "/", "/below", "/in", "/below/../below"] {
+            assert!(place(&root, good).is_ok(), "{good}");
+        }
+        for bad in ["/../secret", "/out", "/away", "/out/file", "/in/../../secret"] {
+            let failure = place(&root, bad).unwrap_err();
+            assert!(failure.what.as_str().contains("leads out"), "{bad}: {failure:?}");
+        }
+        assert!(place(&root, "/missing").is_err());
+        assert!(place("/", &scratch.path("root/away")).unwrap().stat.st_ino > 0);
+        assert!(place("/", "/proc/self/cwd").is_err() && place("/", "/dev/null").is_err());
+    }
+
+    #[test]
+    fn the_hosts_root_is_known_by_whatever_path() {
+        for path in ["", "/", "/proc/..", "/./"] {
+            assert!(place("/", path).unwrap().is_hosts_root().unwrap(), "{path}");
+        }
+        assert!(!place("/", "/proc").unwrap().is_hosts_root().unwrap());
+    }
+
+    #[test]
+    fn a_file_is_reached_where_it_lies_and_not_where_a_link_to_it_does() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let scratch = Scratch::new("file");
+        let closed = |path: &str| closed_to_others(path, &place("/", path).unwrap()).is_ok();
+        let link = scratch.path("root/link");
+        symlink(scratch.path("secret/file"), &link).unwrap();
+        if closed(&scratch.path("secret")) {
+            eprintln!("skipped: the directory of temporary files is closed or nosuid");
+            return;
+        }
+        std::fs::set_permissions(scratch.path("root"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(closed(&scratch.path("root/below")) && !closed(&link));
+        std::fs::set_permissions(scratch.path("secret"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(closed(&link));
+        std::fs::hard_link(scratch.path("secret/file"), scratch.path("other")).unwrap();
+        assert!(!closed(&link));
+    }
+
+    #[test]
+    fn a_directory_is_closed_only_by_root_and_to_every_group() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let scratch = Scratch::new("closed");
+        let below = scratch.path("root/below");
+        let closed = || closed_to_others(&below, &place("/", &below).unwrap()).is_ok();
+        if closed() {
+            eprintln!("skipped: the directory of temporary files is closed or nosuid");
+            return;
+        }
+        for (mode, owner, expected) in [
+            (0o700, 0, true),
+            (0o710, 0, false),
+            (0o701, 0, false),
+            (0o700, LAZARET, false),
+        ] {
+            std::fs::set_permissions(scratch.path("root"), std::fs::Permissions::from_mode(mode)).unwrap();
+            std::os::unix::fs::chown(scratch.path("root"), Some(owner), None).unwrap();
+            assert_eq!(closed(), expected, "{mode:o} {owner}");
+        }
+    }
 }

@@ -95,10 +95,7 @@ impl Programs {
             no_new_privileges: !hands_over_restrictions,
         };
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power).map_err(fail)?;
-        if !matches!(
-            program,
-            Program::Init | Program::Fused | Program::Supervisor
-        ) {
+        if !matches!(program, Program::Init | Program::Fused | Program::Supervisor) {
             self.one_shot.borrow_mut().push(pid);
         }
         Ok(Piece {

@@ -43,13 +43,15 @@ impl Policy {
             .is_some_and(|d| d.checked_rem(BLOCK) == Some(0) && d.checked_div(BLOCK).is_some_and(|n| n < self.blocks))
     }
 
-    /// Whether `path` lies below one of the allowed directories.
-    pub fn allows_path(&self, path: &str) -> bool {
-        let below = |root: &str| {
-            path.strip_prefix(root.trim_end_matches('/'))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.roots.is_empty() || self.roots.iter().any(|r| below(r))
+    /// The allowed directory above `path`, and what of the path lies below it; without a statement, `/` and all.
+    pub fn root_of<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
+        if self.roots.is_empty() {
+            return path.starts_with('/').then_some(("/", path));
+        }
+        self.roots.iter().find_map(|root| {
+            let below = path.strip_prefix(root.trim_end_matches('/'))?;
+            (below.is_empty() || below.starts_with('/')).then_some((root.as_str(), below))
+        })
     }
 }
 
@@ -260,6 +262,7 @@ mod tests {
         assert!(policy.gives(IdBlock::new(1_000_000 + BLOCK).unwrap()));
         assert!(!policy.gives(IdBlock::new(1_000_001).unwrap()));
         assert!(!policy.gives(IdBlock::new(1000).unwrap()));
+        assert!(!policy.gives(IdBlock::new(1_000_000 + 15255 * BLOCK).unwrap()));
     }
 
     #[test]
@@ -292,7 +295,12 @@ mod tests {
     #[test]
     fn a_root_allows_what_lies_below_it_and_no_namesake() {
         let policy = parse("root /srv/\nroot /opt", &[], &[]).unwrap();
-        assert!(policy.allows_path("/srv") && policy.allows_path("/srv/a") && policy.allows_path("/opt/x"));
-        assert!(!policy.allows_path("/srvx") && !policy.allows_path("/"));
+        assert_eq!(policy.root_of("/srv"), Some(("/srv/", "")));
+        assert_eq!(policy.root_of("/srv/a"), Some(("/srv/", "/a")));
+        assert_eq!(policy.root_of("/opt/x"), Some(("/opt", "/x")));
+        assert!(policy.root_of("/srvx").is_none() && policy.root_of("/").is_none());
+        let anywhere = parse("", &[], &[]).unwrap();
+        assert_eq!(anywhere.root_of("/srvx"), Some(("/", "/srvx")));
+        assert!(anywhere.root_of("srv").is_none());
     }
 }

@@ -10,6 +10,7 @@ use crate::start::{self, Given};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::Failure;
+use wire::init::Path;
 use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
 
 /// Serves until `lazaret` is gone; then clears away what was tied to it.
@@ -34,7 +35,10 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
         }
     }
     for remains in tied {
-        if let Ok(judged) = judge::clear(&host.policy, remains) {
+        // It may have been cleared away by another command, and its ids be another container's.
+        if let Ok(judged) = judge::clear(&host.policy, remains)
+            && let Ok(_ours) = claim::may_clear(judged.get().block, &judged.get().name)
+        {
             let _ = clear::clear(host, &judged);
             collect_all();
         }
@@ -53,13 +57,17 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
     let policy = &host.policy;
     match request {
         Request::Directories { run, definitions, data } => {
-            let run = open::own_directory(Directory::Run, run.as_str())?;
-            let definitions = open::own_directory(Directory::Definitions, definitions.as_str())?;
-            let data = open::own_directory(Directory::Data, data.as_str())?;
+            let open = |which, path: &Path| {
+                let named = judge::directory(&host.named, which, path.as_str())?;
+                open::own_directory(which, named.get())
+            };
+            let run = open(Directory::Run, &run)?;
+            let definitions = open(Directory::Definitions, &definitions)?;
+            let data = open(Directory::Data, &data)?;
             Ok((Reply::Directories, vec![run, definitions, data]))
         }
         Request::Open(path) => {
-            let named = judge::named_file(&host.arguments, path.as_str())?;
+            let named = judge::named_file(&host.named, path.as_str())?;
             Ok((Reply::File, vec![open::named(named.get())?]))
         }
         Request::Start {
@@ -75,7 +83,10 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 None
             };
             let remains = judged.get().remains();
-            let claim = claim::claim(remains.block, &remains.name)?;
+            let claim = claim::claim(remains.block, judged.get().ranges(), &remains.name)?;
+            // Nobody else has these ids before what failed is cleared away.
+            let ours = claim.try_clone();
+            let _ours = ours.map_err(|_| Failure::kernel("keep the claim of ids", nix::errno::Errno::EMFILE as i32))?;
             match start::start(host, &judged, Given { claim, state, streams }) {
                 Ok(reply) => {
                     if tie {
@@ -97,15 +108,18 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             streams,
         } => {
             let block = judge::enter(policy, block)?;
+            claim::belongs(*block.get(), &name)?;
             let socket = enter::enter(host, &name, &block, command, streams, &given)?;
             Ok((Reply::Entering, vec![socket]))
         }
         Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
         Request::Clear(remains) => {
-            claim::may_clear(remains.block, &remains.name)?;
+            let judged = judge::clear(policy, remains)?;
+            let Remains { block, name, .. } = judged.get();
+            let _ours = claim::may_clear(*block, name)?;
             let was_tied = tied.len();
-            tied.retain(|t| t.name != remains.name);
-            clear::clear(host, &judge::clear(policy, remains)?)?;
+            tied.retain(|t| t.name != *name);
+            clear::clear(host, &judged)?;
             if tied.is_empty() && was_tied != 0 {
                 collect_all();
             }

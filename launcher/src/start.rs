@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::judge::{Judged, Start};
 use crate::open;
 use crate::piece::Piece;
+use crate::policy::Policy;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::cgroupd::Controller;
@@ -35,7 +36,7 @@ struct Sources {
     fuse: Option<OwnedFd>,
 }
 
-fn sources(start: &Start) -> Result<Sources, Failure> {
+fn sources(policy: &Policy, start: &Start) -> Result<Sources, Failure> {
     let mut found = Sources {
         from: Vec::new(),
         mounts: Vec::new(),
@@ -45,10 +46,18 @@ fn sources(start: &Start) -> Result<Sources, Failure> {
         let mut mount = planned.mount.clone();
         let from = match (&planned.from, &mount) {
             (Opened::Nothing, _) => None,
-            (Opened::HostRoot, _) => Some(open::place("/")?.fd),
+            (Opened::HostRoot, _) => Some(open::place("/", "")?.fd),
             (Opened::Path { path, writable }, _) => {
-                let place = open::place(path.as_str())?;
+                let (root, below) = policy
+                    .root_of(path.as_str())
+                    .ok_or_else(|| Failure::bug("find the root above a path"))?;
+                let place = open::place(root, below)?;
                 let shifted = open::already_shifted(&place, &start.container.uid_map);
+                if mapped(&mount) && place.is_hosts_root()? {
+                    return Err(Failure::caller(&format!(
+                        "mount {path}: it is the host's own root, which is never given with mapped ids"
+                    )));
+                }
                 if *writable && !shifted {
                     open::closed_to_others(path.as_str(), &place)?;
                 }
@@ -164,7 +173,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
     let groups = groups::all(&host.mountinfo()?)?;
-    let mut sources = sources(start)?;
+    let sources = sources(&host.policy, start)?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let cgroupd = host.cgroupd(start.block, &groups)?;
@@ -249,9 +258,6 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
         fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
     }
-    // From here on the server alone holds the connection: if it dies, the kernel ends the connection, and nobody waits for an answer.
-    sources.fuse = None;
-    sources.from.clear();
     // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
     drop(sources);
     let born = expect!(init, init, (init::Reply::Born, fds) => fds);
