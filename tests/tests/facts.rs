@@ -1,0 +1,136 @@
+//! What `lazaret` prints about the host, its protocols and itself, for people and for programs.
+
+use std::process::Command;
+use tests::{Host, capture, need_root, programs};
+use wire::Program;
+
+fn plain(arguments: &[&str], input: &[u8]) -> capture::Outcome {
+    // As an ordinary user: it needs no power for these.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    command.arg(programs::copied(Program::Lazaret)).args(arguments);
+    capture::run(&mut command, input)
+}
+
+#[test]
+fn check_says_whether_containers_can_run_here() {
+    need_root!();
+    let host = Host::new();
+    let facts = host.run(&["check", "--json"]).ok().json();
+    assert_eq!(facts["able"], true, "{facts}");
+    let text = host.run(&["check"]).ok().stdout;
+    for word in [
+        "kernel",
+        "control groups",
+        "user namespaces",
+        "Landlock",
+        "network",
+        "ids",
+    ] {
+        assert!(text.contains(word), "{word} is missing:\n{text}");
+    }
+    // Where the main job cannot run it says so with status 1, and the command that mends it.
+    host.policy("ids 1 1");
+    let said = host.run(&["check"]);
+    assert!(said.code() == 1 && !(said.stdout + &said.stderr).is_empty());
+    host.policy("");
+}
+
+#[test]
+fn frames_become_lines_and_lines_frames() {
+    need_root!();
+    let line = br#"{"descriptors":[4],"message":{"WriteMaps":{"uid":[{"inside":0,"outside":100000,"count":65536}],"gid":[]}}}"#;
+    let mut command = Command::new("sh");
+    let lazaret = programs::copied(Program::Lazaret);
+    // Through a shell pipeline: bytes are no text.
+    let both = format!("{0} wire encode idmapd | {0} wire decode idmapd", lazaret.display());
+    command.args([
+        "-c",
+        "exec setpriv --reuid=65534 --regid=65534 --clear-groups -- sh -c \"$1\"",
+        "sh",
+        &both,
+    ]);
+    let said = capture::run(&mut command, line).ok();
+    let (before, after): (serde_json::Value, serde_json::Value) = (serde_json::from_slice(line).unwrap(), said.json());
+    assert_eq!(before, after);
+    for bad in [&b"not json"[..], br#"{"descriptors":[],"message":"Nonsense"}"#] {
+        plain(&["wire", "encode", "idmapd"], bad).refused(1, &[]);
+    }
+    plain(&["wire", "decode", "idmapd"], b"LZRT\x02\0\0\0\0\0\0\0").refused(1, &["version"]);
+    plain(&["wire", "decode", "idmapd"], b"LZ").refused(1, &["cut"]);
+    plain(&["wire", "decode", "nobody"], b"").exits(2);
+    programs::forget_copies();
+}
+
+#[test]
+fn every_verb_has_help_with_an_example_or_a_line_and_a_man_page() {
+    need_root!();
+    let pages = plain(&["generate", "man"], b"").ok().stdout;
+    let help = plain(&["--help"], b"").ok().stdout;
+    for verb in [
+        "run",
+        "define",
+        "undefine",
+        "create",
+        "start",
+        "list",
+        "dominfo",
+        "dumpxml",
+        "shutdown",
+        "destroy",
+        "enter",
+        "console",
+        "plan",
+        "privileges",
+        "wire",
+        "suspend",
+        "resume",
+        "logs",
+        "wait",
+        "net-list",
+        "check",
+    ] {
+        assert!(help.contains(&format!("  {verb} ")), "{verb} is not in the help");
+        assert!(
+            pages
+                .lines()
+                .any(|p| p.trim_end_matches(".1") == format!("lazaret-{verb}")),
+            "{verb} has no man page"
+        );
+        plain(&[verb, "--help"], b"").ok();
+    }
+    for page in pages.lines() {
+        assert!(
+            plain(&["generate", "man", page], b"").ok().stdout.contains(".TH "),
+            "{page}"
+        );
+    }
+    for shell in plain(&["generate", "completions"], b"").ok().stdout.lines() {
+        assert!(
+            plain(&["generate", "completions", shell], b"")
+                .ok()
+                .stdout
+                .contains("lazaret"),
+            "{shell}"
+        );
+    }
+    programs::forget_copies();
+}
+
+#[test]
+fn an_ordinary_user_is_told_to_run_it_as_root() {
+    need_root!();
+    for arguments in [&["list"][..], &["start", "x"]] {
+        let said = plain(arguments, b"");
+        assert!(
+            said.code() == 1 && said.stderr.lines().count() == 1 && said.stderr.contains("root"),
+            "{said}"
+        );
+    }
+    let said = plain(&["run", "--", "true"], b"");
+    assert!(
+        said.code() == 125 && said.stderr.lines().count() == 1 && said.stderr.contains("root"),
+        "{said}"
+    );
+    programs::forget_copies();
+}
