@@ -4,8 +4,10 @@
 use crate::expect;
 use crate::host::Host;
 use crate::judge::Judged;
+use crate::piece::Piece;
 use nix::sys::wait::WaitStatus;
 use sys::process::{Fork, Power};
+use wire::cgroupd::Hierarchy;
 use wire::ids::IdBlock;
 use wire::launcher::Remains;
 use wire::{ContainerName, Failure, Program, cgroupd, netd};
@@ -19,32 +21,50 @@ pub fn clear(host: &Host, remains: &Judged<Remains>) -> Result<(), Failure> {
 }
 
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
+    let writer = writer(host, remains.block);
+    // A frozen process does not die. Where thawing fails, the rest is tried nevertheless, and may do without.
+    let thawed = writer
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|w| thaw(w, &remains.name));
+    let ended = end_processes(remains.block);
+    let removed = writer.and_then(|w| remove(&w, &remains.name));
+    ended.and(removed.map_err(|later| thawed.err().unwrap_or(later)))
+}
+
+/// `cgroupd`, and the hierarchies that it was started for.
+type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
+
+fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     let groups = host.groups()?;
-    let cgroupd = host.cgroupd(remains.block, &groups)?;
-    let hierarchies: Vec<_> = groups.iter().map(|g| g.hierarchy.clone()).collect();
-    // A frozen process does not die. That a group is not there any more is no error.
+    let cgroupd = host.cgroupd(block, &groups)?;
+    Ok((cgroupd, groups.into_iter().map(|g| g.hierarchy).collect()))
+}
+
+fn thaw((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), Failure> {
     let thaw = cgroupd::Request::Freeze {
-        name: remains.name.clone(),
+        name: name.clone(),
         hierarchies: hierarchies.clone(),
         frozen: false,
     };
     cgroupd.send(&thaw, &[])?;
     match cgroupd.receive()? {
-        (cgroupd::Reply::Frozen(false), _) => {}
-        (cgroupd::Reply::Refused(failure), _) if failure.errno == nix::errno::Errno::ENOENT as i32 => {}
-        (cgroupd::Reply::Refused(failure), _) => return Err(failure),
-        _ => return Err(cgroupd.confused()),
+        (cgroupd::Reply::Frozen(false), _) => Ok(()),
+        // That a group is not there any more is no error.
+        (cgroupd::Reply::Refused(failure), _) if failure.errno == nix::errno::Errno::ENOENT as i32 => Ok(()),
+        (cgroupd::Reply::Refused(failure), _) => Err(failure),
+        _ => Err(cgroupd.confused()),
     }
-    let ended = end_processes(remains.block);
-    cgroupd.send(
-        &cgroupd::Request::Remove {
-            name: remains.name.clone(),
-            hierarchies,
-        },
-        &[],
-    )?;
+}
+
+fn remove((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), Failure> {
+    let remove = cgroupd::Request::Remove {
+        name: name.clone(),
+        hierarchies: hierarchies.clone(),
+    };
+    cgroupd.send(&remove, &[])?;
     expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
-    ended
+    Ok(())
 }
 
 fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
@@ -119,18 +139,14 @@ fn end_processes_of(block: IdBlock, program: Program) -> Result<(), Failure> {
 
 /// Freezes or thaws a container.
 pub fn freeze(host: &Host, name: ContainerName, frozen: bool) -> Result<(), Failure> {
-    let groups = host.groups()?;
     let block = IdBlock::new(host.policy.first).ok_or_else(|| Failure::bug("choose an id"))?;
-    let cgroupd = host.cgroupd(block, &groups)?;
-    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
-    cgroupd.send(
-        &cgroupd::Request::Freeze {
-            name,
-            hierarchies,
-            frozen,
-        },
-        &[],
-    )?;
+    let (cgroupd, hierarchies) = writer(host, block)?;
+    let freeze = cgroupd::Request::Freeze {
+        name,
+        hierarchies,
+        frozen,
+    };
+    cgroupd.send(&freeze, &[])?;
     let state = expect!(cgroupd, cgroupd, (cgroupd::Reply::Frozen(state), _) => state);
     if state == frozen {
         Ok(())
