@@ -32,8 +32,11 @@ pub enum Phase {
 const KILLED: i32 = 9;
 
 impl Keeper {
-    /// `init` has sent something, or closed its end.
+    /// `init` has sent something, or closed its end. An event that came together with the one that ended it says nothing more.
     pub(crate) fn init_speaks(&mut self) {
+        if self.phase != Phase::Running {
+            return;
+        }
         match self.init.receive() {
             Ok((Reply::Ended(status), _)) => self.ended(status),
             Ok((Reply::Restarted { pid1 }, descriptors)) => self.restarted(pid1, descriptors),
