@@ -4,6 +4,7 @@
 use crate::groups;
 use crate::host::Host;
 use crate::judge::Judged;
+use crate::open;
 use crate::piece::Piece;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ids::IdBlock;
@@ -23,6 +24,7 @@ pub fn enter(
     let (namespaces, passed) = given
         .split_at_checked(wire::init::NAMESPACES)
         .ok_or_else(|| Failure::protocol("enter: the namespaces are missing"))?;
+    open::no_directories(passed)?;
     let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.piece(Program::Nsenter, *block.get())?;
     groups::keep(&host.groups()?, nsenter.pid)?;
     let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;

@@ -96,6 +96,11 @@ pub fn closed_to_others(path: &str, place: &Place) -> Result<(), Failure> {
     if mount.f_flag.contains(StatVfsMountFlags::NOSUID) {
         return Ok(());
     }
+    if FileType::from_raw_mode(place.stat.st_mode) == FileType::RegularFile && place.stat.st_nlink > 1 {
+        return Err(Failure::caller(&format!(
+            "mount {path} writable: it has other names (hard links), and by one of them other users of this host may reach it"
+        )));
+    }
     let mut here = place.directory(path)?;
     // A path has at most 2048 directories (PATH_MAX); more is a tree that is being moved about under us.
     for _ in 0..2048 {
@@ -239,6 +244,19 @@ pub fn exists(parent: impl AsFd, name: &str) -> bool {
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
 }
 
+/// Refuses a directory as a standard stream: from its descriptor `..` leads to the host's root, past everything around the container.
+pub fn no_directories(streams: &[OwnedFd]) -> Result<(), Failure> {
+    for stream in streams {
+        let stat = rustix::fs::fstat(stream).map_err(kernel("look at a standard stream".to_owned()))?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            return Err(Failure::caller(
+                "hand over a directory as a standard stream: it leads out of the container",
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,5 +358,28 @@ mod tests {
             std::os::unix::fs::chown(scratch.path("root"), Some(owner), None).unwrap();
             assert_eq!(closed(), expected, "{mode:o} {owner}");
         }
+    }
+
+    #[test]
+    fn a_directory_is_no_stream() {
+        let open = |path: &str| OwnedFd::from(std::fs::File::open(path).unwrap());
+        assert!(no_directories(&[open("/dev/null"), open("/proc/self/status")]).is_ok());
+        assert!(no_directories(&[open("/dev/null"), open("/usr")]).is_err());
+        assert!(no_directories(&[place("/", "/usr").unwrap().fd]).is_err());
+    }
+
+    #[test]
+    fn a_file_with_another_name_is_not_closed_to_others() {
+        let scratch = Scratch::new("links");
+        std::fs::set_permissions(scratch.path("secret"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = scratch.path("secret/file");
+        let refused_for_links = || {
+            let judged = closed_to_others(&path, &place("/", &path).unwrap());
+            judged.is_err_and(|f| f.what.as_str().contains("hard links"))
+        };
+        assert!(!refused_for_links());
+        std::fs::hard_link(&path, scratch.path("root/below/open")).unwrap();
+        let mount = rustix::fs::statvfs(&*path).unwrap();
+        assert_eq!(refused_for_links(), !mount.f_flag.contains(StatVfsMountFlags::NOSUID));
     }
 }

@@ -135,6 +135,7 @@ struct Streams {
 
 fn streams(host: &Host, container: &init::Container, given: Option<Vec<OwnedFd>>) -> Result<Streams, Failure> {
     if let Some(passed) = given {
+        open::no_directories(&passed)?;
         return Ok(Streams { passed, log: None });
     }
     let fail = |e: nix::errno::Errno| Failure::kernel("make the log's pipe", e as i32);
