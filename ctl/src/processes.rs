@@ -7,10 +7,14 @@ use serde::Serialize;
 pub struct Process {
     /// Its number on the host.
     pub pid: u32,
+    /// Its parent's number on the host.
+    pub parent: u32,
     /// Its program's name.
     pub program: String,
     /// Its effective uid.
     pub uid: u32,
+    /// In whose user namespace its capabilities count: `host`, `container`, or `-` where the kernel does not tell.
+    pub in_namespace_of: &'static str,
     /// Inheritable, permitted, effective, bounding and ambient set, by bit.
     pub capabilities: Sets,
     /// The seccomp mode: 0 none, 2 filtered.
@@ -48,6 +52,8 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
     let set = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
     Some(Process {
         pid,
+        parent: field("PPid:")?.parse().ok()?,
+        in_namespace_of: "-",
         program: field("Name:")?.to_owned(),
         uid: field("Uid:")?.split_whitespace().nth(1)?.parse().ok()?,
         capabilities: Sets {
@@ -67,6 +73,12 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
 pub fn read(pid: u32) -> Option<Process> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mut process = parse(pid, &status)?;
+    process.in_namespace_of = match std::fs::read_to_string(format!("/proc/{pid}/uid_map")) {
+        // The initial user namespace alone maps every id to itself (user_namespaces(7)).
+        Ok(map) if map.split_whitespace().eq(["0", "0", "4294967295"]) => "host",
+        Ok(_) => "container",
+        Err(_) => "-",
+    };
     let link = |kind: &str| {
         let target = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
         let text = target.map(|t| t.to_string_lossy().into_owned());
@@ -103,7 +115,7 @@ pub fn awaits(status: &str, signal: u32) -> bool {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tnetd\nState:\tS (sleeping)\nUid:\t5\t6\t7\t8\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
+    const STATUS: &str = "Name:\tnetd\nState:\tS (sleeping)\nPPid:\t3\nUid:\t5\t6\t7\t8\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
         CapEff:\t4\nCapBnd:\t8\nCapAmb:\t10\nNoNewPrivs:\t1\nSeccomp:\t2\n";
 
     #[test]

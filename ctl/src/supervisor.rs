@@ -5,12 +5,15 @@ use crate::error::{Error, Outcome};
 use crate::state::Place;
 use crate::state::record::Pids;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::supervisor::{Control, Report};
 
 const CONTROL: &str = "control";
+/// How long a container that is killed may take to end, in milliseconds, before it is cleared away with more power. It takes a few.
+const PATIENCE: u16 = 3000;
 
 /// One conversation with a supervisor.
 #[derive(Debug)]
@@ -110,9 +113,25 @@ impl Supervisor {
         self.done(&Control::Signal(signal))
     }
 
-    /// Ends the container.
-    pub fn kill(&self) -> Outcome<()> {
-        self.done(&Control::Kill)
+    /// Ends the container, and says whether it has ended within [`PATIENCE`]: it has not if its own root froze it, or if the supervisor
+    /// is stopped.
+    pub fn kill(&self) -> Outcome<bool> {
+        self.say(&Control::Wait)?;
+        self.say(&Control::Kill)?;
+        loop {
+            let mut look = [PollFd::new(self.channel.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut look, PollTimeout::from(PATIENCE)) {
+                Ok(0) => return Ok(false),
+                Err(Errno::EINTR) => continue,
+                Err(e) => return Err(Error::kernel("wait for the supervisor", e)),
+                Ok(_) => {}
+            }
+            match self.hear()? {
+                Some((Report::Done, _)) => {}
+                Some((Report::Ended(_), _)) | None => return Ok(true),
+                Some(_) => return Err(unexpected()),
+            }
+        }
     }
 
     fn done(&self, control: &Control) -> Outcome<()> {

@@ -22,8 +22,11 @@ pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<
 
 fn answer(request: &Request, descriptors: &[OwnedFd]) -> Result<(), Failure> {
     match (request, descriptors) {
-        (Request::WriteMaps { uid, gid }, [process]) => write(&judge(uid, gid)?, process.as_fd()),
-        (Request::WriteMaps { .. }, _) => Err(Failure::protocol("take maps for more or less than one process")),
+        (Request::WriteMaps { uid, gid }, [process]) => write(&judge(uid, gid, false)?, process.as_fd()),
+        (Request::WriteConsentedMaps { uid, gid }, [process]) => write(&judge(uid, gid, true)?, process.as_fd()),
+        (Request::WriteMaps { .. } | Request::WriteConsentedMaps { .. }, _) => {
+            Err(Failure::protocol("take maps for more or less than one process"))
+        }
     }
 }
 
@@ -43,6 +46,11 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(failure.kind, wire::Kind::Caller);
+        let consented = Request::WriteConsentedMaps {
+            uid: vec![],
+            gid: vec![],
+        };
+        assert_eq!(answer(&consented, &process).unwrap_err().kind, wire::Kind::Caller);
         let failure = answer(
             &Request::WriteMaps {
                 uid: vec![],

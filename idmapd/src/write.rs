@@ -50,7 +50,7 @@ mod tests {
             outside: 100_000,
             count: 1,
         };
-        let maps = judge(&[r], &[r]).unwrap();
+        let maps = judge(&[r], &[r], false).unwrap();
         let directory = std::fs::File::open("/").unwrap();
         assert_eq!(write(&maps, directory.as_fd()).unwrap_err().kind, wire::Kind::Caller);
         let directory = std::fs::File::open("/proc").unwrap();

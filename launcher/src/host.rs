@@ -6,7 +6,7 @@ use crate::policy::Policy;
 use std::os::fd::AsFd;
 use wire::frame::Message;
 use wire::ids::IdBlock;
-use wire::{Failure, Program, cgroupd, devd};
+use wire::{Failure, Program, cgroupd, devd, idmapd};
 
 /// This host.
 #[derive(Debug)]
@@ -79,6 +79,12 @@ impl Host {
             policies::power(Program::Cgroupd, true),
             &directories,
         )
+    }
+
+    /// Starts the id-map writer; with consent to map host id 0 it has the capability without which the kernel refuses that.
+    pub fn idmapd(&self, block: IdBlock, consented: bool) -> Result<Piece<idmapd::Request, idmapd::Reply>, Failure> {
+        let power = policies::power(Program::Idmapd, !consented);
+        self.programs.start(Program::Idmapd, block, power, &[])
     }
 
     /// Starts the device rule writer, with the pair that a BPF program needs, or the one capability that version 1 needs.

@@ -16,6 +16,7 @@ mod start;
 
 use host::{Host, Named};
 use piece::Programs;
+use policy::Policy;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -76,7 +77,7 @@ fn run() -> Result<(), Failure> {
             drop((exe, theirs));
             let null = open::file("/dev/null", true)?;
             let socket: OwnedFd = ours.into();
-            alone(&null, &socket)?;
+            alone(&policy, &null, &socket)?;
             let channel: Channel<Reply, Request> =
                 Channel::new(sys::process::inherited(CHANNEL).map_err(kernel("keep the channel"))?);
             std::mem::forget((null, socket));
@@ -104,13 +105,14 @@ fn named() -> Named {
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.
-fn alone(null: &OwnedFd, socket: &OwnedFd) -> Result<(), Failure> {
+fn alone(policy: &Policy, null: &OwnedFd, socket: &OwnedFd) -> Result<(), Failure> {
     nix::unistd::setsid().map_err(kernel("leave the session"))?;
     nix::unistd::chdir("/").map_err(kernel("go to /"))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     sys::process::lay_out(&[null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()])
         .map_err(kernel("lay out descriptors"))?;
-    sys::process::limit_power(policies::power(Program::Launcher, true)).map_err(kernel("give up power"))?;
+    let consents = !policy.host_root.is_empty();
+    sys::process::limit_power(policies::power(Program::Launcher, !consents)).map_err(kernel("give up power"))?;
     sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))
 }
 

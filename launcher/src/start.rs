@@ -198,7 +198,10 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let (request, descriptors) = sources.request(&plain, None);
     mountd.send(&request, &descriptors)?;
 
-    let idmapd: Piece<idmapd::Request, idmapd::Reply> = host.piece(Program::Idmapd, start.block)?;
+    // What reaches host id 0 was judged: the host's policy consents.
+    let maps = start.container.uid_map.iter().chain(&start.container.gid_map);
+    let consented = maps.into_iter().any(|r| r.outside == 0);
+    let idmapd = host.idmapd(start.block, consented)?;
     let needs_netd = !start.links.is_empty() || start.protect.is_some();
     let netd = if needs_netd {
         Some(host.piece::<netd::Request, netd::Reply>(Program::Netd, start.block)?)
@@ -223,9 +226,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     // The outer user namespace and its maps; then everything that needs them.
     let outer = expect!(init, init, (init::Reply::Unshared, fds) => fds);
-    let maps = idmapd::Request::WriteMaps {
-        uid: start.container.uid_map.clone(),
-        gid: start.container.gid_map.clone(),
+    let (uid, gid) = (start.container.uid_map.clone(), start.container.gid_map.clone());
+    let maps = if consented {
+        idmapd::Request::WriteConsentedMaps { uid, gid }
+    } else {
+        idmapd::Request::WriteMaps { uid, gid }
     };
     let process = open::proc_directory(init.pid)?;
     idmapd.send(&maps, &[process.as_fd()])?;

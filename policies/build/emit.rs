@@ -20,8 +20,8 @@ pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, prog
     writeln!(out, "    power: &{:?},", facts.power)?;
     writeln!(
         out,
-        "    power_v1: &{:?},",
-        facts.power_v1.as_ref().unwrap_or(&facts.power)
+        "    power_otherwise: &{:?},",
+        facts.power_otherwise.as_ref().unwrap_or(&facts.power)
     )?;
     writeln!(out, "    descriptors: {:?},", facts.descriptors)?;
     writeln!(out, "    peers: &{:?},", facts.peers)?;

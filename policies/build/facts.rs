@@ -55,7 +55,7 @@ pub struct Facts {
     /// Bits of its capabilities.
     pub power: Vec<u8>,
     /// Bits of its capabilities on a host without a unified cgroup hierarchy, where they differ.
-    pub power_v1: Option<Vec<u8>>,
+    pub power_otherwise: Option<Vec<u8>>,
     /// Descriptors that it is started with, in words.
     pub descriptors: String,
     /// Programs that it exchanges frames with.
@@ -87,7 +87,7 @@ pub fn check(file: &str, policy: &Policy, payload: bool) -> Result<Facts, Wrong>
         &[
             "uid",
             "power",
-            "power-v1",
+            "power-otherwise",
             "descriptors",
             "peers",
             "view",
@@ -115,7 +115,7 @@ pub fn check(file: &str, policy: &Policy, payload: bool) -> Result<Facts, Wrong>
         return Ok(facts);
     }
     facts.no_new_privileges = true;
-    facts.power_v1 = find("power-v1").map(bits).transpose().map_err(&wrong)?;
+    facts.power_otherwise = find("power-otherwise").map(bits).transpose().map_err(&wrong)?;
     facts.descriptors = need("descriptors")?.into();
     facts.peers = need("peers")?.split_whitespace().map(Into::into).collect();
     facts.view = match need("view")? {

@@ -76,9 +76,13 @@ fn said(what: &'static str) -> impl Fn(nix::errno::Errno) -> Refusal {
 /// root starts by hand holds everything until here.
 fn give_up(policy: &Policy) -> Result<(), caps::errors::CapsError> {
     let held = bits(&caps::read(None, CapSet::Permitted)?);
-    // Where the rules for devices are version 1 files, other capabilities are handed over.
-    let own = mask(policy.power);
-    let own = if own & held == 0 { mask(policy.power_v1) } else { own };
+    // In the one case that the policy file names, other capabilities are handed over: just those, or root started the program by hand.
+    let otherwise = mask(policy.power_otherwise);
+    let own = if held == otherwise {
+        otherwise
+    } else {
+        mask(policy.power)
+    };
     if held & !own == 0 && bits(&caps::read(None, CapSet::Inheritable)?) & !own == 0 {
         return Ok(());
     }

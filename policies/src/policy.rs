@@ -29,7 +29,7 @@ pub struct Policy {
     /// Its capabilities, by bit (capabilities(7)).
     pub power: &'static [u8],
     /// Its capabilities on a host that has no unified cgroup hierarchy.
-    pub power_v1: &'static [u8],
+    pub power_otherwise: &'static [u8],
     /// What descriptors it is started with, in words.
     pub descriptors: &'static str,
     /// The programs that it exchanges frames with.
@@ -71,13 +71,13 @@ pub const fn of(program: Program) -> &'static Policy {
     }
 }
 
-/// The capabilities that a program is handed, by bit; `unified` says whether the host has a unified cgroup hierarchy, without
-/// which device rules are written otherwise.
-pub const fn power(program: Program, unified: bool) -> &'static [u8] {
-    if unified {
+/// The capabilities that a program is handed, by bit: `usual`, or in the one case that its policy file names. That is a host without a
+/// unified cgroup hierarchy for `devd`, and consent to map host id 0 for `idmapd` and the launcher.
+pub const fn power(program: Program, usual: bool) -> &'static [u8] {
+    if usual {
         of(program).power
     } else {
-        of(program).power_v1
+        of(program).power_otherwise
     }
 }
 

@@ -88,7 +88,8 @@ fn main() -> ExitCode {
 
 fn serve(confined: &Confined, channel: &Served) -> Result<(), Ended> {
     loop {
-        let (Request::WriteMaps { uid, .. }, descriptors) = channel.receive()?;
+        let (request, descriptors) = channel.receive()?;
+        let (Request::WriteMaps { uid, .. } | Request::WriteConsentedMaps { uid, .. }) = request;
         let done = attempt(uid.first().map_or(0, |r| r.inside), confined);
         drop(descriptors);
         let reply = match done {

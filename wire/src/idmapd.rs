@@ -15,6 +15,13 @@ pub enum Request {
         /// Lines of `gid_map`.
         gid: Vec<IdRange>,
     },
+    /// The same, for a container that the host's policy file lets map host id 0.
+    WriteConsentedMaps {
+        /// Lines of `uid_map`.
+        uid: Vec<IdRange>,
+        /// Lines of `gid_map`.
+        gid: Vec<IdRange>,
+    },
 }
 
 /// The id-map writer's answer.
@@ -29,7 +36,7 @@ pub enum Reply {
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
-            Self::WriteMaps { .. } => 1,
+            Self::WriteMaps { .. } | Self::WriteConsentedMaps { .. } => 1,
         }
     }
 }
@@ -58,6 +65,12 @@ mod tests {
         })
         .unwrap();
         assert_eq!(&bytes[HEADER..], [0, 1, 0, 0xac, 0x02, 1, 0]);
+        let consented = encode(&Request::WriteConsentedMaps {
+            uid: vec![],
+            gid: vec![r],
+        })
+        .unwrap();
+        assert_eq!(&consented[HEADER..], [1, 0, 1, 0, 0xac, 0x02, 1]);
         assert_eq!(&encode(&Reply::Mapped).unwrap()[HEADER..], [0]);
         let refused = encode(&Reply::Refused(Failure::kernel("x", 1))).unwrap();
         assert_eq!(&refused[HEADER..], [1, 1, 1, b'x', 2]);

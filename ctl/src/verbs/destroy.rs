@@ -15,8 +15,13 @@ pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
         // A frozen process does not die.
         session.launcher.freeze(&found.name, false)?;
     }
-    if let Some(supervisor) = Supervisor::connect(place)? {
-        supervisor.kill()?;
+    let ended = match Supervisor::connect(place)? {
+        Some(supervisor) => supervisor.kill()?,
+        None => true,
+    };
+    if !ended {
+        // The launcher thaws whatever the container froze, and ends every process of its ids, the supervisor among them.
+        session.launcher.clear(record.remains())?;
     }
     finish(session, &found.name, record.id)?;
     print(&format!("Domain '{}' destroyed\n\n", found.name))

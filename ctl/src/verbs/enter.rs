@@ -51,6 +51,9 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
 pub fn enter(session: &Session, options: &Enter) -> Outcome<u8> {
     let found = find(&session.store, &options.container)?;
     let (place, record) = found.running()?;
+    if record.paused {
+        return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
+    }
     let container = record
         .plan
         .container()

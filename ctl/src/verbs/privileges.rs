@@ -9,18 +9,35 @@ use crate::session::Session;
 use crate::state::record::Pids;
 use wire::ids::IdRange;
 
-/// The container's processes: whatever runs under an id of its own, mapped or not, and what its supervisor knows by number.
+/// Ids below this one may be the host's own: a process that has one is the container's only if one of the container's started it.
+const HOSTS_OWN: u32 = 65536;
+
+/// The container's processes: whatever runs under an id of its own, mapped or not, what its supervisor knows by number, and what those
+/// have started.
 fn living(ids: &[IdRange], known: Pids) -> Vec<Process> {
+    let known = [known.pid1, known.init, known.supervisor, known.fused];
+    among(all().into_iter().filter_map(read).collect(), ids, &known)
+}
+
+fn among(everything: Vec<Process>, ids: &[IdRange], known: &[u32]) -> Vec<Process> {
     let ours = |uid: u32| {
         ids.iter()
             .any(|r| uid.checked_sub(r.outside).is_some_and(|n| n < r.count))
     };
-    let known = [known.pid1, known.init, known.supervisor, known.fused];
-    all()
+    let (mut found, mut others): (Vec<_>, Vec<_>) = everything
         .into_iter()
-        .filter_map(read)
-        .filter(|p| known.contains(&p.pid) || ours(p.uid))
-        .collect()
+        .partition(|p| known.contains(&p.pid) || (ours(p.uid) && p.uid >= HOSTS_OWN));
+    loop {
+        let started = |p: &Process| ours(p.uid) && found.iter().any(|f| f.pid == p.parent);
+        let (more, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(started);
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+        others = rest;
+    }
+    found.sort_by_key(|p| p.pid);
+    found
 }
 
 /// Shows them.
@@ -44,7 +61,12 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     };
     let row = |p: &Process| {
         let c = p.capabilities;
-        let mut cells = vec![p.pid.to_string(), name(p), p.uid.to_string()];
+        let mut cells = vec![
+            p.pid.to_string(),
+            name(p),
+            p.uid.to_string(),
+            p.in_namespace_of.to_owned(),
+        ];
         cells.extend([c.inheritable, c.permitted, c.effective, c.bounding, c.ambient].map(|set| format!("{set:x}")));
         cells.push(p.seccomp.to_string());
         cells.push(if p.no_new_privileges { "yes" } else { "no" }.to_owned());
@@ -54,6 +76,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         "PID",
         "Program",
         "Uid",
+        "In",
         "Inh",
         "Prm",
         "Eff",
@@ -70,4 +93,44 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     };
     let head: Vec<&str> = std::iter::once("PID").chain(NAMESPACES).collect();
     print(&table(&head, &processes.iter().map(spaces).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processes::parse;
+
+    fn process(pid: u32, parent: u32, uid: u32) -> Process {
+        let sets = "CapInh:\t0\nCapPrm:\t0\nCapEff:\t0\nCapBnd:\t0\nCapAmb:\t0\n";
+        let status =
+            format!("Name:\tx\nState:\tS\nPPid:\t{parent}\nUid:\t0\t{uid}\t0\t0\n{sets}NoNewPrivs:\t1\nSeccomp:\t2\n");
+        parse(pid, &status).unwrap()
+    }
+
+    #[test]
+    fn a_container_that_maps_host_root_does_not_have_the_hosts_processes() {
+        let ids = [
+            IdRange {
+                inside: 0,
+                outside: 0,
+                count: 10,
+            },
+            IdRange {
+                inside: 0,
+                outside: 100_000,
+                count: 16,
+            },
+        ];
+        let everything = vec![
+            process(1, 0, 0),
+            process(40, 1, 0),
+            process(50, 1, 100_000),
+            process(60, 40, 0),
+            process(61, 60, 3),
+            process(70, 1, 0),
+            process(80, 70, 2000),
+        ];
+        let pids: Vec<u32> = among(everything, &ids, &[40]).iter().map(|p| p.pid).collect();
+        assert_eq!(pids, [40, 50, 60, 61]);
+    }
 }
