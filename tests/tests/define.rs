@@ -328,3 +328,42 @@ fn a_plan_is_printed_and_changes_nothing() {
     assert!(plan.to_string().contains(&name));
     assert_eq!(host.look(), before);
 }
+
+#[test]
+fn a_container_that_froze_itself_is_destroyed_all_the_same() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("frozen");
+    let freeze = "mkdir /tmp/f && mount -t cgroup -o freezer f /tmp/f && mkdir /tmp/f/a && echo 1 > /tmp/f/a/cgroup.procs && \
+                  echo FROZEN > /tmp/f/a/freezer.state; while :; do sleep 1000; done";
+    host.run(&[
+        "create",
+        &host.domain_file(&name, freeze, "<features><privnet/></features>", ""),
+    ])
+    .ok();
+    let Some(pid) = host.pid_1(&name) else {
+        panic!("it has no first process")
+    };
+    let frozen = || {
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        groups.lines().any(|l| l.contains(":freezer:") && l.ends_with("/a"))
+    };
+    if !std::path::Path::new("/sys/fs/cgroup/freezer").is_dir() {
+        tests::skip!("this host has no freezer hierarchy of version 1");
+    }
+    assert!(tests::capture::until(tests::capture::DEADLINE, frozen));
+    host.run(&["destroy", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_suspended_container_is_not_entered() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    host.run(&["create", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["suspend", &name]).ok();
+    let refused = host.run(&["enter", &name, "--", "true"]);
+    assert!(refused.stderr.contains("suspended"), "{refused}");
+    host.run(&["destroy", &name]).ok();
+}
