@@ -20,13 +20,14 @@ pub fn enter(
     streams: [Stream; 3],
     given: &[OwnedFd],
 ) -> Result<OwnedFd, Failure> {
-    let members = groups::enter(&host.groups()?, name)?;
+    let groups = host.groups()?;
+    let members = groups::enter(&groups, name)?;
     let (namespaces, passed) = given
         .split_at_checked(wire::init::NAMESPACES)
         .ok_or_else(|| Failure::protocol("enter: the namespaces are missing"))?;
     open::no_directories(passed)?;
+    groups::keep(&groups)?;
     let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.piece(Program::Nsenter, *block.get())?;
-    groups::keep(&host.groups()?, nsenter.pid)?;
     let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .iter()

@@ -2,7 +2,6 @@
 //! each hierarchy, and the membership files below it. Limits and removal are `cgroupd`'s.
 
 use crate::open;
-use nix::errno::Errno;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -256,21 +255,17 @@ pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::So
     Ok((source, files?))
 }
 
-/// Puts a process of ours where the end of the caller's session does not reach it: only in hierarchies that a service manager uses, and
-/// that account nothing.
-pub fn keep(groups: &[Group], pid: nix::unistd::Pid) -> Result<(), Failure> {
+/// Puts this process, and so whatever it starts, where the end of the caller's session does not reach it: only in hierarchies that a
+/// service manager uses, and that account nothing.
+pub fn keep(groups: &[Group]) -> Result<(), Failure> {
     for group in groups
         .iter()
         .filter(|g| g.hierarchy.unified || g.hierarchy.controllers == [Controller::Other])
     {
-        let fail = |e: rustix::io::Errno| Failure::kernel("place a program of ours in lazaret/.keep", errno(e) as i32);
+        let fail = |e: rustix::io::Errno| Failure::kernel("place programs of ours in lazaret/.keep", errno(e) as i32);
         open::make_for(group.directory.as_fd(), KEEPERS, 0).map_err(fail)?;
         let place = directory(group, &[KEEPERS])?;
-        match write(&place, "cgroup.procs", &pid.to_string()) {
-            Ok(()) => {}
-            Err(e) if errno(e) == Errno::ESRCH => {}
-            Err(e) => return Err(fail(e)),
-        }
+        write(&place, "cgroup.procs", "0").map_err(fail)?;
     }
     Ok(())
 }

@@ -186,6 +186,8 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     };
     cgroupd.send(&make, &[])?;
 
+    // What is started from here on is born where the end of the caller's session does not reach it.
+    groups::keep(&groups)?;
     let init: Init = host.piece(Program::Init, start.block)?;
     let streams = streams(host, &start.container, given.streams)?;
     init.send(
@@ -302,11 +304,6 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     if let Some(fused) = &fused {
         expect!(fused, fused, (fused::Reply::Serving, _) => ());
     }
-    let living = [Some(init.pid), Some(keeper.pid), fused.as_ref().map(|f| f.pid)];
-    living
-        .iter()
-        .flatten()
-        .try_for_each(|pid| groups::keep(&groups, *pid))?;
     init.send(&init::Request::Execute, &[])?;
     let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
     let kept = Kept {

@@ -32,7 +32,7 @@ pub struct Domain {
     pub vcpu: Vcpu,
     /// `cputune`
     pub cputune: Cputune,
-    /// `resource/partition`: kept and printed, without effect.
+    /// `resource/partition`: kept and printed; only `/machine`, libvirt's own default, is accepted.
     pub partition: Option<Path>,
     /// `os`
     pub os: Os,

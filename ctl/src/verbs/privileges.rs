@@ -7,6 +7,9 @@ use crate::output::{print, print_json, table};
 use crate::processes::{NAMESPACES, Process, all, read};
 use crate::session::Session;
 use crate::state::record::Pids;
+use crate::supervisor::Supervisor;
+use nix::errno::Errno;
+use std::os::fd::OwnedFd;
 use wire::ids::IdRange;
 
 /// Ids below this one may be the host's own: a process that has one is the container's only if one of the container's started it.
@@ -40,15 +43,38 @@ fn among(everything: Vec<Process>, ids: &[IdRange], known: &[u32]) -> Vec<Proces
     found
 }
 
+/// The numbers of the namespaces that the supervisor holds, under their names, in the order of [`NAMESPACES`].
+fn own_namespaces(held: &[OwnedFd]) -> Outcome<Vec<(String, String)>> {
+    const HELD: [&str; wire::init::NAMESPACES] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
+    let mut numbers = Vec::new();
+    for (kind, namespace) in HELD.iter().zip(held) {
+        let stat = rustix::fs::fstat(namespace)
+            .map_err(|e| Error::kernel("look at a namespace", Errno::from_raw(e.raw_os_error())))?;
+        numbers.push((*kind, stat.st_ino));
+    }
+    let number = |kind: &str| {
+        let found = numbers.iter().find(|(held, _)| *held == kind);
+        found.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string())
+    };
+    Ok(NAMESPACES
+        .iter()
+        .map(|kind| ((*kind).to_owned(), number(kind)))
+        .collect())
+}
+
 /// Shows them.
 pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
-    let (_, record) = found.running()?;
+    let (place, record) = found.running()?;
     let known = found
         .pids()
         .ok_or_else(|| Error::caller(format!("{} is still starting", found.name)))?;
     let pid1 = known.pid1;
-    let processes = living(&record.ids(), known);
+    let mut processes = living(&record.ids(), known);
+    if let Some(first) = processes.iter_mut().find(|p| p.pid == pid1) {
+        // The kernel shows the namespaces of a process only to who may trace it; the supervisor has these from their birth.
+        first.namespaces = own_namespaces(&Supervisor::reach(place)?.namespaces()?)?;
+    }
     if options.json {
         return print_json(&processes);
     }

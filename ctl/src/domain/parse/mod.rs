@@ -82,11 +82,23 @@ fn title(given: Given) -> Result<String, Fault> {
     Ok(given.value)
 }
 
+/// The partition that libvirt assumes where none is named: asking for it asks for nothing else than is done anyway.
+const USUAL_PARTITION: &str = "/machine";
+
 fn partition(parts: &mut Parts) -> Result<Option<Path>, Fault> {
     let Some(resource) = parts.child("resource")? else {
         return Ok(None);
     };
-    resource.read(|parts| parts.leaf("partition")?.map(|v| absolute(&v)).transpose())
+    resource.read(|parts| {
+        let Some(given) = parts.leaf("partition")? else {
+            return Ok(None);
+        };
+        let path = absolute(&given)?;
+        if path.as_str() != USUAL_PARTITION {
+            return Err(given.fault("is another partition than /machine, which is not offered yet"));
+        }
+        Ok(Some(path))
+    })
 }
 
 /// Also checks `clock`, of which only `utc` is known and nothing is kept.

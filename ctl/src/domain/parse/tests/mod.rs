@@ -28,7 +28,7 @@ lines</description>
     <quota>-1</quota>
   </cputune>
   <resource>
-    <partition>/guests</partition>
+    <partition>/machine</partition>
   </resource>
   <os>
     <type arch='i686'>exe</type>
