@@ -133,6 +133,7 @@ pub(crate) mod tests {
                 profile: Profile::App,
                 limits: vec![],
                 window: None,
+                linux32: false,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,

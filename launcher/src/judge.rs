@@ -378,6 +378,7 @@ mod tests {
             profile: Profile::App,
             limits: vec![],
             window: None,
+            linux32: false,
         };
         let container = Container {
             name: name.clone(),

@@ -78,6 +78,7 @@ mod tests {
             profile: Profile::App,
             limits: vec![],
             window: None,
+            linux32: false,
         }
     }
 

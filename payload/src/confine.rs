@@ -38,6 +38,9 @@ pub fn restrict(command: &Command, account: Account) -> Result<Restricted, Failu
     let gid = Gid::from_raw(account.gid);
     nix::unistd::setresgid(gid, gid, gid).to(&format!("become group {}, which must be mapped", account.gid))?;
     bound(command.capabilities)?;
+    if command.linux32 {
+        sys::process::show_32_bit().to("show a 32-bit machine")?;
+    }
     if command.no_new_privileges {
         rustix::thread::set_no_new_privs(true).to("set no-new-privileges")?;
     }

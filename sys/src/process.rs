@@ -98,6 +98,14 @@ pub fn die_with_parent() -> Result<(), Errno> {
     Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) }).map(drop)
 }
 
+/// personality(2) with `PER_LINUX32`: the process, and what it executes, sees a 32-bit machine in uname(2).
+pub fn show_32_bit() -> Result<(), Errno> {
+    /// `PER_LINUX32` of `linux/personality.h`.
+    const LINUX32: libc::c_ulong = 8;
+    // SAFETY: personality(2) takes one integer and touches no memory.
+    Errno::result(unsafe { libc::personality(LINUX32) }).map(drop)
+}
+
 /// PR_SET_CHILD_SUBREAPER: orphans below this process become its children.
 pub fn adopt_orphans() -> Result<(), Errno> {
     let on: libc::c_ulong = 1;

@@ -336,11 +336,7 @@ fn a_container_that_froze_itself_is_destroyed_all_the_same() {
     let name = host.name("frozen");
     let freeze = "mkdir /tmp/f && mount -t cgroup -o freezer f /tmp/f && mkdir /tmp/f/a && echo 1 > /tmp/f/a/cgroup.procs && \
                   echo FROZEN > /tmp/f/a/freezer.state; while :; do sleep 1000; done";
-    host.run(&[
-        "create",
-        &host.domain_file(&name, freeze, "<features><privnet/></features>", ""),
-    ])
-    .ok();
+    host.run(&["create", &host.domain_file(&name, freeze, "", "")]).ok();
     let Some(pid) = host.pid_1(&name) else {
         panic!("it has no first process")
     };
@@ -365,5 +361,29 @@ fn a_suspended_container_is_not_entered() {
     host.run(&["suspend", &name]).ok();
     let refused = host.run(&["enter", &name, "--", "true"]);
     assert!(refused.stderr.contains("suspended"), "{refused}");
+    host.run(&["destroy", &name]).ok();
+}
+
+#[test]
+fn a_domain_of_architecture_i686_sees_one_and_so_does_who_enters_it() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    let machine = format!("uname -m > /var/tmp/{name}; {STAY}");
+    let domain = host
+        .domain(&name, &machine, "", "")
+        .replace("<type", "<type arch='i686'");
+    host.run(&["create", &host.file("i686.xml", domain)]).ok();
+    let told = host.image().join("var/tmp").join(&name);
+    let read = || std::fs::read_to_string(&told).unwrap_or_default();
+    assert!(
+        tests::capture::until(tests::capture::DEADLINE, || read() == "i686\n"),
+        "{}",
+        read()
+    );
+    assert_eq!(
+        host.run(&["enter", &name, "--", "/bin/uname", "-m"]).ok().stdout,
+        "i686\n"
+    );
     host.run(&["destroy", &name]).ok();
 }

@@ -100,6 +100,8 @@ pub struct Command {
     pub limits: Vec<Rlimit>,
     /// The size that its terminal has from the start, if it has one.
     pub window: Option<Window>,
+    /// Whether it sees a 32-bit machine (personality(2), `PER_LINUX32`), as a libvirt domain of architecture i686 does.
+    pub linux32: bool,
 }
 
 /// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
@@ -319,6 +321,7 @@ mod tests {
                     hard: u64::MAX,
                 }],
                 window: Some(Window { rows: 24, columns: 80 }),
+                linux32: false,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -334,7 +337,7 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000010001016e00"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000010001016e00"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -1,7 +1,7 @@
 //! What a container executes: arguments, environment, user, working directory. Pure.
 
 use super::fit;
-use crate::domain::Domain;
+use crate::domain::{Arch, Domain};
 use crate::error::{Error, Outcome};
 use crate::values::{Environment, UserSpec, identity, inside};
 use wire::Text;
@@ -84,6 +84,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         profile: asked.profile,
         limits: asked.limits,
         window: asked.window,
+        linux32: false,
     })
 }
 
@@ -158,6 +159,7 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         profile: Profile::System,
         limits: Vec::new(),
         window: None,
+        linux32: domain.os.arch == Some(Arch::I686),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, devices, hostname, limits};
-use crate::domain::{Arch, Domain, Source, Uuid};
+use crate::domain::{Domain, Source, Uuid};
 use crate::error::{Error, Outcome};
 use wire::init::{Container, Stream};
 use wire::launcher::{Opened, Plan, PlannedMount};
@@ -11,9 +11,6 @@ use wire::mountd::Device;
 
 /// Plans the start of a domain.
 pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
-    if domain.os.arch == Some(Arch::I686) {
-        return Err(Error::caller("the architecture i686 is not offered yet; x86_64 is"));
-    }
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
     let shares_network = domain.interfaces.is_empty() && !domain.privnet;

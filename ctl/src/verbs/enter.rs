@@ -44,6 +44,7 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
         window: if terminal { window() } else { None },
     })?;
     command.no_new_privileges = own.no_new_privileges;
+    command.linux32 = own.linux32;
     Ok(command)
 }
 

@@ -99,6 +99,7 @@ pub fn command(script: &str) -> Command {
         profile: Profile::App,
         limits: vec![],
         window: None,
+        linux32: false,
     }
 }
 

@@ -36,6 +36,7 @@ fn command() -> Box<Command> {
         profile: Profile::System,
         limits: Vec::new(),
         window: None,
+        linux32: false,
     })
 }
 
