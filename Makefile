@@ -23,7 +23,10 @@ all: build
 build:
 	$(CARGO) build --release --workspace --exclude tests
 
-demo: build
+# Whoever may not start a container is told before anything is built.
+demo:
+	@[ "$$(id -u)" -eq 0 ] || { echo "the demo starts a container, which needs root: run  sudo make demo" >&2; exit 1; }
+	$(MAKE) build
 	sh demo/run.sh $(BUILT)
 
 test:
