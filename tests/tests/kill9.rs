@@ -185,7 +185,11 @@ fn of_each_short_lived_process_during_a_start() {
             );
             if host.runs(&name) {
                 // It may have ended on its own meanwhile, if what was killed kept it.
-                host.run(&["destroy", &name]);
+                let ended = host.run(&["destroy", &name]);
+                assert!(
+                    ended.stderr.is_empty() || ended.stderr.contains("not running"),
+                    "{ended}"
+                );
                 assert!(!host.runs(&name), "{} killed: it cannot be destroyed", victim.name());
             }
             host.run(&["list", "--all"]).ok();
