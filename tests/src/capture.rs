@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long one command may take before the test fails. Nothing is measured with it.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// How often [`until`] looks before it gives up.
+const LOOKS: u32 = 10;
+
 /// What a command left.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -171,14 +174,17 @@ pub fn wait(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
     if ended { status } else { None }
 }
 
-/// Looks again and again until `condition` holds; false if it never did before the deadline.
+/// Looks again and again until `condition` holds; false if it never did before the deadline. On a busy machine one look may take as long
+/// as that: it is looked [`LOOKS`] times at least.
 pub fn until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + deadline;
+    let mut looks = 0;
     loop {
         if condition() {
             return true;
         }
-        if Instant::now() >= end {
+        looks += 1;
+        if Instant::now() >= end && looks >= LOOKS {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));

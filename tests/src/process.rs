@@ -91,6 +91,19 @@ pub fn executable(pid: i32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
+/// Whether a process has ended: it is gone, or nobody has waited for it yet. Its descriptors are closed by then, and not before.
+pub fn over(pid: i32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let text = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        !text
+            .lines()
+            .any(|l| l.starts_with("State:") && !l.contains("Z (") && !l.contains("X ("))
+    })
+}
+
 /// Every process that there is.
 pub fn all() -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("read /proc");
@@ -141,6 +154,20 @@ pub fn tree_of(pid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_over_once_it_has_ended_and_not_before() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(!over(pid));
+        drop(child.stdin.take());
+        assert!(crate::capture::until(crate::capture::DEADLINE, || over(pid)));
+        child.wait().unwrap();
+        assert!(over(pid));
+    }
 
     #[test]
     fn reads_what_a_process_holds() {

@@ -132,12 +132,13 @@ fn text_from_inside_cannot_drive_the_callers_terminal_in_a_listing() {
         .lazaret(&["enter", &name, "--", "sh", "-c", rename])
         .spawn()
         .unwrap();
+    let mut said = String::new();
     let seen = capture::until(capture::DEADLINE, || {
-        host.run(&["privileges", &name]).ok().stdout.contains("owned")
+        said = host.run(&["privileges", &name]).ok().stdout;
+        said.contains("owned")
     });
-    let said = host.run(&["privileges", &name]).ok().stdout;
+    assert!(seen, "{said:?}");
     assert!(!said.contains('\u{1b}') && !said.contains('\u{7}'), "{said:?}");
-    let _ = seen;
     host.run(&["destroy", &name]).ok();
     let _ = capture::wait(&mut child, capture::DEADLINE);
 }

@@ -52,11 +52,15 @@ fn the_group_is_the_containers_own_in_every_hierarchy() {
         ])
         .spawn()
         .unwrap();
-    assert!(tests::capture::until(tests::capture::DEADLINE, || file.exists()));
-    let entered = process::all()
-        .into_iter()
-        .find(|p| fs::read_to_string(format!("/proc/{p}/cmdline")).is_ok_and(|c| c.starts_with("sleep\0987654")))
-        .unwrap();
+    // Between the file and the exec the shell is still a shell.
+    let mut entered = None;
+    let sleeps =
+        |p: &i32| fs::read_to_string(format!("/proc/{p}/cmdline")).is_ok_and(|c| c.starts_with("sleep\0987654"));
+    assert!(tests::capture::until(tests::capture::DEADLINE, || {
+        entered = process::all().into_iter().find(sleeps);
+        file.exists() && entered.is_some()
+    }));
+    let entered = entered.unwrap();
     let text = fs::read_to_string(format!("/proc/{entered}/cgroup")).unwrap();
     for line in text.lines() {
         assert!(line.ends_with(&format!("/lazaret/{name}/enter")), "{line}");

@@ -115,6 +115,7 @@ fn a_reboot_boots_it_again() {
             .map(str::to_owned)
     };
     let first = boot();
+    assert!(first.is_some(), "PID 1 was not seen");
     let up = || {
         capture::until(capture::DEADLINE, || {
             matches!(
