@@ -448,6 +448,47 @@ mod tests {
     }
 
     #[test]
+    fn the_launcher_reads_the_same_words_as_options() {
+        let command = Options::command();
+        let verbs = command
+            .get_subcommands()
+            .filter(|v| ["run", "enter"].contains(&v.get_name()));
+        let options = command
+            .get_arguments()
+            .chain(verbs.flat_map(clap::Command::get_arguments));
+        let mut seen = 0;
+        for option in options.filter(|o| !o.is_positional()) {
+            let takes = option.get_action().takes_values();
+            let letter = option.get_short().map(String::from);
+            for name in option.get_long().map(str::to_owned).into_iter().chain(letter) {
+                assert_eq!(wire::named::takes_value(&name), takes, "{name}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "{seen}");
+    }
+
+    #[test]
+    fn the_launcher_finds_the_same_paths_in_them() {
+        for line in [
+            "lazaret run --rootfs /srv/box -dt -e K=V --bind /a:/b:ro --name x --bind=/c:/d sh --bind /e:/f",
+            "lazaret run --pids 4 --read-only -tw/w --rootfs=/srv/box --rm -- sh --rootfs /x",
+            "lazaret --run-dir /r run --bind /a:/b --cap-add ALL sh -c --bind /e:/f",
+        ] {
+            let Verb::Run(run) = parse(line).unwrap().verb else {
+                panic!()
+            };
+            let words: Vec<String> = line.split_whitespace().skip(1).map(str::to_owned).collect();
+            let found = wire::named::Named::by(&words).places;
+            let binds = run.bind.iter().map(|b| (b.source.clone(), !b.read_only));
+            let root = run.rootfs.iter().map(|r| (r.clone(), !run.read_only));
+            let expected: Vec<(String, bool)> = binds.chain(root).collect();
+            let found: Vec<(String, bool)> = found.into_iter().map(|p| (p.path, p.writable)).collect();
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn a_command_needs_no_hyphens_before_it() {
         let Verb::Run(run) = parse("lazaret run --rm sh -c x --rm").unwrap().verb else {
             panic!()

@@ -6,6 +6,7 @@ use crate::policy::Policy;
 use std::os::fd::AsFd;
 use wire::frame::Message;
 use wire::ids::IdBlock;
+use wire::launcher::Directory;
 use wire::{Failure, Program, cgroupd, devd, idmapd};
 
 /// This host.
@@ -19,33 +20,44 @@ pub struct Host {
     pub named: Named,
 }
 
-/// The paths that the command line and the environment name, each as it is written and, where that is relative, also as an absolute one.
-/// Neither is parsed here, only searched.
-#[derive(Debug)]
-pub struct Named {
-    /// Each argument before `--`, which begins what is a container's own business, and what stands behind the first `=`, `:` or `,` of it.
-    pub arguments: Vec<String>,
-    /// What the variables of the three directories say.
-    pub variables: Vec<String>,
-}
+/// What the command line and the environment name, as absolute paths: all that root itself says to the launcher.
+#[derive(Debug, Default)]
+pub struct Named(wire::named::Named);
 
 impl Named {
-    /// What is named by these arguments and variables, in the directory `here`.
-    pub fn new(arguments: Vec<String>, variables: Vec<String>, here: &str) -> Self {
-        let both = |path: String| -> Vec<String> {
-            let absolute = (!path.starts_with('/')).then(|| format!("{}/{path}", here.trim_end_matches('/')));
-            std::iter::once(path).chain(absolute).collect()
+    /// What is named by these arguments (without the program's own name) and variables, in the directory `here`.
+    pub fn new(arguments: &[String], variables: Vec<(Directory, String)>, here: &str) -> Self {
+        let absolute = |path: &mut String| {
+            if !path.starts_with('/') {
+                *path = format!("{}/{path}", here.trim_end_matches('/'));
+            }
         };
-        let arguments = arguments.into_iter().take_while(|a| a != "--");
-        let parts = arguments.flat_map(|a| {
-            let behind = a.split_once(['=', ':', ',']).map(|(_, rest)| rest.to_owned());
-            std::iter::once(a).chain(behind)
-        });
-        let filled = |path: &String| !path.is_empty();
-        Self {
-            arguments: parts.filter(filled).flat_map(both).collect(),
-            variables: variables.into_iter().filter(filled).flat_map(both).collect(),
-        }
+        let mut named = wire::named::Named::by(arguments);
+        named
+            .directories
+            .extend(variables.into_iter().filter(|(_, path)| !path.is_empty()));
+        named.directories.iter_mut().for_each(|(_, path)| absolute(path));
+        named.definitions.iter_mut().for_each(absolute);
+        named.places.iter_mut().for_each(|place| absolute(&mut place.path));
+        Self(named)
+    }
+
+    /// Whether that directory is named for this use.
+    pub fn directory(&self, which: Directory, path: &str) -> bool {
+        self.0.directories.iter().any(|(d, p)| *d == which && p == path)
+    }
+
+    /// Whether that file is named as a definition to be read.
+    pub fn definition(&self, path: &str) -> bool {
+        self.0.definitions.iter().any(|p| p == path)
+    }
+
+    /// Whether that path is named as a container's root or bind, to be written if `writable`.
+    pub fn place(&self, path: &str, writable: bool) -> bool {
+        self.0
+            .places
+            .iter()
+            .any(|p| p.path == path && (p.writable || !writable))
     }
 }
 

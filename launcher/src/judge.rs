@@ -1,7 +1,7 @@
 //! May this be done? Pure. What passes is wrapped in a type that only this file can make, and that the acting code demands.
 
 use crate::host::Named;
-use crate::policy::Policy;
+use crate::policy::{FILE, Policy, system_directory};
 use std::net::IpAddr;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
@@ -75,7 +75,7 @@ fn refuse<T>(what: &str) -> Result<T, Failure> {
 }
 
 /// Judges a start.
-pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
+pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>, Failure> {
     given_out(policy, plan.block)?;
     let (mut limits, mut rules, mut container, mut maps, mut mounts) = (None, None, None, None, None);
     let (mut meminfo, mut links, mut protect, mut keep) = (false, Vec::new(), None, false);
@@ -122,7 +122,7 @@ pub fn start(policy: &Policy, plan: Plan) -> Result<Judged<Start>, Failure> {
         return refuse("give links to a container that shares the host's network");
     }
     rules.iter().try_for_each(device)?;
-    all_mounts(policy, &container, &mounts)?;
+    all_mounts(policy, named, &container, &mounts)?;
     let start = Start {
         name: plan.name,
         block: plan.block,
@@ -210,7 +210,7 @@ fn expected(container: &Container) -> Vec<Expected> {
     all
 }
 
-fn all_mounts(policy: &Policy, container: &Container, mounts: &[PlannedMount]) -> Result<(), Failure> {
+fn all_mounts(policy: &Policy, named: &Named, container: &Container, mounts: &[PlannedMount]) -> Result<(), Failure> {
     let expected = expected(container);
     if mounts.len() != expected.len() {
         return refuse("follow this plan: the number of mounts differs from what init expects");
@@ -224,12 +224,12 @@ fn all_mounts(policy: &Policy, container: &Container, mounts: &[PlannedMount]) -
         if !fits {
             return refuse("follow this plan: the mounts differ from what init expects");
         }
-        one_mount(policy, planned, index == 0)?;
+        one_mount(policy, named, planned, index == 0)?;
     }
     Ok(())
 }
 
-fn one_mount(policy: &Policy, planned: &PlannedMount, is_root: bool) -> Result<(), Failure> {
+fn one_mount(policy: &Policy, named: &Named, planned: &PlannedMount, is_root: bool) -> Result<(), Failure> {
     match (&planned.mount, &planned.from) {
         (
             Mount::Tree {
@@ -244,10 +244,7 @@ fn one_mount(policy: &Policy, planned: &PlannedMount, is_root: bool) -> Result<(
                     "mount {path}: a host path is mounted nodev, alone, and writable only with mapped ids"
                 ));
             }
-            if policy.root_of(path.as_str()).is_none() {
-                return refuse(&format!("mount {path}: the host's policy names no root above it"));
-            }
-            Ok(())
+            way(policy, named, path.as_str(), *writable).map(|_| ())
         }
         (
             Mount::Tree {
@@ -264,6 +261,43 @@ fn one_mount(policy: &Policy, planned: &PlannedMount, is_root: bool) -> Result<(
         }
         (Mount::Node(_) | Mount::Meminfo, Opened::Device) | (Mount::Proc | Mount::Sysfs, Opened::Nothing) => Ok(()),
         _ => refuse("follow this plan: a mount is made from something else than it names, or with what lies below it"),
+    }
+}
+
+/// Why a host path may be opened, and so how.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Way<'a> {
+    /// The command line names it: root says so. Where it leads is judged by [`written`].
+    Named,
+    /// It lies below this directory, by this path, which no link may lead out of it.
+    Below(&'a str, &'a str),
+}
+
+/// Judges a host path that is to appear in a container.
+pub fn way<'a>(policy: &'a Policy, named: &Named, path: &'a str, writable: bool) -> Result<Way<'a>, Failure> {
+    if policy.named && named.place(path, writable) {
+        return Ok(Way::Named);
+    }
+    match policy.root_of(path) {
+        Some((root, below)) => Ok(Way::Below(root, below)),
+        None if policy.named && named.place(path, false) => {
+            refuse(&format!("mount {path} writable: the command line names it to be read"))
+        }
+        None => refuse(&format!(
+            "mount {path}: it lies below no root that the host's policy allows; a line `root {path}` in {FILE} would allow it"
+        )),
+    }
+}
+
+/// Judges where a path that the command line names has led, if it is to be written: not into a directory of the system's, which only the
+/// host's policy may name.
+pub fn written(policy: &Policy, path: &str, led: &str) -> Result<(), Failure> {
+    match system_directory(led) {
+        Some(system) if policy.root_of(led).is_none() => refuse(&format!(
+            "mount {path} writable: it is or lies in {system}, a directory of the system's, where who writes is root here; \
+             a line `root {led}` in {FILE} would allow it, or take it read-only"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -285,9 +319,9 @@ pub fn enter(policy: &Policy, block: IdBlock) -> Result<Judged<IdBlock>, Failure
     given_out(policy, block).map(|()| Judged(block))
 }
 
-/// Judges a file that `lazaret` wants to read: only what the command line names.
+/// Judges a file that `lazaret` wants to read: only a definition that the command line names.
 pub fn named_file(named: &Named, path: &str) -> Result<Judged<String>, Failure> {
-    if named.arguments.iter().any(|n| n == path) {
+    if named.definition(path) {
         Ok(Judged(path.to_owned()))
     } else {
         refuse(&format!("open {path}: the command line does not name it"))
@@ -297,7 +331,7 @@ pub fn named_file(named: &Named, path: &str) -> Result<Judged<String>, Failure> 
 /// Judges a directory that `lazaret` wants for its own: the usual one, or one that the command line or its variable names. In any other
 /// place a new directory of its own could mean something to another program (`/etc/systemd/system/sshd.service.d`).
 pub fn directory(named: &Named, which: Directory, path: &str) -> Result<Judged<String>, Failure> {
-    if path == which.usual() || named.arguments.iter().chain(&named.variables).any(|n| n == path) {
+    if path == which.usual() || named.directory(which, path) {
         Ok(Judged(path.to_owned()))
     } else {
         refuse(&format!(
@@ -430,31 +464,69 @@ mod tests {
         }
     }
 
+    fn named(line: &str) -> Named {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Named::new(&words, vec![(Directory::Run, "var".into())], "/here/")
+    }
+
     #[test]
     fn refuses_files_and_directories_that_nobody_named() {
-        let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect();
-        let named = Named::new(
-            words(&["define", "a.xml", "--file=b.xml", "--", "/etc/shadow"]),
-            words(&["var"]),
-            "/here/",
-        );
-        for good in ["a.xml", "b.xml", "/here/b.xml"] {
-            assert!(named_file(&named, good).is_ok(), "{good}");
-        }
-        for bad in ["/etc/shadow", "xml", "/here/var", "/etc/lazaret", ""] {
+        let named = named("--data-dir data define a.xml");
+        assert!(named_file(&named, "/here/a.xml").is_ok());
+        for bad in ["/etc/shadow", "a.xml", "/here/var", "/here/data", "/etc/lazaret", ""] {
             assert!(named_file(&named, bad).is_err(), "{bad}");
         }
-        for good in ["/run/lazaret", "/here/var", "/here/a.xml"] {
-            assert!(directory(&named, Directory::Run, good).is_ok(), "{good}");
+        for (which, good) in [
+            (Directory::Run, "/run/lazaret"),
+            (Directory::Run, "/here/var"),
+            (Directory::Data, "/here/data"),
+        ] {
+            assert!(directory(&named, which, good).is_ok(), "{good}");
         }
         for bad in [
             "/etc/lazaret",
             "/etc/systemd/system/sshd.service.d",
             "/run/udev/rules.d",
-            "/etc/shadow",
+            "/here/data",
+            "/here/a.xml",
         ] {
             assert!(directory(&named, Directory::Run, bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn refuses_host_paths_that_neither_the_policy_nor_the_command_line_names() {
+        let usual = policy::parse("", &[], &[]).unwrap();
+        let line = named("run --rootfs box --bind /data:/d:ro sh --bind /opt:/opt");
+        let way = |path: &'static str, writable| way(&usual, &line, path, writable).map(|w| format!("{w:?}"));
+        assert_eq!(way("/here/box", true).unwrap(), "Named");
+        assert_eq!(way("/data", false).unwrap(), "Named");
+        assert_eq!(way("/srv/a", true).unwrap(), "Below(\"/srv\", \"/a\")");
+        let says = |path, writable, words: &str| {
+            let failure = way(path, writable).unwrap_err();
+            assert!(failure.what.as_str().contains(words), "{path}: {failure:?}");
+        };
+        says("/data", true, "names it to be read");
+        for bad in ["/etc", "/root", "/here", "/here/box/below", "/opt"] {
+            says(bad, true, &format!("`root {bad}` in /etc/lazaret.policy"));
+            says(bad, false, &format!("`root {bad}` in /etc/lazaret.policy"));
+        }
+        // A policy that says where roots lie is not widened by a command line.
+        assert!(super::way(&host(), &line, "/here/box", true).is_err());
+        assert!(super::way(&host(), &line, "/srv/a", true).is_ok());
+    }
+
+    #[test]
+    fn refuses_to_have_the_systems_directories_written() {
+        let usual = policy::parse("", &[], &[]).unwrap();
+        assert!(written(&usual, "/here/box", "/here/box").is_ok());
+        for led in ["/etc", "/etc/ssl", "/root/box", "/usr/local", "/run/a", "/var", "/"] {
+            let failure = written(&usual, "/here/box", led).unwrap_err();
+            assert!(failure.what.as_str().contains(&format!("`root {led}`")), "{failure:?}");
+        }
+        let consents = policy::parse("root named\nroot /run/a", &[], &[]).unwrap();
+        assert!(written(&consents, "/run/a/b", "/run/a/b").is_ok());
+        assert!(written(&consents, "/run/b", "/run/b").is_err());
     }
 
     #[test]
@@ -480,7 +552,7 @@ mod tests {
 
     #[test]
     fn refuses_mounts_in_another_order_or_of_another_kind_than_init_expects() {
-        assert!(start(&host(), plan()).is_ok());
+        assert!(start(&host(), &Named::default(), plan()).is_ok());
         let refused = |edit: &dyn Fn(&mut Vec<PlannedMount>)| {
             let mut plan = plan();
             for step in &mut plan.steps {
@@ -488,7 +560,7 @@ mod tests {
                     edit(mounts);
                 }
             }
-            start(&host(), plan).is_err()
+            start(&host(), &Named::default(), plan).is_err()
         };
         let proc = || PlannedMount {
             mount: Mount::Proc,
@@ -521,7 +593,7 @@ mod tests {
                 firewall,
                 forward: false,
             });
-            start(&host(), plan)
+            start(&host(), &Named::default(), plan)
         };
         assert!(with(&|_| {}).is_ok());
         assert!(with(&|f| f.bridge = LinkName::new("docker0").unwrap()).is_err());
@@ -538,7 +610,7 @@ mod tests {
             addresses: vec![],
         });
         plan.steps.push(Step::Connect(vec![Link { side, ..link() }]));
-        assert!(start(&host(), plan).is_err());
+        assert!(start(&host(), &Named::default(), plan).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The launcher: the one process that holds more than one power, because it hands them out. It is executed by `lazaret` where that is
-//! started by root, splits in two, and gives its own pid back to a `lazaret` without any power. It parses no argument and no text but
-//! the host's policy.
+//! started by root, splits in two, and gives its own pid back to a `lazaret` without any power. It parses no text but the host's
+//! policy, and of its arguments reads only which words stand behind the options that name files and directories.
 
 mod claim;
 mod clear;
@@ -97,11 +97,16 @@ fn run() -> Result<(), Failure> {
 
 /// What the caller named, in the caller's directory.
 fn named() -> Named {
-    let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect();
     let directories = [Directory::Run, Directory::Definitions, Directory::Data];
-    let variables = directories.into_iter().filter_map(|d| std::env::var(d.variable()).ok());
+    let variables = directories
+        .into_iter()
+        .filter_map(|d| std::env::var(d.variable()).ok().map(|path| (d, path)));
     let here = std::env::current_dir().unwrap_or_default();
-    Named::new(arguments.collect(), variables.collect(), &here.to_string_lossy())
+    Named::new(&arguments, variables.collect(), &here.to_string_lossy())
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.

@@ -57,6 +57,15 @@ impl Place {
         Ok(is(&self.stat, &root))
     }
 
+    /// The path that the kernel gives it, without links: where the path that was asked for has led.
+    pub fn led(&self) -> Result<String, Failure> {
+        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        let path = std::fs::read_link(link)
+            .map_err(|e| Failure::kernel("find where a path leads", e.raw_os_error().unwrap_or(0)))?;
+        let path = path.into_os_string().into_string();
+        path.map_err(|_| Failure::caller("open a path that leads to a name which is not UTF-8"))
+    }
+
     /// The directory in which it lies, or itself if it is one. A file's is found by the path that the kernel gives the open file, never by
     /// the one that was asked for, which a link may have led elsewhere.
     fn directory(&self, path: &str) -> Result<OwnedFd, Failure> {
@@ -70,8 +79,7 @@ impl Place {
                 "mount {path} writable: it has another name, or is being moved"
             ))
         };
-        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
-        let shown = std::fs::read_link(link).map_err(|_| moved())?;
+        let shown = std::path::PathBuf::from(self.led()?);
         let (above, name) = shown.parent().zip(shown.file_name()).ok_or_else(moved)?;
         let above = rustix::fs::openat2(CWD, above, up, Mode::empty(), ResolveFlags::NO_SYMLINKS).map_err(&fail)?;
         let found = rustix::fs::statat(&above, name, AtFlags::SYMLINK_NOFOLLOW).map_err(&fail)?;

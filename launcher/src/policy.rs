@@ -1,14 +1,8 @@
 //! The host's policy file, `/etc/lazaret.policy`: what the administrator allows. Pure but for [`read`], which opens that one file and
 //! the two of subordinate ids (subuid(5), subgid(5)).
 //!
-//! One statement on a line, `#` begins a comment:
-//!
-//! ```text
-//! ids FIRST COUNT        host ids from which containers are given theirs
-//! root DIRECTORY         a directory below which container roots and binds may lie; without one, any directory may
-//! host-root NAME         this container may map host ids below 65536, 0 among them
-//! forwarding no          networks may not turn the host's forwarding on
-//! ```
+//! One statement on a line, `#` begins a comment; `SECURITY.md` lists them. Without a `root` line it is as with `root named` and one for
+//! each of [`USUAL_ROOTS`].
 
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -19,6 +13,39 @@ use wire::ids::{BLOCK, HIGHEST, IdBlock, LAZARET, OWN_FIRST};
 pub const FILE: &str = "/etc/lazaret.policy";
 const LARGEST: u64 = 1024 * 1024;
 
+/// Where container roots usually lie. Not where LXC keeps them: beside a root there lies a file whose hooks LXC executes as root.
+const USUAL_ROOTS: [&str; 4] = [
+    "/srv",
+    "/var/lib/lazaret",
+    "/var/lib/machines",
+    "/var/lib/libvirt/filesystems",
+];
+/// Directories of the system's: who writes there, as uid 0 of its files, is the host's root.
+const SYSTEM: [&str; 20] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/dpkg",
+    "/var/lib/lxc",
+    "/var/lib/rpm",
+    "/var/lib/systemd",
+    "/var/run",
+    "/var/spool",
+];
+/// Directories that contain some of those, or everybody's: just they themselves are the system's.
+const ABOVE: [&str; 4] = ["/", "/home", "/var", "/var/lib"];
+
 /// What the host's administrator allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -26,8 +53,10 @@ pub struct Policy {
     pub first: u32,
     /// Number of blocks.
     pub blocks: u32,
-    /// Directories below which host paths may lie; none means any.
+    /// Directories below which host paths may lie.
     pub roots: Vec<String>,
+    /// Whether host paths may also be what the command line names.
+    pub named: bool,
     /// Containers that may map host ids below 65536.
     pub host_root: Vec<ContainerName>,
     /// Whether forwarding may be turned on.
@@ -43,16 +72,24 @@ impl Policy {
             .is_some_and(|d| d.checked_rem(BLOCK) == Some(0) && d.checked_div(BLOCK).is_some_and(|n| n < self.blocks))
     }
 
-    /// The allowed directory above `path`, and what of the path lies below it; without a statement, `/` and all.
+    /// The allowed directory above `path`, and what of the path lies below it.
     pub fn root_of<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
-        if self.roots.is_empty() {
-            return path.starts_with('/').then_some(("/", path));
-        }
-        self.roots.iter().find_map(|root| {
-            let below = path.strip_prefix(root.trim_end_matches('/'))?;
-            (below.is_empty() || below.starts_with('/')).then_some((root.as_str(), below))
-        })
+        self.roots
+            .iter()
+            .find_map(|root| below(path, root).map(|rest| (root.as_str(), rest)))
     }
+}
+
+/// What of a path lies below a directory.
+fn below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// The directory of the system's that a path, without links in it, is or lies in.
+pub fn system_directory(path: &str) -> Option<&'static str> {
+    let above = ABOVE.into_iter().find(|d| *d == path);
+    above.or_else(|| SYSTEM.into_iter().find(|d| below(path, d).is_some()))
 }
 
 /// A statement that cannot be followed, with its line.
@@ -149,7 +186,7 @@ fn overlaps(a: u64, a_count: u64, b: u64, b_count: u64) -> bool {
 
 /// Makes the policy of the file's text and of the subordinate ids of this host.
 pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Result<Policy, PolicyError> {
-    let mut roots = Vec::new();
+    let (mut roots, mut named) = (Vec::new(), false);
     let mut host_root = Vec::new();
     let mut forwarding = true;
     let mut ids = None;
@@ -172,6 +209,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
                 let pair = pair.and_then(|(f, c)| f.parse::<u32>().ok().zip(c.trim().parse::<u32>().ok()));
                 ids = Some(pair.ok_or_else(|| refuse("ids takes FIRST COUNT".into()))?);
             }
+            "root" if rest == "named" => named = true,
             "root" if rest.starts_with('/') && !rest.contains("/../") && !rest.ends_with("/..") => {
                 roots.push(rest.to_owned())
             }
@@ -208,10 +246,15 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     if overlaps(u64::from(LAZARET), 1, u64::from(first), u64::from(count)) {
         return Err(whole("the ids given out contain 1879048192, which is lazaret's own"));
     }
+    if roots.is_empty() && !named {
+        named = true;
+        roots = USUAL_ROOTS.map(str::to_owned).to_vec();
+    }
     Ok(Policy {
         first,
         blocks,
         roots,
+        named,
         host_root,
         forwarding,
     })
@@ -292,6 +335,28 @@ mod tests {
         assert!(subordinates("/etc/subuid", "a:b").is_err());
     }
 
+    /// Every statement that the document shows, with words for values, is one, and no other.
+    #[test]
+    fn the_statements_are_those_of_the_document() {
+        let document = include_str!("../../SECURITY.md");
+        let (_, after) = document.split_once("```text\n").unwrap();
+        let (table, _) = after.split_once("```").unwrap();
+        let values = [
+            ("FIRST", "200000"),
+            ("COUNT", "70000"),
+            ("DIRECTORY", "/d"),
+            ("NAME", "a"),
+        ];
+        for line in table.lines() {
+            let (mut statement, _) = line.split_once("  ").map(|(s, d)| (s.to_owned(), d)).unwrap();
+            for (word, value) in values {
+                statement = statement.replace(word, value);
+            }
+            assert!(parse(&statement, &[], &[]).is_ok(), "{statement}");
+        }
+        assert!(table.lines().count() > 4);
+    }
+
     #[test]
     fn a_root_allows_what_lies_below_it_and_no_namesake() {
         let policy = parse("root /srv/\nroot /opt", &[], &[]).unwrap();
@@ -299,8 +364,40 @@ mod tests {
         assert_eq!(policy.root_of("/srv/a"), Some(("/srv/", "/a")));
         assert_eq!(policy.root_of("/opt/x"), Some(("/opt", "/x")));
         assert!(policy.root_of("/srvx").is_none() && policy.root_of("/").is_none());
-        let anywhere = parse("", &[], &[]).unwrap();
-        assert_eq!(anywhere.root_of("/srvx"), Some(("/", "/srvx")));
-        assert!(anywhere.root_of("srv").is_none());
+        assert!(!policy.named && parse("root named", &[], &[]).unwrap().named);
+        assert!(parse("root /", &[], &[]).unwrap().root_of("/etc").is_some());
+    }
+
+    #[test]
+    fn without_a_root_line_only_the_usual_places_and_what_is_named_are_allowed() {
+        let policy = parse("", &[], &[]).unwrap();
+        assert!(policy.named);
+        assert_eq!(policy.root_of("/srv/box"), Some(("/srv", "/box")));
+        for path in [
+            "/etc",
+            "/root",
+            "/srvx",
+            "srv",
+            "/",
+            "/var/lib/lxc/a/rootfs",
+            "/home/me/box",
+        ] {
+            assert!(policy.root_of(path).is_none(), "{path}");
+        }
+        let named = parse("root named", &[], &[]).unwrap();
+        assert!(named.roots.is_empty() && named.root_of("/srv").is_none());
+    }
+
+    #[test]
+    fn no_usual_root_is_a_directory_of_the_systems() {
+        for path in USUAL_ROOTS {
+            assert_eq!(system_directory(path), None, "{path}");
+            assert_eq!(system_directory(&format!("{path}/box")), None, "{path}");
+        }
+        assert_eq!(system_directory("/etc/ssl"), Some("/etc"));
+        assert_eq!(system_directory("/var"), Some("/var"));
+        for path in ["/etcx", "/var/lib/other", "/home/me/box", "/opt"] {
+            assert_eq!(system_directory(path), None, "{path}");
+        }
     }
 }

@@ -75,7 +75,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             passed,
             tied: tie,
         } => {
-            let judged = judge::start(policy, *plan)?;
+            let judged = judge::start(policy, &host.named, *plan)?;
             let mut state = given;
             let streams = if passed {
                 Some(state.split_off(4.min(state.len())))

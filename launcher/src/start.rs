@@ -3,8 +3,8 @@
 
 use crate::expect;
 use crate::groups::{self, Group};
-use crate::host::Host;
-use crate::judge::{Judged, Start};
+use crate::host::{Host, Named};
+use crate::judge::{self, Judged, Start, Way};
 use crate::open;
 use crate::piece::Piece;
 use crate::policy::Policy;
@@ -36,7 +36,7 @@ struct Sources {
     fuse: Option<OwnedFd>,
 }
 
-fn sources(policy: &Policy, start: &Start) -> Result<Sources, Failure> {
+fn sources(policy: &Policy, named: &Named, start: &Start) -> Result<Sources, Failure> {
     let mut found = Sources {
         from: Vec::new(),
         mounts: Vec::new(),
@@ -48,10 +48,16 @@ fn sources(policy: &Policy, start: &Start) -> Result<Sources, Failure> {
             (Opened::Nothing, _) => None,
             (Opened::HostRoot, _) => Some(open::place("/", "")?.fd),
             (Opened::Path { path, writable }, _) => {
-                let (root, below) = policy
-                    .root_of(path.as_str())
-                    .ok_or_else(|| Failure::bug("find the root above a path"))?;
-                let place = open::place(root, below)?;
+                let place = match judge::way(policy, named, path.as_str(), *writable)? {
+                    Way::Below(root, below) => open::place(root, below)?,
+                    Way::Named => {
+                        let place = open::place("/", path.as_str())?;
+                        if *writable {
+                            judge::written(policy, path.as_str(), &place.led()?)?;
+                        }
+                        place
+                    }
+                };
                 let shifted = open::already_shifted(&place, &start.container.uid_map);
                 if mapped(&mount) && place.is_hosts_root()? {
                     return Err(Failure::caller(&format!(
@@ -174,7 +180,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
     let groups = groups::all(&host.mountinfo()?)?;
-    let sources = sources(&host.policy, start)?;
+    let sources = sources(&host.policy, &host.named, start)?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let cgroupd = host.cgroupd(start.block, &groups)?;

@@ -85,8 +85,14 @@ impl Host {
         host
     }
 
-    /// Lays these statements into the policy file, after the one that gives out the test's own ids.
+    /// Lays these statements into the policy file, after those that give out the test's own ids and allow roots in its directory.
     pub fn policy(&self, statements: &str) {
+        let directory = self.directory.display();
+        self.bare_policy(&format!("root {directory}\nroot named\n{statements}"));
+    }
+
+    /// Lays these statements into the policy file, after the one that gives out the test's own ids: all else is as without a policy file.
+    pub fn bare_policy(&self, statements: &str) {
         let text = format!("ids {} {}\n{statements}\n", first(), BLOCK * BLOCKS);
         self.inside(
             "sh",

@@ -8,11 +8,12 @@ use wire::Program;
 fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
     need_root!();
     let host = Host::new();
+    host.bare_policy("");
     let first = host.ids().start.to_string();
     let mut command = host.command("sh");
     command.args([
         "-c",
-        "exec 5<\"$1\"; LAZARET_EXE=5 exec \"$2\" \"$3\" \"$4\"",
+        "exec 5<\"$1\"; LAZARET_EXE=5 exec \"$2\" run sh --bind /var/cache:/x \"$3\" \"$4\"",
         "sh",
         env!("CARGO_BIN_EXE_imposter"),
     ]);
@@ -22,14 +23,27 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
     command.arg(programs::path(Program::Launcher)).args([&first, &turned]);
     let said = capture::run(&mut command, b"").ok();
     let lines: Vec<&str> = said.stdout.lines().collect();
-    assert!(lines.len() == 13, "{said}");
-    for line in &lines[..11] {
+    let (asked, told) = lines.split_at(lines.len() - 2);
+    for line in asked {
         assert!(line.starts_with("refused: "), "{line}\n{said}");
     }
     assert!(
-        lines[11].starts_with("told: ") && lines[12] == format!("told: ids from {first}"),
+        told[0].starts_with("told: ") && told[1] == format!("told: ids from {first}"),
         "{said}"
     );
+    // What is wrong with the plans that are whole is just what is said to be.
+    for (what, reason) in [
+        ("the host's secrets", "`root /root` in /etc/lazaret.policy"),
+        ("the host's configuration", "`root /etc` in /etc/lazaret.policy"),
+        (
+            "what a payload's arguments name",
+            "`root /var/cache` in /etc/lazaret.policy",
+        ),
+    ] {
+        let line = asked.iter().find(|l| l.contains(what));
+        assert!(line.is_some_and(|l| l.contains(reason)), "{what}: {said}");
+    }
+    assert!(asked.len() >= 14, "{said}");
     assert!(!elsewhere.exists() && !Path::new("/root/imposter").exists());
     host.nothing_is_left();
 }

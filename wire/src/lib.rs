@@ -13,6 +13,7 @@ pub mod init;
 pub mod launcher;
 pub mod mountd;
 pub mod name;
+pub mod named;
 pub mod netd;
 pub mod nsenter;
 pub mod program;

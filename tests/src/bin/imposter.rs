@@ -3,22 +3,87 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
-use wire::init::{Command, Path, Profile, Stream, User};
-use wire::launcher::{Plan, Remains, Reply, Request};
+use wire::cgroupd::Limits;
+use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, User};
+use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
+use wire::mountd::{Flags, Mount};
 use wire::{ContainerName, IdBlock, Text};
 
 fn path(text: &str) -> Path {
     Text::cut(text)
 }
 
+fn name() -> ContainerName {
+    ContainerName::new("imposter").expect("a name")
+}
+
 fn plan(block: u32) -> Box<Plan> {
-    let name = ContainerName::new("imposter").expect("a name");
     let block = IdBlock::new(block).expect("a block");
     Box::new(Plan {
-        name,
+        name: name(),
         block,
         steps: Vec::new(),
     })
+}
+
+/// A plan that nothing is wrong with, but that it makes a container of this host directory.
+fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
+    let mut plan = plan(block);
+    let map = vec![plan.block.range()];
+    let flags = Flags {
+        read_only: !writable,
+        no_suid: true,
+        no_dev: true,
+        no_exec: false,
+    };
+    let root = PlannedMount {
+        mount: Mount::Tree {
+            recursive: false,
+            flags,
+            idmapped: true,
+        },
+        from: Opened::Path {
+            path: path(root),
+            writable,
+        },
+    };
+    let container = Container {
+        name: name(),
+        hostname: Text::cut("imposter"),
+        uid_map: map.clone(),
+        gid_map: map.clone(),
+        host_network: false,
+        read_only_root: !writable,
+        attachments: Vec::new(),
+        devices: Vec::new(),
+        meminfo: false,
+        lent_proc: false,
+        unified: true,
+        cgroup_writable: false,
+        consoles: 0,
+        streams: [Stream::Null; 3],
+        reaper: true,
+        command: *command(),
+        afterwards: Afterwards {
+            poweroff: Then::End,
+            reboot: Then::End,
+            crash: Then::End,
+        },
+        resolv_conf: None,
+        hosts: None,
+    };
+    plan.steps = vec![
+        Step::Groups(Limits::default()),
+        Step::Devices(Vec::new()),
+        Step::Build(Box::new(container)),
+        Step::Maps {
+            uid: map.clone(),
+            gid: map,
+        },
+        Step::Mounts(vec![root]),
+        Step::Keep,
+    ];
+    plan
 }
 
 fn command() -> Box<Command> {
@@ -43,7 +108,11 @@ fn command() -> Box<Command> {
 /// Every request, with what is wrong with it. `given` is the first id of a block that the host's policy gives out, `elsewhere` a directory
 /// that nobody named.
 fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
-    let name = || ContainerName::new("imposter").expect("a name");
+    let start = |plan| Request::Start {
+        plan,
+        passed: false,
+        tied: false,
+    };
     let block = |first| IdBlock::new(first).expect("a block");
     let remains = |first, link: &str| Remains {
         name: name(),
@@ -68,30 +137,9 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         ),
         ("a file that nobody named", Request::Open(path("/etc/shadow"))),
         ("a device", Request::Open(path("/dev/vda"))),
-        (
-            "a start under ids of the host's users",
-            Request::Start {
-                plan: plan(1000),
-                passed: false,
-                tied: false,
-            },
-        ),
-        (
-            "a start under lazaret's own ids",
-            Request::Start {
-                plan: plan(wire::ids::LAZARET - 16),
-                passed: false,
-                tied: false,
-            },
-        ),
-        (
-            "a start without a container",
-            Request::Start {
-                plan: plan(given),
-                passed: false,
-                tied: false,
-            },
-        ),
+        ("a start under ids of the host's users", start(plan(1000))),
+        ("a start under lazaret's own ids", start(plan(wire::ids::LAZARET - 16))),
+        ("a start without a container", start(plan(given))),
         ("entering the host's own namespaces", enter(given)),
         ("entering under ids of the host's users", enter(1000)),
         (
@@ -106,6 +154,12 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
             "removing a bridge of the host's",
             Request::Clear(remains(given, "docker0")),
         ),
+        ("the host's secrets", start(whole_plan(given, "/root", false))),
+        ("the host's configuration", start(whole_plan(given, "/etc", true))),
+        (
+            "what a payload's arguments name",
+            start(whole_plan(given, "/var/cache", true)),
+        ),
     ]
 }
 
@@ -116,14 +170,14 @@ fn namespaces() -> Vec<OwnedFd> {
 
 fn main() {
     let given = std::env::args()
-        .nth(1)
+        .nth(5)
         .and_then(|a| a.parse().ok())
         .expect("the first id that the policy gives out");
     let socket = sys::confine::inherited(3).expect("the launcher's channel");
     let channel: Channel<Request, Reply> = Channel::new(socket);
     let null = OwnedFd::from(std::fs::File::open("/dev/null").expect("open /dev/null"));
     let own = namespaces();
-    let elsewhere = std::env::args().nth(2).expect("a directory").replace(':', "/");
+    let elsewhere = std::env::args().nth(6).expect("a directory").replace(':', "/");
     for (what, request) in requests(given, &elsewhere) {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
