@@ -35,6 +35,14 @@ const PROGRAMS: [&str; 11] = [
     "nsenter",
 ];
 const PAYLOADS: [&str; 2] = ["app", "system"];
+/// What stricter filters there are for the time after a program's start, as `State` has them.
+const STATES: [&str; 5] = [
+    "fused.serving",
+    "supervisor.keeping",
+    "init.keeping",
+    "init.reaping",
+    "nsenter.waiting",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build");
@@ -56,6 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             filter::compile(&policy, otherwise)?
         };
         emit::policy(&mut generated, name, &facts, &policy, &programs)?;
+    }
+    for name in STATES {
+        let policy = read(Path::new(&here), &format!("{name}.policy"))?;
+        let programs = filter::compile(&policy, filter::Otherwise::Kill)?;
+        emit::state(&mut generated, name, &policy, &programs)?;
     }
     writeln!(generated)?;
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("policies.rs"), generated)?;

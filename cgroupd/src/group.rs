@@ -75,9 +75,10 @@ impl Group {
 
     /// Removes the groups directly below, until one cannot be.
     pub fn sweep(&self) -> Result<Swept, Errno> {
-        rustix::fs::seek(self, rustix::fs::SeekFrom::Start(0))?;
+        // A descriptor of its own begins with the first entry.
+        let listing = Self::open(self.as_fd(), c".")?;
         let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut entries = RawDir::new(self, &mut buffer);
+        let mut entries = RawDir::new(&listing, &mut buffer);
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name();

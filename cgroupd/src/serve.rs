@@ -6,7 +6,6 @@ use crate::make::make;
 use crate::remove::remove;
 use crate::wait::Patience;
 use policies::{Confined, Ended};
-use rustix::fs::Mode;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use sys::channel::Channel;
@@ -18,8 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers until the peer closes its end.
 pub fn serve(confined: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
-    // What a group holds is no secret, and who enters the container must see it.
-    rustix::process::umask(Mode::from_raw_mode(0o022));
     let directories: Vec<BorrowedFd<'_>> = confined.beneath().collect();
     loop {
         let (request, _) = channel.receive()?;

@@ -8,8 +8,9 @@ use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, INodeNo, LockOwner, OpenAccMode,
     OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
+use policies::{Ended, State, Steady, steady};
 use std::ffi::OsStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// How long the kernel may keep the attributes: they never change.
@@ -24,6 +25,7 @@ pub struct Meminfo {
     files: Files,
     attributes: FileAttr,
     texts: Mutex<Texts>,
+    steady: OnceLock<Steady>,
 }
 
 impl Meminfo {
@@ -52,26 +54,38 @@ impl Meminfo {
             files,
             attributes,
             texts: Mutex::default(),
+            steady: OnceLock::new(),
         }
     }
 
-    fn texts(&self) -> std::sync::MutexGuard<'_, Texts> {
+    fn texts(&self, _steady: &Steady) -> std::sync::MutexGuard<'_, Texts> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever is asked first, from then on nothing but answering is possible. It cannot come earlier: `fuser` starts a thread that serves,
+    /// and asks this file only from there.
+    fn steady(&self) -> &Steady {
+        self.steady.get_or_init(|| match steady(State::FusedServing) {
+            Ok(steady) => steady,
+            Err(_) => sys::process::exit_now(Ended::Bug.status().into()),
+        })
     }
 }
 
 impl Filesystem for Meminfo {
     fn getattr(&self, _: &Request, _: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.steady();
         reply.attr(&ATTRIBUTES_LAST, &self.attributes);
     }
 
     fn open(&self, _: &Request, _: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let steady = self.steady();
         if flags.acc_mode() != OpenAccMode::O_RDONLY {
             return reply.error(Errno::EACCES);
         }
         // Without the page cache, each read is asked for here, whatever the size.
         reply.opened(
-            FileHandle(self.texts().open()),
+            FileHandle(self.texts(steady).open()),
             FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH,
         );
     }
@@ -88,7 +102,7 @@ impl Filesystem for Meminfo {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let mut texts = self.texts();
+        let mut texts = self.texts(self.steady());
         if let Some(text) = texts.shown(handle.0).filter(|_| offset > 0) {
             return reply.data(piece(text, offset, size));
         }
@@ -110,7 +124,7 @@ impl Filesystem for Meminfo {
         _: bool,
         reply: ReplyEmpty,
     ) {
-        self.texts().close(handle.0);
+        self.texts(self.steady()).close(handle.0);
         reply.ok();
     }
 

@@ -7,7 +7,7 @@ use crate::boot::Boot;
 use crate::outer::First;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use policies::Ended;
+use policies::{Ended, State, Steady, steady};
 use rustix::process::{WaitOptions, waitpid};
 use std::os::fd::AsFd;
 use sys::channel::Channel;
@@ -41,6 +41,10 @@ fn status(first: &First) -> nix::Result<i32> {
 /// Waits for the end of either, and starts the container again where that is what follows its end. Nothing is expected of the peer any more
 /// but its end.
 pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
+    if !boot.container.restarts() {
+        let steady = steady(State::InitKeeping)?;
+        return once(&steady, boot, channel);
+    }
     loop {
         if let Whose::Peer = wait(&boot.first, channel)? {
             end(&boot.first);
@@ -71,6 +75,20 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
         ];
         channel.send(&Reply::Restarted { pid1 }, &all)?;
     }
+}
+
+/// The same for a container that does not start again: nothing is left to do but to wait.
+fn once(_steady: &Steady, boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
+    let whose = wait(&boot.first, channel)?;
+    if let Whose::Peer = whose {
+        end(&boot.first);
+        boot.placeholders.clear();
+        return Ok(());
+    }
+    let status = status(&boot.first)?;
+    // Before anybody hears of the end: what hears of it may end this process.
+    boot.placeholders.clear();
+    Ok(channel.send(&Reply::Ended(status), &[])?)
 }
 
 fn wait(first: &First, channel: &Channel<Reply, Request>) -> Result<Whose, Ended> {

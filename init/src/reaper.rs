@@ -7,6 +7,7 @@ use payload::Step;
 use payload::confine::{KILL, Restricted, keep_only};
 use payload::execute::parent_is_gone;
 use payload::offspring::bear;
+use policies::{State, Steady, steady};
 use rustix::process::{WaitOptions, wait};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,7 +36,8 @@ pub fn reap(
     }
     child.release()?;
     let pidfd = alone(null, pidfd)?;
-    serve(pid, pidfd.as_fd())
+    let steady = steady(State::InitReaping).to("install the filter of a first process that only waits")?;
+    serve(&steady, pid, pidfd.as_fd())
 }
 
 /// Leaves itself three times `/dev/null` and the command's pidfd. That the channel closes tells the outer half of the execution.
@@ -46,7 +48,7 @@ fn alone(null: BorrowedFd<'_>, pidfd: OwnedFd) -> Result<OwnedFd, Failure> {
 }
 
 /// Takes each signal as it comes: the command's end is the end.
-fn serve(command: Pid, pidfd: BorrowedFd<'_>) -> ! {
+fn serve(_steady: &Steady, command: Pid, pidfd: BorrowedFd<'_>) -> ! {
     loop {
         match sys::signals::next() {
             Ok(nix::libc::SIGCHLD) => collect(command),

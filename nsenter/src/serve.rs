@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use payload::confine::{KILL, keep_only, restrict};
 use payload::offspring::bear;
 use payload::{Step, account, streams};
-use policies::{Confined, Ended};
+use policies::{Confined, Ended, State, Steady, steady};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::Channel;
@@ -25,49 +25,56 @@ pub struct Entered {
 
 /// Serves one entry to its end.
 pub fn serve(_: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
-    let mut entered: Option<Entered> = None;
-    loop {
-        if let Some(command) = &entered
-            && watch::wait(command, channel)? == watch::Next::Ended
-        {
-            return Ok(channel.send(&Reply::Exited(watch::status(command)?), &[])?);
-        }
-        let done = match channel.receive() {
-            Ok((
-                Request::Enter {
-                    command,
-                    streams,
-                    hierarchies,
-                },
-                descriptors,
-            )) if entered.is_none() => judge::entry(*command, streams, hierarchies, descriptors)
-                .and_then(|entry| enter(&entry))
-                .and_then(|(command, master)| {
-                    entered = Some(command);
-                    let descriptors: Vec<_> = master.iter().map(AsFd::as_fd).collect();
-                    let reply = Reply::Entered {
-                        terminal: master.is_some(),
-                    };
-                    channel
-                        .send(&reply, &descriptors)
-                        .map_err(|e| Failure::protocol(&format!("answer: {e}")))
-                }),
-            Ok((Request::Signal(number), _)) => match (&entered, judge::signal(number)) {
-                (Some(command), Ok(signal)) => watch::signal(command, signal),
-                (None, _) => Err(Failure::protocol("signal a command that has not been executed")),
-                (_, Err(failure)) => Err(failure),
-            },
-            Ok((Request::Enter { .. }, _)) => Err(Failure::protocol("enter a second time")),
-            Err(e) => {
-                watch::end(entered.as_ref());
-                return Err(e.into());
-            }
+    let (request, descriptors) = channel.receive()?;
+    let Request::Enter {
+        command,
+        streams,
+        hierarchies,
+    } = request
+    else {
+        return refuse(
+            channel,
+            Failure::protocol("signal a command that has not been executed"),
+        );
+    };
+    let entered = judge::entry(*command, streams, hierarchies, descriptors).and_then(|entry| enter(&entry));
+    let (command, master) = match entered {
+        Ok(entered) => entered,
+        Err(failure) => return refuse(channel, failure),
+    };
+    let reply = Reply::Entered {
+        terminal: master.is_some(),
+    };
+    let told = steady(State::NsenterWaiting).map_err(Ended::from).and_then(|steady| {
+        channel.send(&reply, &master.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+        Ok(steady)
+    });
+    // The terminal is the peer's now: when that closes it, the command shall see it.
+    drop(master);
+    let done = told.and_then(|steady| attend(&steady, &command, channel));
+    if done.is_err() {
+        watch::end(&command);
+    }
+    done
+}
+
+fn refuse(channel: &Channel<Reply, Request>, failure: Failure) -> Result<(), Ended> {
+    Ok(channel.send(&Reply::Refused(failure), &[])?)
+}
+
+/// Waits for the end of the command, and passes on signals until then.
+fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
+    while watch::wait(command, channel)? == watch::Next::Peer {
+        let done = match channel.receive()? {
+            (Request::Signal(number), _) => judge::signal(number).and_then(|signal| watch::signal(command, signal)),
+            (Request::Enter { .. }, _) => Err(Failure::protocol("enter a second time")),
         };
         if let Err(failure) = done {
-            watch::end(entered.as_ref());
-            return Ok(channel.send(&Reply::Refused(failure), &[])?);
+            watch::end(command);
+            return refuse(channel, failure);
         }
     }
+    Ok(channel.send(&Reply::Exited(watch::status(command)?), &[])?)
 }
 
 /// Joins, gives everything up, and only then forks into the container's pid namespace: what is visible there is confined already.

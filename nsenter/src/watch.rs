@@ -61,10 +61,8 @@ pub fn signal(command: &Entered, signal: Signal) -> Result<(), Failure> {
     sys::process::signal(&command.pidfd, signal.0).to("signal the command")
 }
 
-/// Ends the command, if there is one. Nobody is left to be told of a failure, which can only be that it has ended.
-pub fn end(command: Option<&Entered>) {
-    if let Some(command) = command {
-        let _ = sys::process::signal(&command.pidfd, KILL);
-        let _ = status(command);
-    }
+/// Ends the command. Nobody is left to be told of a failure, which can only be that it has ended.
+pub fn end(command: &Entered) {
+    let _ = sys::process::signal(&command.pidfd, KILL);
+    let _ = status(command);
 }

@@ -8,12 +8,7 @@ use std::fmt::{self, Write as _};
 /// Appends the constant of the policy `name`.
 pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, programs: &[BpfProgram]) -> fmt::Result {
     let upper = name.to_uppercase();
-    let allowed: Vec<&str> = policy
-        .sections
-        .iter()
-        .filter(|s| s.errno.is_none())
-        .flat_map(|s| s.rules.iter().map(|r| r.name.as_str()))
-        .collect();
+    let allowed = allowed(policy);
     writeln!(out, "pub(crate) static {upper}: Policy = Policy {{")?;
     writeln!(out, "    name: {name:?},")?;
     writeln!(out, "    uid: {:?},", facts.uid)?;
@@ -32,6 +27,28 @@ pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, prog
     writeln!(out, "    exempt: {},", facts.exempt)?;
     writeln!(out, "    no_new_privileges: {},", facts.no_new_privileges)?;
     writeln!(out, "    calls: &{allowed:?},")?;
+    writeln!(out, "    umask: {:#o},", facts.umask)?;
+    writeln!(out, "    memory: {},", facts.memory)?;
+    filters(out, programs)?;
+    writeln!(out, "}};")
+}
+
+/// Appends the constant of the stricter policy of a program's state.
+pub fn state(out: &mut String, name: &str, policy: &Policy, programs: &[BpfProgram]) -> fmt::Result {
+    let upper = name.to_uppercase().replace('.', "_");
+    writeln!(out, "pub(crate) static {upper}: Stricter = Stricter {{")?;
+    writeln!(out, "    name: {name:?},")?;
+    writeln!(out, "    calls: &{:?},", allowed(policy))?;
+    filters(out, programs)?;
+    writeln!(out, "}};")
+}
+
+fn allowed(policy: &Policy) -> Vec<&str> {
+    let allowing = policy.sections.iter().filter(|s| s.errno.is_none());
+    allowing.flat_map(|s| s.rules.iter().map(|r| r.name.as_str())).collect()
+}
+
+fn filters(out: &mut String, programs: &[BpfProgram]) -> fmt::Result {
     writeln!(out, "    filters: &[")?;
     for program in programs {
         writeln!(out, "        &[")?;
@@ -44,5 +61,5 @@ pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, prog
         }
         writeln!(out, "        ],")?;
     }
-    writeln!(out, "    ],\n}};")
+    writeln!(out, "    ],")
 }

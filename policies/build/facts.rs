@@ -72,6 +72,10 @@ pub struct Facts {
     pub exempt: bool,
     /// Whether no-new-privileges is set.
     pub no_new_privileges: bool,
+    /// File mode bits that what it makes never has.
+    pub umask: u32,
+    /// Bytes of memory that it has before it is confined, for it gets no more after that.
+    pub memory: usize,
 }
 
 /// Checks that every fact is there, known and well formed.
@@ -93,6 +97,8 @@ pub fn check(file: &str, policy: &Policy, payload: bool) -> Result<Facts, Wrong>
             "view",
             "deny",
             "filter",
+            "umask",
+            "memory",
         ]
     };
     if let Some((key, _)) = policy.facts.iter().find(|(k, _)| !known.contains(&k.as_str())) {
@@ -115,6 +121,22 @@ pub fn check(file: &str, policy: &Policy, payload: bool) -> Result<Facts, Wrong>
         return Ok(facts);
     }
     facts.no_new_privileges = true;
+    facts.umask = match find("umask") {
+        None => 0o077,
+        Some(octal) => {
+            let umask = u32::from_str_radix(octal, 8).ok().filter(|m| *m <= 0o777);
+            umask.ok_or_else(|| wrong(format!("umask is up to three octal digits, not {octal}")))?
+        }
+    };
+    facts.memory = match find("memory") {
+        None => 0,
+        Some(mebibytes) => {
+            let bytes = mebibytes.parse::<usize>().ok().filter(|m| (1..=64).contains(m));
+            bytes
+                .and_then(|m| m.checked_mul(1 << 20))
+                .ok_or_else(|| wrong(format!("memory is 1 to 64 MiB, not {mebibytes}")))?
+        }
+    };
     facts.power_otherwise = find("power-otherwise").map(bits).transpose().map_err(&wrong)?;
     facts.descriptors = need("descriptors")?.into();
     facts.peers = need("peers")?.split_whitespace().map(Into::into).collect();
@@ -201,10 +223,9 @@ mod tests {
     ];
 
     fn with(key: &str, value: &str) -> Result<Facts, Wrong> {
-        let facts: Vec<_> = GOOD
-            .iter()
-            .map(|(k, v)| (*k, if *k == key { value } else { *v }))
-            .collect();
+        let mut facts = GOOD.to_vec();
+        facts.retain(|(k, _)| *k != key);
+        facts.push((key, value));
         check("t", &policy(&facts), false)
     }
 
@@ -224,6 +245,9 @@ mod tests {
             ("view", "all"),
             ("deny", "udp"),
             ("filter", "open"),
+            ("umask", "999"),
+            ("memory", "0"),
+            ("memory", "65"),
         ];
         for (key, value) in bad {
             assert!(with(key, value).is_err(), "{key} {value}");

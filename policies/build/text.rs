@@ -174,6 +174,17 @@ fn read(
             current = Some(answer(header, vocabulary).ok_or_else(|| wrong(format!("unknown section [{header}]")))?);
             continue;
         }
+        if let Some(name) = line.strip_prefix("include-calls ") {
+            let included = include(name.trim()).ok_or_else(|| wrong(format!("there is no file {name} to include")))?;
+            let mut part = Policy::default();
+            read(name.trim(), &included, vocabulary, include, &mut part)?;
+            for section in part.sections.into_iter().filter(|s| s.errno.is_none()) {
+                for rule in section.rules {
+                    add(policy, None, rule).map_err(wrong)?;
+                }
+            }
+            continue;
+        }
         if let Some(name) = line.strip_prefix("include ") {
             let included = include(name.trim()).ok_or_else(|| wrong(format!("there is no file {name} to include")))?;
             read(name.trim(), &included, vocabulary, include, policy)?;
@@ -190,22 +201,28 @@ fn read(
             continue;
         };
         let rule = rule(line, errno, vocabulary).map_err(wrong)?;
-        let section = match policy.sections.iter_mut().position(|s| s.errno == errno) {
-            Some(at) => policy.sections.get_mut(at),
-            None => {
-                policy.sections.push(Section {
-                    errno,
-                    rules: Vec::new(),
-                });
-                policy.sections.last_mut()
-            }
-        };
-        if let Some(section) = section {
-            if section.rules.iter().any(|r| r.name == rule.name) {
-                return Err(wrong(format!("duplicate: {}", rule.name)));
-            }
-            section.rules.push(rule);
+        add(policy, errno, rule).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+/// Puts a rule into the section of its answer.
+fn add(policy: &mut Policy, errno: Option<u32>, rule: Rule) -> Result<(), String> {
+    let section = match policy.sections.iter_mut().position(|s| s.errno == errno) {
+        Some(at) => policy.sections.get_mut(at),
+        None => {
+            policy.sections.push(Section {
+                errno,
+                rules: Vec::new(),
+            });
+            policy.sections.last_mut()
         }
+    };
+    if let Some(section) = section {
+        if section.rules.iter().any(|r| r.name == rule.name) {
+            return Err(format!("duplicate: {}", rule.name));
+        }
+        section.rules.push(rule);
     }
     Ok(())
 }
@@ -315,6 +332,20 @@ mod tests {
         );
         assert_eq!(refusal("include base\n[calls]\nread | any | y"), "t:3: duplicate: read");
         assert_eq!(refusal("uid 1\nuid 2"), "t:2: duplicate: uid");
+    }
+
+    #[test]
+    fn takes_only_what_is_allowed_from_a_file_of_which_the_calls_are_included() {
+        let mut include = |_: &str| {
+            Some(String::from(
+                "[calls]\nread | any | x\n[answer ENOSYS]\nsocket | any | y",
+            ))
+        };
+        let policy = parse("t", "include-calls other", WORDS, &mut include).unwrap();
+        assert_eq!(policy.sections.len(), 1);
+        assert_eq!(policy.sections[0].rules[0].name, "read");
+        let again = parse("t", "include-calls other\n[calls]\nread | any | z", WORDS, &mut include);
+        assert_eq!(again.unwrap_err().to_string(), "t:3: duplicate: read");
     }
 
     #[test]

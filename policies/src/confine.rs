@@ -31,7 +31,7 @@ impl Confined {
 pub(crate) type Refusal = String;
 
 /// Confines the calling process for good, in this order: descriptor table, umask, no traces or dumps, capabilities,
-/// no-new-privileges, Landlock, and the filter last, since all before it takes calls that no filter allows.
+/// no-new-privileges, Landlock, all the memory that it will have, and the filter last, since all before it takes calls that no filter allows.
 /// A program whose policy is exempt stops after the umask.
 pub(crate) fn confine(program: Program, keep: &[RawFd], beneath: &[RawFd]) -> Result<Confined, Refusal> {
     let policy = of(program);
@@ -41,12 +41,15 @@ pub(crate) fn confine(program: Program, keep: &[RawFd], beneath: &[RawFd]) -> Re
         .iter()
         .map(|fd| sys::confine::inherited(*fd).ok_or_else(|| format!("descriptor {fd} is not open")))
         .collect::<Result<Vec<_>, _>>()?;
-    umask(Mode::from_bits_truncate(0o077));
+    umask(Mode::from_bits_truncate(policy.umask));
     if !policy.exempt {
         restrain(policy)?;
         if policy.view != View::Lazaret {
             let directories: Vec<_> = beneath.iter().map(AsFd::as_fd).collect();
             view::restrict(policy, &directories)?;
+        }
+        if policy.memory > 0 && !sys::memory::reserve(policy.memory) {
+            return Err("take memory: the kernel has none".into());
         }
         for filter in policy.filters {
             sys::seccomp::install(filter).map_err(said("install the system call filter"))?;

@@ -6,6 +6,7 @@ pub mod options;
 pub mod piece;
 mod pipe;
 mod policy;
+mod steady;
 pub mod verdict;
 mod view;
 
@@ -29,6 +30,7 @@ mod text;
 
 pub use confine::{Confined, confine_lazaret};
 pub use piece::Ended;
-pub use policy::{Payload, Policy, View, of, payload, power};
+pub use policy::{Payload, Policy, State, Stricter, View, of, payload, power, stricter};
+pub use steady::{Steady, steady};
 pub use sys::confine::landlock_abi;
 pub use view::restrict_lazaret;

@@ -98,18 +98,33 @@ fn obey<S: Message, R: Message>(program: Program, serve: Serve<S, R>) -> ExitCod
 }
 
 fn attend<S: Message, R: Message>(program: Program, socket: RawFd, beneath: &[RawFd], serve: Serve<S, R>) -> ExitCode {
-    let confined = match confine(program, &[socket], beneath) {
-        Ok(confined) => confined,
-        Err(what) => return fail(program, 111, &what),
-    };
+    // Nothing is read from it before the program is confined.
     let channel = match sys::confine::inherited(socket) {
         Some(socket) => Channel::new(close_on_exec(socket)),
         None => return fail(program, 100, &format!("descriptor {socket} is not open")),
     };
-    match serve(&confined, &channel) {
-        Ok(()) | Err(Ended::Peer) => ExitCode::SUCCESS,
-        Err(ended) => fail(program, ended.status(), &ended.to_string()),
-    }
+    let confined = match confine(program, &[socket], beneath) {
+        Ok(confined) => confined,
+        Err(what) => return fail(program, 111, &what),
+    };
+    tell_of_bugs(program);
+    let status = match serve(&confined, &channel) {
+        Ok(()) | Err(Ended::Peer) => 0,
+        Err(ended) => {
+            complain(program, &ended.to_string());
+            ended.status()
+        }
+    };
+    // Not by way of the end of main, at which the standard and the C library tidy up by calls that no filter allows.
+    sys::process::exit_now(status.into())
+}
+
+/// A panic is told in one line and ends the process at once, as a bug of its own.
+fn tell_of_bugs(program: Program) {
+    std::panic::set_hook(Box::new(move |bug| {
+        complain(program, &bug.to_string().replace('\n', " "));
+        sys::process::exit_now(Ended::Bug.status().into())
+    }));
 }
 
 fn close_on_exec(socket: OwnedFd) -> OwnedFd {
@@ -126,7 +141,11 @@ fn say(program: Program, text: &str) -> ExitCode {
 }
 
 fn fail(program: Program, status: u8, what: &str) -> ExitCode {
+    complain(program, what);
+    ExitCode::from(status)
+}
+
+fn complain(program: Program, what: &str) {
     // Nobody is left to tell if standard error is gone too.
     let _ = writeln!(std::io::stderr(), "{}: {what}", program.name());
-    ExitCode::from(status)
 }

@@ -46,6 +46,10 @@ pub struct Policy {
     pub exempt: bool,
     /// Whether no-new-privileges is set.
     pub no_new_privileges: bool,
+    /// File mode bits that what it makes never has.
+    pub umask: u32,
+    /// Bytes of memory that it takes before it is confined; after that it gets no more. Nothing where it does not confine itself.
+    pub memory: usize,
     /// Names of the calls that its allow-list names.
     pub calls: &'static [&'static str],
     /// Filters in the order in which they are to be installed.
@@ -78,6 +82,64 @@ pub const fn power(program: Program, usual: bool) -> &'static [u8] {
         of(program).power
     } else {
         of(program).power_otherwise
+    }
+}
+
+/// The stricter filter of a program that is past its start, compiled.
+#[derive(Debug)]
+pub struct Stricter {
+    /// The program's name and the state's.
+    pub name: &'static str,
+    /// Names of the calls that its allow-list names.
+    pub calls: &'static [&'static str],
+    /// Filters in the order in which they are to be installed.
+    pub filters: &'static [&'static [Instruction]],
+}
+
+/// What a program has come to, and then only needs the calls of its policy file of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// `fused` has been asked for something.
+    FusedServing,
+    /// `supervisor` keeps a container.
+    SupervisorKeeping,
+    /// `init`'s outer half waits for the end of a container that does not start again.
+    InitKeeping,
+    /// `init` is the first process of a container that runs one command.
+    InitReaping,
+    /// `nsenter`'s outer half waits for the end of the command.
+    NsenterWaiting,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::FusedServing,
+        Self::SupervisorKeeping,
+        Self::InitKeeping,
+        Self::InitReaping,
+        Self::NsenterWaiting,
+    ];
+
+    /// Whose state it is.
+    pub const fn program(self) -> Program {
+        match self {
+            Self::FusedServing => Program::Fused,
+            Self::SupervisorKeeping => Program::Supervisor,
+            Self::InitKeeping | Self::InitReaping => Program::Init,
+            Self::NsenterWaiting => Program::Nsenter,
+        }
+    }
+}
+
+/// The filter of a state.
+pub const fn stricter(state: State) -> &'static Stricter {
+    match state {
+        State::FusedServing => &FUSED_SERVING,
+        State::SupervisorKeeping => &SUPERVISOR_KEEPING,
+        State::InitKeeping => &INIT_KEEPING,
+        State::InitReaping => &INIT_REAPING,
+        State::NsenterWaiting => &NSENTER_WAITING,
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::arithmetic_side_effects)] // it only counts
 
 use crate::condition::{Test, Vocabulary};
-use crate::policy::{Policy, of, payload};
+use crate::policy::{Policy, State, of, payload, stricter};
 use crate::text::{Policy as Text, Rule, Section, parse};
 use crate::verdict::{Verdict, X86_64, verdict};
 use crate::{calls, constants};
@@ -120,6 +120,56 @@ fn every_rule_of_our_own_programs_holds_from_both_sides() {
     for policy in policies().filter(|p| !p.exempt) {
         let tried = check(policy.name, policy.filters, Verdict::Killed);
         println!("{:<10} {:>3} calls, {tried} tried", policy.name, policy.calls.len());
+    }
+}
+
+#[test]
+fn every_rule_of_a_state_holds_from_both_sides() {
+    for state in State::ALL {
+        let policy = stricter(state);
+        let tried = check(policy.name, policy.filters, Verdict::Killed);
+        println!("{:<18} {:>3} calls, {tried} tried", policy.name, policy.calls.len());
+    }
+}
+
+/// What the next filter allows, those before it must have allowed: the strictest answer counts.
+#[test]
+fn a_state_is_within_its_program() {
+    for state in State::ALL.into_iter().filter(|s| !of(s.program()).exempt) {
+        let whole = of(state.program()).calls;
+        for call in stricter(state).calls {
+            assert!(whole.contains(call), "{}: {call}", stricter(state).name);
+        }
+    }
+    for (state, profile) in [
+        (State::InitReaping, Profile::App),
+        (State::InitReaping, Profile::System),
+        (State::NsenterWaiting, Profile::App),
+        (State::NsenterWaiting, Profile::System),
+    ] {
+        let filters = payload(profile).filters;
+        for call in stricter(state).calls {
+            let number = calls::CALLS.iter().find(|c| c.0 == *call).unwrap().1;
+            let met = verdict(filters, X86_64, u32::try_from(number).unwrap(), [0; 6]);
+            assert_eq!(met, Verdict::Allowed, "{call} of {}", stricter(state).name);
+        }
+    }
+}
+
+/// By the texts; tests/tests/figures.rs asks the kernel.
+#[test]
+fn no_program_has_more_than_16_calls_once_it_is_past_its_start() {
+    let started = |p: Program| State::ALL.iter().any(|s| s.program() == p);
+    for policy in Program::ALL
+        .into_iter()
+        .filter(|p| *p != Program::Lazaret && !started(*p))
+        .map(of)
+    {
+        assert!(policy.calls.len() <= 16, "{}: {}", policy.name, policy.calls.len());
+    }
+    for policy in State::ALL.map(stricter) {
+        let most = if policy.name == "fused.serving" { 6 } else { 16 };
+        assert!(policy.calls.len() <= most, "{}: {}", policy.name, policy.calls.len());
     }
 }
 

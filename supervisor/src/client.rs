@@ -5,9 +5,9 @@ use crate::judge;
 use crate::keeper::Keeper;
 use crate::token::Token;
 use crate::watch::READABLE;
-use rustix::io::Errno;
+use rustix::io::{Errno, IoSliceMut};
 use rustix::net::sockopt::socket_peercred;
-use rustix::net::{RecvFlags, Shutdown, SocketFlags, accept_with, recv, shutdown};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, Shutdown, SocketFlags, accept_with, recvmsg, shutdown};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::Failure;
@@ -31,12 +31,13 @@ impl Client {
     /// and hide the reason: so no more are let in, and those that came are thrown away.
     fn turn_away(self, reason: Failure) {
         let _ = shutdown(&self.channel, Shutdown::Read);
-        while recv(
+        while recvmsg(
             &self.channel,
-            [0u8; 1].as_mut_slice(),
+            &mut [IoSliceMut::new(&mut [0u8; 1])],
+            &mut RecvAncillaryBuffer::default(),
             RecvFlags::DONTWAIT | RecvFlags::TRUNC,
         )
-        .is_ok_and(|(n, _)| n > 0)
+        .is_ok_and(|r| r.bytes > 0)
         {}
         // It has its reason, or has gone already; either way that was all.
         let _ = self.say(&Report::Refused(reason), &[]);

@@ -5,10 +5,13 @@ use crate::output::Output;
 use crate::ring::Cursor;
 use crate::viewer::{Next, Viewer};
 use crate::watch::EventFlags;
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// For preadv2(2): not from a position, but what comes next. It is the one call for reading that the filter allows.
+const NEXT: u64 = u64::MAX;
 
 /// Where output comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +155,12 @@ impl Console {
             let Some(rest) = room.get_mut(filled..most).filter(|r| !r.is_empty()) else {
                 break Flow::More;
             };
-            match read(&self.device, rest) {
+            match preadv2(
+                &self.device,
+                &mut [IoSliceMut::new(rest)],
+                NEXT,
+                ReadWriteFlags::empty(),
+            ) {
                 // The pipe's other ends are closed, for good.
                 Ok(0) => break Flow::Dry,
                 Ok(length) => filled = filled.saturating_add(length),

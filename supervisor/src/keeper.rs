@@ -9,6 +9,7 @@ use crate::judge;
 use crate::output::Output;
 use crate::token::Token;
 use crate::watch::{ARRIVALS, CHANGES, EventFlags, READABLE, Watch};
+use policies::Steady;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -109,8 +110,8 @@ impl Keeper {
         })
     }
 
-    /// Serves until the container has ended and everybody has been told.
-    pub fn keep(&mut self) -> Result<(), Errno> {
+    /// Serves until the container has ended and everybody has been told. Nothing that another than the launcher sent is read before.
+    pub fn keep(&mut self, _steady: &Steady) -> Result<(), Errno> {
         // Whoever connected before this began is heard first, so that even the shortest container has the viewer that it was started with.
         self.arrivals();
         for id in self.clients.keys().copied().collect::<Vec<_>>() {

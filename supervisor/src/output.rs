@@ -1,8 +1,8 @@
-//! What a console printed last: a ring in memory, or in the log file. May touch: the log file, by pread(2) and pwrite(2).
+//! What a console printed last: a ring in memory, or in the log file. May touch: the log file, by preadv2(2) and pwrite(2).
 //! The file's format stands in `wire::supervisor`.
 
 use crate::ring::Ring;
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2, pwrite};
 use std::os::fd::OwnedFd;
 use wire::supervisor::{RING, RING_HEADER};
 
@@ -80,7 +80,8 @@ impl Output {
             Bytes::File(file) => {
                 let most = length.min(room.len());
                 let room = room.get_mut(..most).unwrap_or_default();
-                let read = pread(file, &mut *room, offset.saturating_add(RING_HEADER)).unwrap_or(0);
+                let place = offset.saturating_add(RING_HEADER);
+                let read = preadv2(file, &mut [IoSliceMut::new(room)], place, ReadWriteFlags::empty()).unwrap_or(0);
                 room.get(..read).unwrap_or_default()
             }
         }

@@ -3,8 +3,10 @@
 
 use crate::output::Output;
 use crate::ring::Cursor;
-use rustix::io::{Errno, write};
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::io::{Errno, IoSlice, IoSliceMut, write};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recvmsg, sendmsg, shutdown,
+};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Bytes of typed input that are taken at a time, and that wait if the terminal does not take them.
@@ -71,7 +73,8 @@ impl Viewer {
                 self.cursor.skip(output.ring());
                 break;
             }
-            match send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            let (parts, flags) = ([IoSlice::new(bytes)], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            match sendmsg(&self.stream, &parts, &mut SendAncillaryBuffer::default(), flags) {
                 Ok(sent) => self.cursor.advance(sent),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.full = true,
@@ -89,9 +92,16 @@ impl Viewer {
                 other => return other,
             }
             let mut bytes = [0; TYPED];
-            match recv(&self.stream, bytes.as_mut_slice(), RecvFlags::DONTWAIT) {
-                Ok((0, _)) => self.silent = true,
-                Ok((length, _)) => self.typed.extend_from_slice(bytes.get(..length).unwrap_or_default()),
+            let received = recvmsg(
+                &self.stream,
+                &mut [IoSliceMut::new(&mut bytes)],
+                // Without room for them, the kernel closes what descriptors came along.
+                &mut RecvAncillaryBuffer::default(),
+                RecvFlags::DONTWAIT,
+            );
+            match received.map(|r| r.bytes) {
+                Ok(0) => self.silent = true,
+                Ok(length) => self.typed.extend_from_slice(bytes.get(..length).unwrap_or_default()),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Next::Rest,
                 Err(_) => return Next::Leave,

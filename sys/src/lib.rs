@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod channel;
 pub mod confine;
 pub mod limits;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;

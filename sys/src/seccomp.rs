@@ -34,6 +34,15 @@ struct Program {
 /// Installs a filter for the calling thread and what it starts. no-new-privileges is left as it is: without it the kernel asks
 /// for SYS_ADMIN over the caller's user namespace, and answers EACCES.
 pub fn install(filter: &[Instruction]) -> nix::Result<()> {
+    add(filter, 0)
+}
+
+/// Installs a filter for every thread of the calling process, and what they start; none of them may have one that this thread has not.
+pub fn install_for_all_threads(filter: &[Instruction]) -> nix::Result<()> {
+    add(filter, libc::SECCOMP_FILTER_FLAG_TSYNC)
+}
+
+fn add(filter: &[Instruction], flags: libc::c_ulong) -> nix::Result<()> {
     let length = libc::c_ushort::try_from(filter.len()).map_err(|_| Errno::EINVAL)?;
     let program = Program {
         length,
@@ -41,8 +50,19 @@ pub fn install(filter: &[Instruction]) -> nix::Result<()> {
     };
     // SAFETY: `program` says where `filter` is and how long, which the slice guarantees, and both outlive the call; `Instruction`
     // and `Program` have the kernel's layout. Were the length wrong, the kernel would read past the slice.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
-    Errno::result(result).map(drop)
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
+    // With TSYNC it is the id of a thread that could not be given the filter, and then no thread was.
+    match Errno::result(result)? {
+        0 => Ok(()),
+        _ => Err(Errno::EBUSY),
+    }
 }
 
 #[cfg(test)]

@@ -133,6 +133,7 @@ fn each_program_has_its_policy_and_its_folder() {
         .iter()
         .map(|p| p.name())
         .chain(["base", "payload", "app", "system"])
+        .chain(policies::State::ALL.map(|s| policies::stricter(s).name))
         .collect::<BTreeSet<_>>();
     let strange: Vec<&String> = policies.iter().filter(|p| !known.contains(p.as_str())).collect();
     assert!(strange.is_empty(), "policies of no program: {strange:?}");
