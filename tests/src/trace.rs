@@ -9,7 +9,7 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +121,8 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
         },
     );
     let mut status = -1;
+    // A new process may be seen before its parent's own stop tells whose it is: it stands still until then, or is gone by then.
+    let (mut unknown, mut gone) = (BTreeSet::new(), BTreeSet::new());
     // Children of the test that are not traced go on: the end is when no traced process is left.
     while !all.is_empty() {
         let event = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
@@ -130,13 +132,14 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
             Err(error) => panic!("wait: {error}"),
         };
         let Some(pid) = event.pid() else { continue };
-        if matches!(event, WaitStatus::Exited(..) | WaitStatus::Signaled(..)) && !all.contains_key(&pid.as_raw()) {
+        let ended = matches!(event, WaitStatus::Exited(..) | WaitStatus::Signaled(..));
+        let Some(followed) = all.get_mut(&pid.as_raw()) else {
+            unknown.insert(pid.as_raw());
+            if ended {
+                gone.insert(pid.as_raw());
+            }
             continue;
-        }
-        let followed = all.entry(pid.as_raw()).or_insert(Followed {
-            role: Role::Test,
-            received: false,
-        });
+        };
         let mut signal = None;
         match event {
             WaitStatus::Exited(_, code) => {
@@ -179,9 +182,11 @@ fn pursue(first: Pid, see: &mut dyn FnMut(Sight)) -> i32 {
             WaitStatus::PtraceEvent(_, _, event) if event < ptrace::Event::PTRACE_EVENT_EXEC as i32 => {
                 let (role, received) = (followed.role, followed.received);
                 let born = ptrace::getevent(pid).ok().and_then(|n| i32::try_from(n).ok());
-                if let Some(born) = born {
-                    let entry = all.entry(born).or_insert(Followed { role, received });
-                    (entry.role, entry.received) = (role, received);
+                if let Some(born) = born.filter(|b| !gone.remove(b)) {
+                    all.insert(born, Followed { role, received });
+                    if unknown.remove(&born) {
+                        let _ = ptrace::syscall(Pid::from_raw(born), None);
+                    }
                 }
             }
             WaitStatus::Stopped(_, by) if by != Signal::SIGTRAP => signal = Some(by),
