@@ -26,6 +26,17 @@ pub struct Place {
     pub hierarchies: Vec<Hierarchy>,
 }
 
+impl Place {
+    /// The same container in the hierarchies of version 1 alone.
+    pub fn version1(&self) -> Self {
+        let hierarchies = self.hierarchies.iter().filter(|h| !h.unified).cloned();
+        Self {
+            name: self.name.clone(),
+            hierarchies: hierarchies.collect(),
+        }
+    }
+}
+
 /// Limits that have been judged; only [`limits`] makes them.
 #[derive(Debug)]
 pub struct Judged(Limits);

@@ -11,10 +11,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use wire::Failure;
 use wire::cgroupd::{Controller, Hierarchy};
 
-/// Makes `NAME`, its limits, `NAME/keep` and `NAME/enter` everywhere, or nothing.
+/// Makes `NAME`, its limits and `NAME/enter` everywhere, or nothing. In the unified hierarchy `NAME` may be there: what is born in it is started
+/// first.
 pub fn make(place: &Place, limits: &Judged, directories: &[BorrowedFd<'_>]) -> Result<(), Failure> {
     let settings = settings(limits, &place.hierarchies)?;
-    remove(place, directories, Patience::none())?;
+    remove(&place.version1(), &version1(place, directories), Patience::none())?;
     let made =
         place
             .hierarchies
@@ -39,7 +40,11 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
     if hierarchy.unified {
         enable(&above, settings).map_err(|(file, e)| failed(file, e))?;
     }
-    let group = Group::make(directory, &place.name).map_err(|e| failed("make the group", e))?;
+    let group = match Group::make(directory, &place.name) {
+        Err(Errno::EXIST) if hierarchy.unified => Group::open(directory, &place.name),
+        made => made,
+    };
+    let group = group.map_err(|e| failed("make the group", e))?;
     if hierarchy.unified {
         enable(&group, settings).map_err(|(file, e)| failed(file, e))?;
     } else if hierarchy.controllers.contains(&Controller::Cpuset) {
@@ -54,11 +59,14 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
             verify(&group, hierarchy, &setting.value)?;
         }
     }
-    for below in [c"keep", c"enter"] {
-        Group::make(group.as_fd(), below)
-            .map_err(|e| failed(&format!("make the group {}", below.to_string_lossy()), e))?;
-    }
+    Group::make(group.as_fd(), c"enter").map_err(|e| failed("make the group enter", e))?;
     Ok(())
+}
+
+/// The directories that belong to [`Place::version1`].
+fn version1<'a>(place: &Place, directories: &[BorrowedFd<'a>]) -> Vec<BorrowedFd<'a>> {
+    let both = place.hierarchies.iter().zip(directories);
+    both.filter(|(h, _)| !h.unified).map(|(_, d)| *d).collect()
 }
 
 /// A hierarchy's name for people.

@@ -29,7 +29,10 @@ pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Settin
         ),
         (Controller::Cpu, [cpu_1(judged.limits()), cpu_2(judged.limits())]),
         (Controller::Cpuset, [cpuset(judged.limits()), cpuset(judged.limits())]),
-        (Controller::Pids, [pids(judged.limits()), pids(judged.limits())]),
+        (
+            Controller::Pids,
+            [pids(judged.limits(), 0), pids(judged.limits(), KEPT)],
+        ),
     ] {
         let [first, second] = versions;
         if first.is_empty() && second.is_empty() {
@@ -50,6 +53,9 @@ pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Settin
     }
     Ok(all)
 }
+
+/// Tasks of ours in a container's group of version 2: `init`'s outer half, which takes nothing from what the container may have.
+const KEPT: u64 = 1;
 
 type Writes = Vec<(&'static CStr, String)>;
 
@@ -117,8 +123,8 @@ fn cpuset(l: &Limits) -> Writes {
     given([(c"cpuset.cpus", l.cpus.as_ref().map(|list| list.as_str().to_owned()))])
 }
 
-fn pids(l: &Limits) -> Writes {
-    given([(c"pids.max", decimal(l.tasks))])
+fn pids(l: &Limits, more: u64) -> Writes {
+    given([(c"pids.max", decimal(l.tasks.map(|n| n.saturating_add(more))))])
 }
 
 #[cfg(test)]
@@ -184,7 +190,7 @@ mod tests {
             (0, "cpu.weight", "39"),
             (0, "cpu.max", "75000 50000"),
             (0, "cpuset.cpus", "0"),
-            (0, "pids.max", "100"),
+            (0, "pids.max", "101"),
         ];
         assert_eq!(
             written(everything(), &unified),

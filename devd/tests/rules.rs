@@ -70,6 +70,7 @@ mod tests {
             let capabilities = policies::power(Program::Devd, unified).to_vec();
             let power = Power {
                 id: UID,
+                groups: Vec::new(),
                 capabilities,
                 no_new_privileges: true,
             };

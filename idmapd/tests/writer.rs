@@ -70,10 +70,11 @@ mod tests {
         let capabilities = policies::power(Program::Idmapd, true).to_vec();
         let power = Power {
             id: KEEPER,
+            groups: Vec::new(),
             capabilities,
             no_new_privileges: true,
         };
-        let pid = start(program.as_fd(), &[c"idmapd", c"--socket", c"3"], &table, &power).unwrap();
+        let pid = start(program.as_fd(), &[c"idmapd", c"--socket", c"3"], &table, &power, None).unwrap();
         drop(theirs);
 
         let good = || vec![r(0, 1_000_000, 65536), r(65536, 500, 1)];

@@ -5,6 +5,7 @@ use crate::boot::Boot;
 use crate::first::{self, Birth};
 use crate::inner::{Answer, Order};
 use crate::outer::{First, settle};
+use nix::sched::CloneFlags;
 use payload::Step;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,6 @@ use sys::namespace::{self, Kind};
 use sys::process::{Fork, clone_into, exit_now, fork};
 use wire::failure::Failure;
 use wire::frame::Message;
-
-/// CLONE_PARENT (clone(2)).
-const SIBLING: i32 = 0x8000;
 
 /// What the process in between answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,7 +73,10 @@ fn bear(
     let between = match fork().to(what)? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
-            let made = enter(boot, proc).and_then(|()| clone_into(SIBLING).to(what));
+            let made = enter(boot, proc).and_then(|()| {
+                let cradle = boot.cradle.as_ref().map(AsFd::as_fd);
+                clone_into(CloneFlags::CLONE_PARENT, cradle).to(what)
+            });
             let sent = match made {
                 Ok(Fork::Child) => first::live(&boot.container, theirs, proc, &boot.streams, Birth::Again),
                 Ok(Fork::Parent(pid)) => match sys::process::pidfd(pid).to(what) {

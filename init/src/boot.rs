@@ -21,8 +21,10 @@ pub struct Boot {
     pub first: First,
     /// The passed streams; kept only if the container can start again.
     pub streams: Vec<OwnedFd>,
-    /// `cgroup.procs` of its group in each hierarchy; kept only if the container can start again.
+    /// By what it moves into its group in each hierarchy of version 1; kept only if the container can start again.
     pub groups: Vec<OwnedFd>,
+    /// Its group of version 2, in which it is born; kept only if the container can start again.
+    pub cradle: Option<OwnedFd>,
     /// Its cgroup namespace.
     pub cgroup: Option<OwnedFd>,
     /// The factory's mounts, as far as they have come.

@@ -74,6 +74,7 @@ fn tell(channel: &ToOuter, answer: &Answer, descriptors: &[BorrowedFd<'_>]) -> R
 /// Root in the inner user namespace: closes itself to others, raises the loopback link, and hands its namespaces out.
 fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     sys::process::set_dumpable(false).to("close the first process to others")?;
+    nix::unistd::setgroups(&[]).to("leave all groups")?;
     if !container.host_network {
         namespace::raise_loopback().to("bring up the loopback link")?;
     }

@@ -65,10 +65,16 @@ pub fn unshare_user() -> Result<(Builder, OwnedFd), Failure> {
 
 impl Builder {
     /// The maps are there: becomes root in the namespace, with a mount namespace of which nothing reaches the host, and starts the first
-    /// process. A container that can start again has a second such namespace, for its templates.
-    pub fn bear(self, container: &Judged, streams: &[OwnedFd]) -> Result<(First, Option<Templates>), Failure> {
+    /// process, in the group `cradle` of version 2 if there is one. A container that can start again has a second such namespace, for its
+    /// templates.
+    pub fn bear(
+        self,
+        container: &Judged,
+        streams: &[OwnedFd],
+        cradle: Option<BorrowedFd<'_>>,
+    ) -> Result<(First, Option<Templates>), Failure> {
         let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-        nix::unistd::setgroups(&[]).to("leave all groups")?;
+        // The keeper's group stays, among the supplementary ones: by it the first process may be born in `cradle`.
         nix::unistd::setresgid(gid, gid, gid).to("become group 0 of the user namespace")?;
         nix::unistd::setresuid(uid, uid, uid).to("become user 0 of the user namespace")?;
         // The change of uid has closed the process to others; the first process inherits that, and its maps must be written.
@@ -84,7 +90,7 @@ impl Builder {
         if !container.host_network {
             kinds.push(Kind::Net);
         }
-        let pid = match clone_into(namespace::flags(&kinds).bits()).to("start the first process")? {
+        let pid = match clone_into(namespace::flags(&kinds), cradle).to("start the first process")? {
             Fork::Child => first::live(container, theirs, self.proc.as_fd(), streams, Birth::First),
             Fork::Parent(pid) => pid,
         };

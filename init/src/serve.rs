@@ -60,9 +60,11 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
             tell(channel, &Reply::Unshared, &[user.as_fd()])?;
             Ok(Stage::Unshared(Box::new(container), builder, descriptors))
         }
-        (Stage::Unshared(container, builder, streams), Request::Mapped) => {
-            let (first, templates) = builder.bear(&container, &streams)?;
+        (Stage::Unshared(container, builder, streams), Request::Mapped | Request::MappedInto) => {
+            let cradle = descriptors.into_iter().next();
+            let (first, templates) = builder.bear(&container, &streams, cradle.as_ref().map(AsFd::as_fd))?;
             let boot = Boot {
+                cradle: cradle.filter(|_| container.restarts()),
                 container: *container,
                 first,
                 streams,

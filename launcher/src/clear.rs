@@ -128,6 +128,7 @@ fn end_processes_of(block: IdBlock, program: Program) -> Result<(), Failure> {
         Fork::Child => {
             let power = Power {
                 id: block.of(program),
+                groups: Vec::new(),
                 capabilities: Vec::new(),
                 no_new_privileges: true,
             };

@@ -1,5 +1,5 @@
 //! Entering a container: `nsenter` gets its namespaces, its groups and its orders, and answers `lazaret` itself from then on.
-//! May touch: `cgroup.procs` of the container's `enter` groups.
+//! May touch: the membership of the container's `enter` groups.
 
 use crate::groups;
 use crate::host::Host;
@@ -21,13 +21,13 @@ pub fn enter(
     given: &[OwnedFd],
 ) -> Result<OwnedFd, Failure> {
     let groups = host.groups()?;
-    let members = groups::enter(&groups, name)?;
+    let (members, born) = groups::enter(&groups, name)?;
     let (namespaces, passed) = given
         .split_at_checked(wire::init::NAMESPACES)
         .ok_or_else(|| Failure::protocol("enter: the namespaces are missing"))?;
     open::no_directories(passed)?;
-    groups::keep(&groups)?;
-    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.piece(Program::Nsenter, *block.get())?;
+    let born = born.as_ref().map(AsFd::as_fd);
+    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.born(Program::Nsenter, *block.get(), born)?;
     let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .iter()

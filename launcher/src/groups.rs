@@ -103,11 +103,7 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         };
         let mut controllers: Vec<Controller> = words.split_whitespace().filter_map(controller).collect();
         if mount.unified {
-            let on = read(&root, "cgroup.subtree_control").map_err(fail)?;
-            let wanted = words.split_whitespace().filter(|w| controller(w).is_some());
-            for word in wanted.filter(|w| !on.split_whitespace().any(|o| o == *w)) {
-                write(&root, "cgroup.subtree_control", &format!("+{word}")).map_err(fail)?;
-            }
+            pass_on(&root).map_err(|e| fail(rustix::io::Errno::from_raw_os_error(e as i32)))?;
         } else if controllers.is_empty() {
             controllers.push(Controller::Other);
         }
@@ -132,6 +128,19 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         return Err(Failure::caller("place a container: no cgroup hierarchy is mounted"));
     }
     Ok(groups)
+}
+
+/// Turns on, for the groups below one of version 2, every controller that is used here and that it has itself.
+pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
+    let has = read(directory, "cgroup.controllers").map_err(errno)?;
+    let on = read(directory, "cgroup.subtree_control").map_err(errno)?;
+    let missing = has
+        .split_whitespace()
+        .filter(|w| controller(w).is_some() && !on.split_whitespace().any(|o| o == *w));
+    for word in missing {
+        write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno)?;
+    }
+    Ok(())
 }
 
 fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
@@ -167,36 +176,43 @@ pub fn directory(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
     Ok(here)
 }
 
-/// Makes `NAME/payload` in every hierarchy for `owner`, and opens its `cgroup.procs`.
+/// Makes `NAME/payload` in every hierarchy of version 1 for `owner`, and opens its `tasks`. In the unified one see `cradle`.
 pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
-    groups
-        .iter()
+    version1(groups)
         .map(|group| {
             let parent = directory(group, &[name.as_str()])?;
             open::make_for(parent.as_fd(), "payload", owner)
                 .map_err(|e| Failure::kernel(&format!("make the control group {name}/payload"), errno(e) as i32))?;
-            members(group, &[name.as_str(), "payload"])
+            tasks(&directory(group, &[name.as_str(), "payload"])?)
+                .map_err(|e| Failure::kernel(&format!("open tasks of {name}/payload"), errno(e) as i32))
         })
         .collect()
 }
 
-/// Opens `cgroup.procs` of `NAME/enter` in every hierarchy.
-pub fn enter(groups: &[Group], name: &ContainerName) -> Result<Vec<OwnedFd>, Failure> {
-    groups
-        .iter()
-        .map(|group| members(group, &[name.as_str(), "enter"]))
-        .collect()
+/// Opens `tasks` of `NAME/enter` in every hierarchy of version 1, and the directory in the unified one.
+pub fn enter(groups: &[Group], name: &ContainerName) -> Result<(Vec<OwnedFd>, Option<OwnedFd>), Failure> {
+    let path = [name.as_str(), "enter"];
+    let tasks = version1(groups).map(|group| {
+        tasks(&directory(group, &path)?)
+            .map_err(|e| Failure::kernel(&format!("open tasks of {name}/enter"), errno(e) as i32))
+    });
+    let unified = groups.iter().find(|g| g.hierarchy.unified);
+    Ok((
+        tasks.collect::<Result<_, _>>()?,
+        unified.map(|group| directory(group, &path)).transpose()?,
+    ))
 }
 
-fn members(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
-    let parent = directory(group, path)?;
-    rustix::fs::openat(
-        &parent,
-        "cgroup.procs",
-        OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|e| Failure::kernel(&format!("open cgroup.procs of {}", path.join("/")), errno(e) as i32))
+fn version1(groups: &[Group]) -> impl Iterator<Item = &Group> {
+    groups.iter().filter(|g| !g.hierarchy.unified)
+}
+
+/// The file by which a thread moves itself into a group of version 1, and so does a process that has no other. Unlike a write to `cgroup.procs`
+/// this does not make the kernel wait until every processor has passed through the scheduler, since no other thread can come into being
+/// meanwhile (`cgroup_procs_write_start` of `kernel/cgroup/cgroup.c`).
+fn tasks(group: &OwnedFd) -> Result<OwnedFd, rustix::io::Errno> {
+    let how = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(group, "tasks", how, Mode::empty())
 }
 
 /// `devices.deny` and `devices.allow` of the container's version 1 group, open for writing.
@@ -255,19 +271,25 @@ pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::So
     Ok((source, files?))
 }
 
-/// Puts this process, and so whatever it starts, where the end of the caller's session does not reach it: only in hierarchies that a
-/// service manager uses, and that account nothing.
-pub fn keep(groups: &[Group]) -> Result<(), Failure> {
+/// Where processes of ours are that outlive the launcher: the end of the caller's session must not reach them. In hierarchies of version 1
+/// that a service manager uses, and that account nothing, the launcher itself goes there, and whatever it starts is born there; in the
+/// unified one they are born in the group that is returned.
+pub fn keep(groups: &[Group]) -> Result<Option<OwnedFd>, Failure> {
+    let fail = |e: rustix::io::Errno| Failure::kernel("place programs of ours in lazaret/.keep", errno(e) as i32);
+    let mut unified = None;
     for group in groups
         .iter()
         .filter(|g| g.hierarchy.unified || g.hierarchy.controllers == [Controller::Other])
     {
-        let fail = |e: rustix::io::Errno| Failure::kernel("place programs of ours in lazaret/.keep", errno(e) as i32);
         open::make_for(group.directory.as_fd(), KEEPERS, 0).map_err(fail)?;
         let place = directory(group, &[KEEPERS])?;
-        write(&place, "cgroup.procs", "0").map_err(fail)?;
+        if group.hierarchy.unified {
+            unified = Some(place);
+        } else {
+            rustix::io::write(&tasks(&place).map_err(fail)?, b"0").map_err(fail)?;
+        }
     }
-    Ok(())
+    Ok(unified)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::groups::{self, Group};
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
@@ -75,7 +75,18 @@ impl Host {
 
     /// Starts a program with the power that its policy gives it.
     pub fn piece<Q: Message, R: Message>(&self, program: Program, block: IdBlock) -> Result<Piece<Q, R>, Failure> {
-        self.programs.start(program, block, policies::power(program, true), &[])
+        self.born(program, block, None)
+    }
+
+    /// The same; the program is born in a group of the unified hierarchy, if there is one.
+    pub fn born<Q: Message, R: Message>(
+        &self,
+        program: Program,
+        block: IdBlock,
+        group: Option<BorrowedFd<'_>>,
+    ) -> Result<Piece<Q, R>, Failure> {
+        self.programs
+            .start(program, block, policies::power(program, true), &[], group)
     }
 
     /// Starts the control group writer, which inherits the directories that it may write below.
@@ -90,19 +101,20 @@ impl Host {
             block,
             policies::power(Program::Cgroupd, true),
             &directories,
+            None,
         )
     }
 
     /// Starts the id-map writer; with consent to map host id 0 it has the capability without which the kernel refuses that.
     pub fn idmapd(&self, block: IdBlock, consented: bool) -> Result<Piece<idmapd::Request, idmapd::Reply>, Failure> {
         let power = policies::power(Program::Idmapd, !consented);
-        self.programs.start(Program::Idmapd, block, power, &[])
+        self.programs.start(Program::Idmapd, block, power, &[], None)
     }
 
     /// Starts the device rule writer, with the pair that a BPF program needs, or the one capability that version 1 needs.
     pub fn devd(&self, block: IdBlock, groups: &[Group]) -> Result<Piece<devd::Request, devd::Reply>, Failure> {
         let unified = groups.iter().any(|g| g.hierarchy.unified);
         self.programs
-            .start(Program::Devd, block, policies::power(Program::Devd, unified), &[])
+            .start(Program::Devd, block, policies::power(Program::Devd, unified), &[], None)
     }
 }

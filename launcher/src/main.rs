@@ -4,6 +4,7 @@
 
 mod claim;
 mod clear;
+mod cradle;
 mod enter;
 mod groups;
 mod host;
@@ -159,6 +160,7 @@ fn become_lazaret(exe: &OwnedFd, channel: OwnedFd) -> Result<(), Failure> {
     std::mem::forget((streams, channel));
     sys::process::become_power(&Power {
         id: LAZARET,
+        groups: Vec::new(),
         capabilities: Vec::new(),
         no_new_privileges: true,
     })

@@ -203,9 +203,11 @@ pub fn own_directory(which: Directory, path: &str) -> Result<OwnedFd, Failure> {
     if (stat.st_uid != 0 && stat.st_uid != LAZARET) || stat.st_mode & 0o022 != 0 {
         return Err(refuse("the directory above it may be written by others"));
     }
-    as_lazaret(|| match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(0o700)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(e) => Err(fail(e)),
+    with_ids(LAZARET, LAZARET, || {
+        match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(e) => Err(fail(e)),
+        }
     })?;
     let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&above, name, open, Mode::empty()).map_err(&fail)?;
@@ -218,19 +220,18 @@ pub fn own_directory(which: Directory, path: &str) -> Result<OwnedFd, Failure> {
     Ok(fd)
 }
 
-fn as_lazaret<T>(act: impl FnOnce() -> T) -> T {
-    sys::process::set_file_ids(LAZARET);
+/// Does something to files under other ids, with the launcher's capabilities as they are.
+pub fn with_ids<T>(uid: u32, gid: u32, act: impl FnOnce() -> T) -> T {
+    sys::process::set_file_ids(uid, gid);
     let done = act();
-    sys::process::set_file_ids(0);
+    sys::process::set_file_ids(0, 0);
     done
 }
 
 /// Makes a directory below `parent` that belongs to `owner`, unless it is there.
 pub fn make_for(parent: BorrowedFd<'_>, name: &str, owner: u32) -> Result<(), rustix::io::Errno> {
-    sys::process::set_file_ids(owner);
-    let made = rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755));
-    sys::process::set_file_ids(0);
-    match made {
+    let make = || rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755));
+    match with_ids(owner, owner, make) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(e) => Err(e),
     }

@@ -65,13 +65,15 @@ impl Programs {
         }
     }
 
-    /// Starts a program for the container with these ids. `extra` descriptors follow from number 4.
+    /// Starts a program for the container with these ids, born in a group of the unified hierarchy if one is given. `extra` descriptors
+    /// follow from number 4.
     pub fn start<Q: Message, R: Message>(
         &self,
         program: Program,
         block: IdBlock,
         capabilities: &[u8],
         extra: &[BorrowedFd<'_>],
+        group: Option<BorrowedFd<'_>>,
     ) -> Result<Piece<Q, R>, Failure> {
         let name = program.name();
         let fail = |e: nix::errno::Errno| Failure::kernel(&format!("start {name}"), e as i32);
@@ -91,10 +93,16 @@ impl Programs {
         let hands_over_restrictions = matches!(program, Program::Init | Program::Nsenter);
         let power = Power {
             id: block.of(program),
+            // By this group it may give birth in the container's own: see `cradle`.
+            groups: if program == Program::Init {
+                vec![block.keeper()]
+            } else {
+                Vec::new()
+            },
             capabilities: capabilities.to_vec(),
             no_new_privileges: !hands_over_restrictions,
         };
-        let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power).map_err(fail)?;
+        let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power, group).map_err(fail)?;
         if !matches!(program, Program::Init | Program::Fused | Program::Supervisor) {
             self.one_shot.borrow_mut().push(pid);
         }

@@ -1,6 +1,7 @@
 //! One start, from the judged plan to a container that is kept. What needs no other's result is sent at once, so that the programs work
 //! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
 
+use crate::cradle::{self, Cradle};
 use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::{Host, Named};
@@ -118,6 +119,7 @@ impl Sources {
 }
 
 type Mountd = Piece<mountd::Request, mountd::Reply>;
+type Cgroupd = Piece<cgroupd::Request, cgroupd::Reply>;
 type Init = Piece<init::Request, init::Reply>;
 
 fn collect(mountd: &Mountd, which: &[usize], into: &mut [Option<OwnedFd>]) -> Result<(), Failure> {
@@ -184,6 +186,12 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let cgroupd = host.cgroupd(start.block, &groups)?;
+    let owner = if start.container.cgroup_writable {
+        ids::outside(&start.container.uid_map, 0).unwrap_or(0)
+    } else {
+        0
+    };
+    let cradle = cradle(&cgroupd, &groups, start, owner)?;
     let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
     let make = cgroupd::Request::Make {
         name: start.name.clone(),
@@ -192,9 +200,14 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     };
     cgroupd.send(&make, &[])?;
 
-    // What is started from here on is born where the end of the caller's session does not reach it.
-    groups::keep(&groups)?;
-    let init: Init = host.piece(Program::Init, start.block)?;
+    // What outlives this is born where the end of the caller's session does not reach it.
+    let kept = groups::keep(&groups)?;
+    let kept = kept.as_ref().map(AsFd::as_fd);
+    let init: Init = host.born(
+        Program::Init,
+        start.block,
+        cradle.as_ref().map(|c| c.keep.as_fd()).or(kept),
+    )?;
     let streams = streams(host, &start.container, given.streams)?;
     init.send(
         &init::Request::Begin(start.container.clone()),
@@ -226,11 +239,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     }
     let devd = host.devd(start.block, &groups)?;
     let fused = if start.meminfo {
-        Some(host.piece::<fused::Request, fused::Reply>(Program::Fused, start.block)?)
+        Some(host.born::<fused::Request, fused::Reply>(Program::Fused, start.block, kept)?)
     } else {
         None
     };
-    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.piece(Program::Supervisor, start.block)?;
+    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.born(Program::Supervisor, start.block, kept)?;
 
     // The outer user namespace and its maps; then everything that needs them.
     let outer = expect!(init, init, (init::Reply::Unshared, fds) => fds);
@@ -243,7 +256,10 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let process = open::proc_directory(init.pid)?;
     idmapd.send(&maps, &[process.as_fd()])?;
     expect!(idmapd, idmapd, (idmapd::Reply::Mapped, _) => ());
-    init.send(&init::Request::Mapped, &[])?;
+    match &cradle {
+        Some(cradle) => init.send(&init::Request::MappedInto, &[cradle.payload.as_fd()])?,
+        None => init.send(&init::Request::Mapped, &[])?,
+    }
     if !shifted.is_empty() {
         let (request, descriptors) = sources.request(&shifted, outer.first().map(AsFd::as_fd));
         mountd.send(&request, &descriptors)?;
@@ -251,11 +267,6 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     // Limits and device rules are in force before the first process joins.
     expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
-    let owner = if start.container.cgroup_writable {
-        ids::outside(&start.container.uid_map, 0).unwrap_or(0)
-    } else {
-        0
-    };
     allow(&devd, &groups, start)?;
     let members = groups::payload(&groups, &start.name, owner)?;
     expect!(devd, devd, (devd::Reply::InForce, _) => ());
@@ -328,6 +339,21 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         fused: fused.map_or(0, |f| number(f.pid)),
         forwarding_changed: changed,
     })
+}
+
+/// The groups in which the container's processes are born. What a crashed start left there is removed first.
+fn cradle(cgroupd: &Cgroupd, groups: &[Group], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
+    let make = || cradle::make(groups, &start.name, owner, start.block.keeper());
+    match make() {
+        Err(failure) if failure.errno == nix::errno::Errno::EEXIST as i32 => {
+            let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
+            let name = start.name.clone();
+            cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
+            expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
+            make()
+        }
+        made => made,
+    }
 }
 
 fn allow(devd: &Piece<devd::Request, devd::Reply>, groups: &[Group], start: &Start) -> Result<(), Failure> {

@@ -29,10 +29,11 @@ mod tests {
             let capabilities = policies::power(Program::Mountd, true).to_vec();
             let power = Power {
                 id: UID,
+                groups: Vec::new(),
                 capabilities,
                 no_new_privileges: true,
             };
-            let pid = start(program.as_fd(), &[c"mountd", c"--socket", c"3"], &table, &power).unwrap();
+            let pid = start(program.as_fd(), &[c"mountd", c"--socket", c"3"], &table, &power, None).unwrap();
             Self { channel, pid }
         }
 

@@ -49,13 +49,14 @@ impl Inside {
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         let power = Power {
             id: self.host.block.keeper(),
+            groups: Vec::new(),
             capabilities: vec![],
             no_new_privileges: false,
         };
         let program = File::open(NSENTER).unwrap();
         let stderr = std::io::stderr();
         let table = [null.as_fd(), null.as_fd(), stderr.as_fd(), theirs.as_fd()];
-        let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power).unwrap();
+        let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let group = self.host.enter_group();
         let mut all: Vec<_> = self.host.namespaces.iter().map(AsFd::as_fd).collect();
@@ -231,12 +232,13 @@ fn refuses_a_frame_without_its_descriptors_and_a_signal_before_the_command() {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let power = Power {
         id: inside.host.block.keeper(),
+        groups: Vec::new(),
         capabilities: vec![],
         no_new_privileges: false,
     };
     let program: OwnedFd = File::open(NSENTER).unwrap().into();
     let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
-    let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power).unwrap();
+    let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
     ours.send(&Request::Signal(9), &[]).unwrap();
     assert!(matches!(ours.receive().unwrap().0, Reply::Refused(_)));
     sys::process::wait(pid).unwrap();

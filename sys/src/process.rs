@@ -2,11 +2,24 @@
 
 use caps::{CapSet, CapsHashSet};
 use nix::errno::Errno;
+use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid};
 use rustix::thread::CapabilitiesSecureBits;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// The namespaces that a child can be born in (clone(2)).
+const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWNS)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// `CLONE_INTO_CGROUP` of `linux/sched.h`, which does not fit the `int` that the C library's headers have for it.
+const INTO_GROUP: u64 = 1 << 33;
 
 /// Which side of a fork this is.
 #[derive(Debug)]
@@ -27,14 +40,26 @@ pub fn fork() -> Result<Fork, Errno> {
     }
 }
 
-/// A child in new namespaces: clone(2) with `flags` (`CLONE_NEW*`, `CLONE_PARENT`) and SIGCHLD, on a copy of this stack, like fork(2).
-/// In the child the C library's cached thread id is stale; nothing of ours reads it.
-pub fn clone_into(flags: i32) -> Result<Fork, Errno> {
-    let flags = libc::c_long::from(flags | libc::SIGCHLD);
-    let none: libc::c_long = 0;
-    // SAFETY: without CLONE_VM and with a null stack the child runs on its own copy of this one, as after fork(2); the caller is
-    // single-threaded (see `fork`); with another flag set, memory would be shared and both would write one stack.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+/// A child in new namespaces, and in the control group of version 2 behind `group` if there is one: clone3(2) with `flags` (`CLONE_NEW*`,
+/// `CLONE_PARENT`) and SIGCHLD, on a copy of this stack, like fork(2). Being born in a group spares the move into it, for which the kernel
+/// waits until every processor has been seen idle or in another process. In the child the C library's cached thread id is stale;
+/// nothing of ours reads it, and unlike fork(2) nobody sees to its locks: only for single-threaded processes.
+pub fn clone_into(flags: CloneFlags, group: Option<BorrowedFd<'_>>) -> Result<Fork, Errno> {
+    // SAFETY: a structure of integers, for which zero is a value: it asks for nothing.
+    let mut asked: libc::clone_args = unsafe { std::mem::zeroed() };
+    let known = CloneFlags::CLONE_PARENT.union(NAMESPACES);
+    asked.flags = u64::from((flags & known).bits().cast_unsigned());
+    // A sibling sends its parent what its maker would (clone(2)).
+    if !flags.contains(CloneFlags::CLONE_PARENT) {
+        asked.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    }
+    if let Some(group) = group {
+        asked.flags |= INTO_GROUP;
+        asked.cgroup = u64::try_from(group.as_raw_fd()).map_err(|_| Errno::EBADF)?;
+    }
+    // SAFETY: the structure outlives the call and its true size is given. Without CLONE_VM, which is masked out, and without a stack the
+    // child runs on its own copy of this one, as after fork(2); the caller is single-threaded (see `fork`).
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const asked, size_of::<libc::clone_args>()) };
     match Errno::result(pid)? {
         0 => Ok(Fork::Child),
         pid => Ok(Fork::Parent(Pid::from_raw(
@@ -114,10 +139,10 @@ pub fn adopt_orphans() -> Result<(), Errno> {
 }
 
 /// setfsuid(2) and setfsgid(2): the ids under which files are made. With `SECBIT_NO_SETUID_FIXUP` capabilities stay as they are.
-pub fn set_file_ids(id: u32) {
+pub fn set_file_ids(uid: u32, gid: u32) {
     // setfsuid(2) reports no error: it returns the previous id.
-    let _ = nix::unistd::setfsgid(Gid::from_raw(id));
-    let _ = nix::unistd::setfsuid(Uid::from_raw(id));
+    let _ = nix::unistd::setfsgid(Gid::from_raw(gid));
+    let _ = nix::unistd::setfsuid(Uid::from_raw(uid));
 }
 
 /// close_range(2) from `first` upwards.
@@ -152,6 +177,8 @@ fn borrow(number: RawFd) -> Result<BorrowedFd<'static>, Errno> {
 pub struct Power {
     /// Host uid and gid, real, effective and saved alike.
     pub id: u32,
+    /// Supplementary groups, all of them.
+    pub groups: Vec<u32>,
     /// Capabilities by number: bounding, permitted, effective, inheritable and ambient become just these.
     pub capabilities: Vec<u8>,
     /// Whether no-new-privileges is set.
@@ -170,7 +197,8 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
         | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED;
     rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
-    nix::unistd::setgroups(&[])?;
+    let groups: Vec<Gid> = power.groups.iter().copied().map(Gid::from_raw).collect();
+    nix::unistd::setgroups(&groups)?;
     nix::unistd::setresgid(
         Gid::from_raw(power.id),
         Gid::from_raw(power.id),
@@ -258,15 +286,21 @@ pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     close_from(u32::try_from(count).map_err(|_| Errno::EMFILE)?)
 }
 
-/// Starts the program behind `program` with `power`, in a child: descriptors from 0 upwards, nothing else, `/` as directory, empty
-/// environment. A failure before the exec ends the child with status 111, which its peers see as the end of their channels.
+/// Starts the program behind `program` with `power`, in a child, which is born in `group` if one is given (see [`clone_into`]): descriptors
+/// from 0 upwards, nothing else, `/` as directory, empty environment. A failure before the exec ends the child with status 111, which
+/// its peers see as the end of their channels.
 pub fn start(
     program: BorrowedFd<'_>,
     arguments: &[&CStr],
     descriptors: &[BorrowedFd<'_>],
     power: &Power,
+    group: Option<BorrowedFd<'_>>,
 ) -> Result<Pid, Errno> {
-    match fork()? {
+    let born = match group {
+        None => fork()?,
+        Some(_) => clone_into(CloneFlags::empty(), group)?,
+    };
+    match born {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
             let program = nix::fcntl::fcntl(program, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3));
@@ -321,6 +355,7 @@ mod tests {
         let cat = std::fs::File::open("/bin/cat").unwrap();
         let power = Power {
             id: 0x7fff_0000,
+            groups: Vec::new(),
             capabilities: vec![12],
             no_new_privileges: true,
         };
@@ -329,6 +364,7 @@ mod tests {
             &[c"cat", c"/proc/self/status"],
             &[null.as_fd(), write.as_fd(), null.as_fd()],
             &power,
+            None,
         )
         .unwrap();
         drop(write);
@@ -357,10 +393,11 @@ mod tests {
         let not_executable = std::fs::File::open("/etc/passwd").unwrap();
         let power = Power {
             id: 0x7fff_0000,
+            groups: Vec::new(),
             capabilities: vec![],
             no_new_privileges: true,
         };
-        let pid = start(not_executable.as_fd(), &[c"x"], &[], &power).unwrap();
+        let pid = start(not_executable.as_fd(), &[c"x"], &[], &power, None).unwrap();
         assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 111))));
     }
 }

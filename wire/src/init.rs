@@ -199,12 +199,15 @@ pub enum Request {
     Begin(Box<Container>),
     /// The maps are written. Makes the inner user namespace and PID 1 in it. Answer: `Born`.
     Mapped,
-    /// `cgroup.procs` of the payload's group in every hierarchy, which the first process joins before anything else. No answer.
+    /// `tasks` of the payload's group in every hierarchy of version 1, or any other file that takes a process which writes `0` into its group; the
+    /// first process does so before anything else. No answer.
     Join(u16),
     /// The factory's mounts, in the order that [`Container::factory_mounts`] gives. No answer.
     Attach(u16),
     /// Everything outside is ready: build, verify, confine, execute. Answer: `Running`.
     Execute,
+    /// As `Mapped`; PID 1, now and at every later start, is born in the group of version 2 whose directory comes with it. Answer: `Born`.
+    MappedInto,
 }
 
 /// What `init` answers.
@@ -240,6 +243,7 @@ impl Message for Request {
             Self::Begin(c) => c.streams.iter().filter(|s| **s == Stream::Passed).count(),
             Self::Join(n) | Self::Attach(n) => usize::from(*n),
             Self::Mapped | Self::Execute => 0,
+            Self::MappedInto => 1,
         }
     }
 }
@@ -343,6 +347,7 @@ mod tests {
         assert_eq!(hex(&Request::Join(3)), "0203");
         assert_eq!(hex(&Request::Attach(1)), "0301");
         assert_eq!(hex(&Request::Execute), "04");
+        assert_eq!(hex(&Request::MappedInto), "05");
         assert_eq!(hex(&Reply::Unshared), "00");
         assert_eq!(hex(&Reply::Born), "01");
         assert_eq!(hex(&Reply::Running { consoles: 2 }), "0202");

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// A request to `nsenter`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Joins (namespaces user, mnt, pid, net, ipc, uts, cgroup in this order; then `cgroup.procs` of the container's `enter` group in
-    /// each hierarchy; then the passed streams), confines itself as PID 1 is, executes. Answer: `Entered`, later `Exited`.
+    /// Joins (namespaces user, mnt, pid, net, ipc, uts, cgroup in this order; then, of the container's `enter` group, the file in each
+    /// hierarchy that takes whoever writes `0`; then the passed streams), confines itself as PID 1 is, executes. Answer: `Entered`, later `Exited`.
     Enter {
         /// What is executed.
         command: Box<Command>,

@@ -170,6 +170,7 @@ fn write_maps(pid: nix::unistd::Pid, block: IdBlock, container: &Container) {
     let Fork::Parent(child) = sys::process::fork().unwrap() else {
         let power = Power {
             id: block.keeper(),
+            groups: Vec::new(),
             capabilities: vec![6, 7],
             no_new_privileges: true,
         };
@@ -205,13 +206,14 @@ fn exec(program: &str, block: IdBlock) -> (Channel<Request, Reply>, nix::unistd:
         .unwrap();
     let power = Power {
         id: block.keeper(),
+        groups: Vec::new(),
         capabilities: vec![],
         no_new_privileges: false,
     };
     let program = File::open(program).unwrap();
     let stderr = std::io::stderr();
     let table = [null.as_fd(), null.as_fd(), stderr.as_fd(), theirs.as_fd()];
-    let pid = sys::process::start(program.as_fd(), &[c"init", c"--socket", c"3"], &table, &power).unwrap();
+    let pid = sys::process::start(program.as_fd(), &[c"init", c"--socket", c"3"], &table, &power, None).unwrap();
     drop(theirs);
     (ours, pid)
 }

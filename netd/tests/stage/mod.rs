@@ -215,6 +215,7 @@ impl Netd {
         let capabilities = policies::power(Program::Netd, true).to_vec();
         let power = Power {
             id: UID,
+            groups: Vec::new(),
             capabilities,
             no_new_privileges: true,
         };
