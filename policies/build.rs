@@ -7,6 +7,8 @@ mod calls;
 mod condition;
 #[path = "build/constants.rs"]
 mod constants;
+#[path = "build/dispatch.rs"]
+mod dispatch;
 #[path = "build/emit.rs"]
 mod emit;
 #[path = "build/facts.rs"]

@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::judge::Judged;
 use crate::piece::Piece;
 use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
 use sys::process::{Fork, Power};
 use wire::cgroupd::Hierarchy;
 use wire::ids::IdBlock;
@@ -22,12 +23,13 @@ pub fn clear(host: &Host, remains: &Judged<Remains>) -> Result<(), Failure> {
 
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     let writer = writer(host, remains.block);
-    // A frozen process does not die. Where thawing fails, the rest is tried nevertheless, and may do without.
-    let thawed = writer
+    // A frozen process dies when it is thawed. Where thawing fails, the rest is tried nevertheless, and may do without.
+    let asked = writer
         .as_ref()
         .map_err(Clone::clone)
-        .and_then(|w| thaw(w, &remains.name));
+        .and_then(|w| ask_to_thaw(w, &remains.name));
     let ended = end_processes(remains.block);
+    let thawed = asked.and_then(|()| writer.as_ref().map_err(Clone::clone).and_then(thawed));
     let removed = writer.and_then(|w| remove(&w, &remains.name));
     ended.and(removed.map_err(|later| thawed.err().unwrap_or(later)))
 }
@@ -41,13 +43,17 @@ fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     Ok((cgroupd, groups.into_iter().map(|g| g.hierarchy).collect()))
 }
 
-fn thaw((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), Failure> {
+/// `cgroupd` begins to thaw, while this process goes on.
+fn ask_to_thaw((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), Failure> {
     let thaw = cgroupd::Request::Freeze {
         name: name.clone(),
         hierarchies: hierarchies.clone(),
         frozen: false,
     };
-    cgroupd.send(&thaw, &[])?;
+    cgroupd.send(&thaw, &[])
+}
+
+fn thawed((cgroupd, _): &Writer) -> Result<(), Failure> {
     match cgroupd.receive()? {
         (cgroupd::Reply::Frozen(false), _) => Ok(()),
         // That a group is not there any more is no error.
@@ -92,10 +98,9 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
 }
 
 /// Ends every process that runs under an id of the block, and everything in the namespaces that its keeper owns. One child for each id
-/// gives up all power, becomes that id, and kills all that it then may: which is just those.
+/// gives up all power, becomes that id, and kills all that it then may: which is just those. They work side by side.
 fn end_processes(block: IdBlock) -> Result<(), Failure> {
-    // The keeper comes last: what it ends may still be served by the others.
-    let programs = [
+    let mut left = vec![
         Program::Mountd,
         Program::Netd,
         Program::Devd,
@@ -103,28 +108,40 @@ fn end_processes(block: IdBlock) -> Result<(), Failure> {
         Program::Supervisor,
     ];
     let mut result = Ok(());
-    for program in programs {
-        // A launcher that was killed in the midst of this leaves a child that ends ours too, once.
-        let mut ended = end_processes_of(block, program);
-        for _ in 0..3 {
-            if ended.is_ok() {
-                break;
+    // A launcher that was killed in the midst of this leaves a child that ends ours too, once.
+    for _ in 0..4 {
+        let children: Vec<_> = left.iter().map(|p| (*p, end_processes_of(block, *p))).collect();
+        result = Ok(());
+        left.clear();
+        for (program, child) in children {
+            if let Err(failure) = child.and_then(ended) {
+                left.push(program);
+                result = result.and(Err(failure));
             }
-            ended = end_processes_of(block, program);
         }
-        result = result.and(ended);
+        if left.is_empty() {
+            break;
+        }
     }
     result
 }
 
-fn end_processes_of(block: IdBlock, program: Program) -> Result<(), Failure> {
-    let fail = |e: nix::errno::Errno| Failure::kernel("end the container's processes", e as i32);
-    match sys::process::fork().map_err(fail)? {
-        Fork::Parent(pid) => match sys::process::wait(pid) {
-            Ok(WaitStatus::Exited(_, 0)) => Ok(()),
-            Ok(_) => Err(Failure::bug("end the container's processes")),
-            Err(e) => Err(fail(e)),
-        },
+fn unended(e: nix::errno::Errno) -> Failure {
+    Failure::kernel("end the container's processes", e as i32)
+}
+
+/// Whether the child could do it.
+fn ended(child: Pid) -> Result<(), Failure> {
+    match sys::process::wait(child) {
+        Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+        Ok(_) => Err(Failure::bug("end the container's processes")),
+        Err(e) => Err(unended(e)),
+    }
+}
+
+fn end_processes_of(block: IdBlock, program: Program) -> Result<Pid, Failure> {
+    match sys::process::fork().map_err(unended)? {
+        Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
             let power = Power {
                 id: block.of(program),

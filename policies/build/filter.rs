@@ -1,6 +1,7 @@
 //! From a policy's rules to the kernel's filter programs, by seccompiler. Pure.
 
 use crate::condition::Test;
+use crate::dispatch::{TOGETHER, dispatch};
 use crate::text::{Policy, Rule};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -60,8 +61,20 @@ fn program(
     default: SeccompAction,
     action: SeccompAction,
 ) -> Result<BpfProgram, seccompiler::Error> {
-    let filter = SeccompFilter::new(rules, default, action, TargetArch::x86_64)?;
-    Ok(filter.try_into()?)
+    let list = |rules| -> Result<BpfProgram, seccompiler::Error> {
+        let filter = SeccompFilter::new(rules, default.clone(), action.clone(), TargetArch::x86_64)?;
+        Ok(filter.try_into()?)
+    };
+    if rules.len() <= TOGETHER {
+        return list(rules);
+    }
+    let mut parts = Vec::new();
+    let mut rules = rules.into_iter().peekable();
+    while let Some((first, _)) = rules.peek() {
+        let first = u32::try_from(*first).unwrap_or(0);
+        parts.push((first, list(rules.by_ref().take(TOGETHER).collect())?));
+    }
+    Ok(dispatch(parts))
 }
 
 /// Kills the x32 personality, whose numbers have bit 30 set on the same architecture. -1 is no call but a tracer's way to skip

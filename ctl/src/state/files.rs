@@ -77,8 +77,17 @@ pub fn read(directory: impl AsFd, name: &str) -> Outcome<Option<Vec<u8>>> {
     }
 }
 
-/// Writes a whole file: whoever reads it sees the old content or the new, whatever happens in between.
-pub fn write(directory: impl AsFd, name: &str, content: &[u8]) -> Outcome<()> {
+/// Whether what is written is there after the machine itself has crashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It is: both the file and its name have reached the disk.
+    Always,
+    /// It need not be, since what it tells of is gone then too: after that the file may be an empty one.
+    UntilReboot,
+}
+
+/// Writes a whole file: whoever reads it sees the old content or the new, whichever process dies in between.
+pub fn write(directory: impl AsFd, name: &str, content: &[u8], lasting: Lasting) -> Outcome<()> {
     let directory = directory.as_fd();
     let temporary = format!(".{name}.new");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -91,9 +100,14 @@ pub fn write(directory: impl AsFd, name: &str, content: &[u8]) -> Outcome<()> {
             Err(e) => return Err(says("write", name)(e)),
         }
     }
-    rustix::fs::fsync(&fd).map_err(says("write", name))?;
+    if lasting == Lasting::Always {
+        rustix::fs::fsync(&fd).map_err(says("write", name))?;
+    }
     rustix::fs::renameat(directory, &temporary, directory, name).map_err(says("write", name))?;
-    rustix::fs::fsync(directory).map_err(says("write", name))
+    if lasting == Lasting::Always {
+        rustix::fs::fsync(directory).map_err(says("write", name))?;
+    }
+    Ok(())
 }
 
 /// Removes a file; `false` if it was not there.

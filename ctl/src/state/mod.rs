@@ -15,7 +15,7 @@ pub mod files;
 pub mod record;
 
 use crate::error::{Error, Outcome};
-use files::MOST;
+use files::{Lasting, MOST};
 use nix::errno::Errno;
 use record::{End, Record};
 use rustix::fs::OFlags;
@@ -119,7 +119,12 @@ impl Store {
 
     /// Keeps a definition.
     pub fn define(&self, _: &Global, name: &ContainerName, text: &str) -> Outcome<()> {
-        files::write(&self.definitions, &format!("{name}.xml"), text.as_bytes())
+        files::write(
+            &self.definitions,
+            &format!("{name}.xml"),
+            text.as_bytes(),
+            Lasting::Always,
+        )
     }
 
     /// Forgets a definition; `false` if there was none.
@@ -144,6 +149,10 @@ impl Place {
         let Some(bytes) = files::read(&self.directory, "state.json")? else {
             return Ok(None);
         };
+        if bytes.is_empty() {
+            // The machine has crashed since, and the container with it.
+            return Ok(None);
+        }
         let record = serde_json::from_slice(&bytes);
         record
             .map(Some)
@@ -158,7 +167,7 @@ impl Place {
                 "what is to be recorded of the container has more than 1 MiB",
             ));
         }
-        files::write(&self.directory, "state.json", &text)
+        files::write(&self.directory, "state.json", &text, Lasting::UntilReboot)
     }
 
     /// The definition that the container was started from.
@@ -168,7 +177,7 @@ impl Place {
 
     /// Writes the definition that the container was started from.
     pub fn write_live_definition(&self, text: &str) -> Outcome<()> {
-        files::write(&self.directory, "domain.xml", text.as_bytes())
+        files::write(&self.directory, "domain.xml", text.as_bytes(), Lasting::UntilReboot)
     }
 
     /// Takes the container's life lock; `None` if somebody holds it, which is what being alive means.
