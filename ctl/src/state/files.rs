@@ -187,14 +187,14 @@ mod tests {
     #[test]
     fn files_are_written_whole_and_never_through_a_link() {
         let (path, fd) = place();
-        write(&fd, "a", b"one").unwrap();
-        write(&fd, "a", b"two").unwrap();
+        write(&fd, "a", b"one", Lasting::Always).unwrap();
+        write(&fd, "a", b"two", Lasting::Always).unwrap();
         assert_eq!(read(&fd, "a").unwrap().unwrap(), b"two");
         assert_eq!(read(&fd, "b").unwrap(), None);
         std::os::unix::fs::symlink("/etc/passwd", path.join("l")).unwrap();
         assert!(read(&fd, "l").is_err());
         make_directory(&fd, "d").unwrap();
-        write(open_directory(&fd, "d").unwrap().unwrap(), "x", b"").unwrap();
+        write(open_directory(&fd, "d").unwrap().unwrap(), "x", b"", Lasting::Always).unwrap();
         remove_directory(&fd, "d").unwrap();
         assert!(remove(&fd, "a").unwrap() && !remove(&fd, "a").unwrap());
         std::fs::remove_dir_all(path).unwrap();
