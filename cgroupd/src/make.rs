@@ -7,12 +7,12 @@ use crate::remove::remove;
 use crate::settings::{Setting, settings};
 use crate::wait::Patience;
 use rustix::io::Errno;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use wire::Failure;
 use wire::cgroupd::{Controller, Hierarchy};
 
-/// Makes `NAME`, its limits and `NAME/enter` everywhere, or nothing. In the unified hierarchy `NAME` may be there: what is born in it is started
-/// first.
+/// Makes `NAME` and its limits everywhere, or nothing. Nothing is made below it: version 1 takes device rules for a group as long as it has
+/// none below. In the unified hierarchy `NAME` may be there: what is born in it is started first.
 pub fn make(place: &Place, limits: &Judged, directories: &[BorrowedFd<'_>]) -> Result<(), Failure> {
     let settings = settings(limits, &place.hierarchies)?;
     remove(&place.version1(), &version1(place, directories), Patience::none())?;
@@ -59,7 +59,6 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
             verify(&group, hierarchy, &setting.value)?;
         }
     }
-    Group::make(group.as_fd(), c"enter").map_err(|e| failed("make the group enter", e))?;
     Ok(())
 }
 

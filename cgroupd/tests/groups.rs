@@ -76,6 +76,13 @@ mod tests {
                 .join(below)
         }
 
+        /// Makes a group below the container's, in every hierarchy, as the launcher does.
+        fn make(&self, group: &str) {
+            for directory in &self.directories {
+                std::fs::create_dir(directory.join(NAME).join(group)).unwrap();
+            }
+        }
+
         fn read(&self, controller: Controller, file: &str) -> String {
             std::fs::read_to_string(self.path(controller, file))
                 .unwrap()
@@ -252,23 +259,22 @@ mod tests {
             (Controller::Cpu, "cpu.cfs_period_us", "50000"),
             (Controller::Cpu, "cpu.cfs_quota_us", "75000"),
             (Controller::Cpuset, "cpuset.cpus", "0"),
-            (Controller::Cpuset, "enter/cpuset.cpus", "0"),
-            (Controller::Cpuset, "enter/cpuset.mems", "0"),
+            (Controller::Cpuset, "cpuset.mems", "0"),
             (Controller::Pids, "pids.max", "100"),
         ] {
             assert_eq!(host.read(controller, &below(file)), value, "{file}");
         }
         for directory in &host.directories {
-            for group in ["", "enter"] {
-                let stat = rustix::fs::stat(directory.join(NAME).join(group)).unwrap();
-                assert_eq!(
-                    (stat.st_mode & 0o7777, stat.st_uid),
-                    (0o755, UID),
-                    "{}",
-                    directory.display()
-                );
-            }
-            assert!(!directory.join(NAME).join("payload").exists());
+            let group = directory.join(NAME);
+            let stat = rustix::fs::stat(&group).unwrap();
+            assert_eq!(
+                (stat.st_mode & 0o7777, stat.st_uid),
+                (0o755, UID),
+                "{}",
+                group.display()
+            );
+            let below = std::fs::read_dir(&group).unwrap().flatten();
+            assert_eq!(below.filter(|e| e.path().is_dir()).count(), 0, "{}", group.display());
         }
         // A group that is made later can be joined, in the cpuset too.
         for directory in &host.directories {
@@ -370,6 +376,7 @@ mod tests {
         let host = host!("waits");
         let writer = Writer::start(&host.directories, &host.hierarchies);
         assert_eq!(writer.make(Limits::default()), Reply::Made);
+        host.make("enter");
         let idle = Idle::in_group(&host, &below("enter"));
         let reply = writer.make(Limits::default());
         assert!(
@@ -442,8 +449,8 @@ mod tests {
             matches!(reply, Reply::Refused(f) if f.errno == 2),
             "there is no payload to freeze"
         );
-        for directory in &host.directories {
-            std::fs::create_dir(directory.join(NAME).join("payload")).unwrap();
+        for group in ["payload", "enter"] {
+            host.make(group);
         }
         let idle = Idle::in_group(&host, &below("payload"));
         let states =

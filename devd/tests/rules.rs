@@ -28,16 +28,25 @@ mod tests {
         ..NULL
     };
 
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
     struct Group(PathBuf);
 
     impl Group {
         fn new(hierarchy: &str) -> Option<Self> {
             let above = Path::new("/sys/fs/cgroup").join(hierarchy);
-            let path = above.join(format!("lazaret-test-devd-{}", std::process::id()));
+            let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let path = above.join(format!("lazaret-test-devd-{}-{number}", std::process::id()));
             above
                 .join("cgroup.procs")
                 .exists()
                 .then(|| std::fs::create_dir(&path).map(|()| Self(path)).unwrap())
+        }
+
+        fn below(&self, name: &str) -> Self {
+            let path = self.0.join(name);
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
         }
 
         /// Whether a shell in this group, run by root, can do this.
@@ -92,8 +101,8 @@ mod tests {
     }
 
     fn obeys_the_rules(group: &Group) {
-        let hierarchy = group.0.parent().unwrap().file_name().unwrap().display();
-        let node = std::env::temp_dir().join(format!("lazaret-test-devd-{hierarchy}-{}", std::process::id()));
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let node = std::env::temp_dir().join(format!("lazaret-test-devd-node-{}-{number}", std::process::id()));
         let node = node.display();
         for (what, allowed) in [
             ("true < /dev/null".to_owned(), true),
@@ -148,6 +157,34 @@ mod tests {
         // They hold without the writer.
         writer.end();
         obeys_the_rules(&group);
+    }
+
+    /// What the launcher's order rests on: rules come before the groups below, which then obey them.
+    #[test]
+    fn version_1_takes_lines_for_a_group_before_others_are_made_below_it() {
+        let (Some(late), Some(group)) = (Group::new("devices"), Group::new("devices")) else {
+            return eprintln!("SKIPPED: needs a version 1 devices hierarchy");
+        };
+        if !nix::unistd::geteuid().is_root() {
+            return eprintln!("SKIPPED: needs root");
+        }
+        let writer = Writer::start(false);
+        let write = |group: &Group| {
+            let open = |file: &str| File::options().write(true).open(group.0.join(file)).unwrap();
+            let (deny, allow) = (open("devices.deny"), open("devices.allow"));
+            writer.ask(&Request::Write(vec![NULL, ZERO_READ]), &[deny.as_fd(), allow.as_fd()])
+        };
+        let below = late.below("payload");
+        let reply = write(&late);
+        let einval = nix::errno::Errno::EINVAL as i32;
+        assert!(
+            matches!(&reply, Reply::Refused(f) if f.kind == Kind::Kernel && f.errno == einval),
+            "{reply:?}"
+        );
+        assert!(below.can("true < /dev/fuse"));
+        assert_eq!(write(&group), Reply::InForce);
+        writer.end();
+        obeys_the_rules(&group.below("payload"));
     }
 
     #[test]

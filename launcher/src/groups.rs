@@ -176,17 +176,25 @@ pub fn directory(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
     Ok(here)
 }
 
-/// Makes `NAME/payload` in every hierarchy of version 1 for `owner`, and opens its `tasks`. In the unified one see `cradle`.
+/// Makes `NAME/enter` in every hierarchy, and in those of version 1 `NAME/payload` for `owner`, whose `tasks` it opens. In the unified one
+/// see `cradle`.
 pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
-    version1(groups)
-        .map(|group| {
-            let parent = directory(group, &[name.as_str()])?;
-            open::make_for(parent.as_fd(), "payload", owner)
-                .map_err(|e| Failure::kernel(&format!("make the control group {name}/payload"), errno(e) as i32))?;
-            tasks(&directory(group, &[name.as_str(), "payload"])?)
-                .map_err(|e| Failure::kernel(&format!("open tasks of {name}/payload"), errno(e) as i32))
-        })
-        .collect()
+    let mut members = Vec::new();
+    for group in groups {
+        let parent = directory(group, &[name.as_str()])?;
+        let make = |below: &str, owner: u32| {
+            open::make_for(parent.as_fd(), below, owner)
+                .map_err(|e| Failure::kernel(&format!("make the control group {name}/{below}"), errno(e) as i32))
+        };
+        make("enter", 0)?;
+        if !group.hierarchy.unified {
+            make("payload", owner)?;
+            let tasks = tasks(&directory(group, &[name.as_str(), "payload"])?);
+            members
+                .push(tasks.map_err(|e| Failure::kernel(&format!("open tasks of {name}/payload"), errno(e) as i32))?);
+        }
+    }
+    Ok(members)
 }
 
 /// Opens `tasks` of `NAME/enter` in every hierarchy of version 1, and the directory in the unified one.

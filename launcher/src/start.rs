@@ -268,8 +268,19 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     // Limits and device rules are in force before the first process joins.
     expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
     allow(&devd, &groups, start)?;
+    let in_force = || -> Result<(), Failure> {
+        expect!(devd, devd, (devd::Reply::InForce, _) => ());
+        Ok(())
+    };
+    // Version 1 takes no rules for a group that has others below it.
+    let unified = groups.iter().any(|g| g.hierarchy.unified);
+    if !unified {
+        in_force()?;
+    }
     let members = groups::payload(&groups, &start.name, owner)?;
-    expect!(devd, devd, (devd::Reply::InForce, _) => ());
+    if unified {
+        in_force()?;
+    }
     let count = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     init.send(&init::Request::Join(count), &borrowed(&members))?;
 
