@@ -285,7 +285,7 @@ mod tests {
         // Made again: what was left is removed first, limits and all; but in the unified hierarchy whoever made `NAME` does that.
         let unified = host.directories.iter().zip(&host.hierarchies).find(|(_, h)| h.unified);
         if let Some((directory, _)) = unified {
-            for below in ["payload", "enter", ""] {
+            for below in ["payload", ""] {
                 std::fs::remove_dir(directory.join(NAME).join(below)).unwrap();
             }
             std::fs::create_dir(directory.join(NAME)).unwrap();

@@ -9,7 +9,6 @@ use crate::session::Session;
 use crate::state::record::{Origin, Phase, Pids, Record, free_slot, whole};
 use crate::state::{Global, Place};
 use crate::supervisor::make_control;
-use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::ContainerName;
@@ -72,20 +71,17 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
     loop {
         let (place, record, claim) = note(session, policy, start, &busy)?;
         let block = record.plan.block;
-        match run(session, start, &place, record, &claim) {
-            Ok(record) => return Ok((place, record)),
-            Err(e) => {
-                // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
-                if !matches!(e, Error::Peer(_)) {
-                    let lock = session.store.lock()?;
-                    session.store.remove_place(&lock, start.name)?;
-                }
-                if !matches!(&e, Error::Kernel(what, Errno::EBUSY) if what.starts_with("claim ids")) {
-                    return Err(e);
-                }
-                busy.push(whole(block));
-            }
+        let ran = run(session, start, &place, record, &claim);
+        if let Ok(Some(record)) = ran {
+            return Ok((place, record));
         }
+        // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
+        if !matches!(ran, Err(Error::Peer(_))) {
+            let lock = session.store.lock()?;
+            session.store.remove_place(&lock, start.name)?;
+        }
+        ran?;
+        busy.push(whole(block));
     }
 }
 
@@ -163,7 +159,14 @@ fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome
     }
 }
 
-fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, claim: &OwnedFd) -> Outcome<Record> {
+/// Has it started and notes what runs; `None` if another container has its ids.
+fn run(
+    session: &Session,
+    start: &mut Start<'_>,
+    place: &Place,
+    record: Record,
+    claim: &OwnedFd,
+) -> Outcome<Option<Record>> {
     let control = make_control(place)?;
     let (exit, log) = place.make_records()?;
     (start.before)(place)?;
@@ -180,18 +183,16 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
         passed: start.passed,
         tied: start.tied,
     };
-    let (
+    let (pid1, init, supervisor, fused, forwarding_changed) = match session.launcher.ask(&request, &descriptors)?.0 {
         Reply::Started {
             pid1,
             init,
             supervisor,
             fused,
             forwarding_changed,
-        },
-        _,
-    ) = session.launcher.ask(&request, &descriptors)?
-    else {
-        return Err(unexpected());
+        } => (pid1, init, supervisor, fused, forwarding_changed),
+        Reply::Busy => return Ok(None),
+        _ => return Err(unexpected()),
     };
     if forwarding_changed {
         say(
@@ -212,5 +213,5 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
     };
     let _lock = session.store.lock()?;
     place.write_record(&record)?;
-    Ok(record)
+    Ok(Some(record))
 }

@@ -1,7 +1,8 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
-use crate::values::{Bind, Environment, Memory, Network, Publication, Rate, Tmpfs, Ulimit, UserSpec};
+use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wire::netd::Publish;
 
 /// `lazaret` and what may precede the verb.
 #[derive(Debug, Parser)]
@@ -131,7 +132,7 @@ pub struct Run {
     pub tmpfs: Vec<Tmpfs>,
     /// Let a port of the host lead to one of the container
     #[arg(long, value_name = "[IP:]HOST:CONT[/udp]")]
-    pub publish: Vec<Publication>,
+    pub publish: Vec<Publish>,
     /// Resource limit, soft and hard (getrlimit(2)), such as nofile=1024:4096
     #[arg(long, value_name = "NAME=S[:H]")]
     pub ulimit: Vec<Ulimit>,

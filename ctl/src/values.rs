@@ -1,9 +1,7 @@
 //! The values that options of `run` take, and how they are written. Pure: each is checked whole, before anything is done.
 
-use std::net::IpAddr;
 use std::str::FromStr;
 use wire::init::Rlimit;
-use wire::netd::Publish;
 
 /// A number of bytes: at least 1 MiB, at most 2^62.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,38 +181,6 @@ impl FromStr for Tmpfs {
             return Err("the root is chosen with --rootfs".into());
         }
         Ok(Self { target, size: bytes })
-    }
-}
-
-/// A port of the host that leads to the container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Publication(pub Publish);
-
-impl FromStr for Publication {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "a publication is [IP:]HOST:CONT or [IP:]HOST:CONT/udp".to_owned();
-        let port = |s: &str| s.parse::<u16>().ok().filter(|p| *p != 0).ok_or_else(wrong);
-        let (text, udp) = match text.split_once('/') {
-            None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), false),
-            Some((text, "udp")) => (text, true),
-            Some(_) => return Err(wrong()),
-        };
-        let (rest, container) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let (address, host) = match rest.rsplit_once(':') {
-            None => (None, rest),
-            Some((ip, host)) => {
-                let bare = ip.strip_prefix('[').and_then(|s| s.strip_suffix(']')).unwrap_or(ip);
-                (Some(bare.parse::<IpAddr>().map_err(|_| wrong())?), host)
-            }
-        };
-        let address = address.filter(|a| !a.is_unspecified());
-        Ok(Self(Publish {
-            address,
-            host: port(host)?,
-            container: port(container)?,
-            udp,
-        }))
     }
 }
 
@@ -401,43 +367,6 @@ mod tests {
             })
         );
         assert!("/t:0".parse::<Tmpfs>().is_err() && "/".parse::<Tmpfs>().is_err() && "t".parse::<Tmpfs>().is_err());
-    }
-
-    #[test]
-    fn publications_name_ports() {
-        let p = |s: &str| s.parse::<Publication>().map(|p| p.0);
-        assert_eq!(
-            p("8080:80"),
-            Ok(Publish {
-                address: None,
-                host: 8080,
-                container: 80,
-                udp: false
-            })
-        );
-        let local = Some("127.0.0.1".parse().unwrap());
-        assert_eq!(
-            p("127.0.0.1:53:5353/udp"),
-            Ok(Publish {
-                address: local,
-                host: 53,
-                container: 5353,
-                udp: true
-            })
-        );
-        let six = Some("::1".parse().unwrap());
-        assert_eq!(
-            p("[::1]:1:2/tcp"),
-            Ok(Publish {
-                address: six,
-                host: 1,
-                container: 2,
-                udp: false
-            })
-        );
-        for bad in ["80", "0:80", "80:0", "80:99999", "x:1:2", "1:2/sctp", ""] {
-            assert!(p(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
-//! Claims ids for one container, across every state directory and policy of this host: a lock on as many bytes of a file of root's as it
-//! has ids, one for each, that goes with its last holder, the supervisor (fcntl(2), open file description locks); and, at the first of its
-//! block, the name of whoever claimed it last. The supervisor's descriptor cannot write, so that it can neither rename a block nor claim
-//! another. The file is sparse. May touch: that file.
+//! Claims ids, a name and ports for one container, across every state directory and policy of this host: locks on bytes of a sparse file of
+//! root's, one for each, that go with their last holder, the supervisor (fcntl(2), open file description locks); and, at the first id of a
+//! block, the name of whoever claimed it last. The supervisor's descriptor cannot write: it can neither rename a block nor claim another.
+//! May touch: that file, the identity of the host's network namespace.
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, c_int};
 use nix::sys::uio::{pread, pwrite};
 use rustix::fs::{Mode, OFlags};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::process::errno;
 use wire::ids::{BLOCK, IdBlock, IdRange};
+use wire::netd::Publish;
 use wire::{ContainerName, Failure};
 
 const FILE: &str = "/run/lazaret.ids";
@@ -18,42 +20,92 @@ const FILE: &str = "/run/lazaret.ids";
 const NAME: usize = 64;
 /// The byte, beyond that of every id, that is locked by whoever is claiming.
 const TURN: Span = Span(1 << 40, 1);
+/// From here on there is a byte for each name, by its hash. Two names of one byte are as good as one: that has odds of 1 to 2^40.
+const NAMES: i64 = 1 << 41;
+/// From here on there is for each port of a network namespace, by their hash, a byte for each IPv4 address and one for each IPv6 address.
+const PORTS: i64 = 1 << 42;
+/// Number of IPv4 addresses, and of the bytes that stand for those of IPv6.
+const ADDRESSES: i64 = 1 << 32;
 
 /// First byte, and number of bytes.
 #[derive(Debug, Clone, Copy)]
 struct Span(i64, i64);
 
-fn span(block: IdBlock) -> Span {
-    Span(block.first().into(), BLOCK.into())
+/// What one container is to have alone.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a ContainerName,
+    /// Its block.
+    pub block: IdBlock,
+    /// What its maps reach.
+    pub ranges: Vec<&'a IdRange>,
+    /// Its published ports.
+    pub ports: &'a [Publish],
 }
 
-/// Claims a block, or says `EBUSY`: the planner then chooses another. What the maps reach beyond it is claimed as well, and refused if
-/// another container has it.
-pub fn claim<'a>(
-    block: IdBlock,
-    ranges: impl Iterator<Item = &'a IdRange>,
-    name: &ContainerName,
-) -> Result<OwnedFd, Failure> {
-    let kernel = |e: Errno| Failure::kernel("claim ids for the container", e as i32);
-    let held = claim_in(FILE, block, name).map_err(kernel)?;
-    for range in ranges {
-        match extend_in(FILE, &held, range) {
-            Err(Errno::EBUSY) => {
-                let what = format!(
-                    "map the host's ids from {} on: another container has them",
-                    range.outside
-                );
-                return Err(Failure::caller(&what));
-            }
-            done => done.map_err(kernel)?,
-        }
+/// What may be done in the name of a container that is to be cleared away.
+#[derive(Debug)]
+pub struct Clearing {
+    /// Whether its groups may be removed: no other container has its name.
+    pub groups: bool,
+    /// Keeps everybody else away until it is done.
+    _held: Option<OwnedFd>,
+}
+
+impl Clearing {
+    /// What may be done by whoever holds this claim.
+    pub fn with(claim: &OwnedFd) -> Result<Self, Failure> {
+        let held = claim.try_clone();
+        let held = held.map_err(|_| Failure::kernel("keep the claim of ids", Errno::EMFILE as i32))?;
+        Ok(Self {
+            groups: true,
+            _held: Some(held),
+        })
     }
-    Ok(held)
 }
 
-/// Whether what runs under a block may be ended in the name of `name`: whoever claims it has that name, or nobody does, and then the
-/// claim that comes back keeps everybody else away until it is done.
-pub fn may_clear(block: IdBlock, name: &ContainerName) -> Result<Option<OwnedFd>, Failure> {
+/// Claims it all. `None`: another container has the block, and the planner then chooses another. What else another container has is refused:
+/// its name, ids that the maps reach beyond the block, a port.
+pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
+    let kernel = |e: Errno| Failure::kernel("claim ids for the container", e as i32);
+    let network = std::fs::metadata("/proc/self/ns/net").map_err(|e| {
+        let errno = e.raw_os_error().unwrap_or(0);
+        Failure::kernel("find the network namespace", errno)
+    })?;
+    let held = match claim_in(FILE, wanted.block, wanted.name) {
+        Err(Errno::EBUSY) => return Ok(None),
+        done => done.map_err(kernel)?,
+    };
+    let also = |span: Span, taken: &dyn Fn() -> String| match extend_in(FILE, &held, span) {
+        Err(Errno::EBUSY) => Err(Failure::caller(&taken())),
+        done => done.map_err(kernel),
+    };
+    also(name_span(wanted.name), &|| {
+        format!(
+            "use the name {}: a container of that name runs here already, from another state directory",
+            wanted.name
+        )
+    })?;
+    for range in &wanted.ranges {
+        also(Span(range.outside.into(), range.count.into()), &|| {
+            format!(
+                "map the host's ids from {} on: another container has them",
+                range.outside
+            )
+        })?;
+    }
+    for port in wanted.ports {
+        also(port_span(std::os::unix::fs::MetadataExt::ino(&network), port), &|| {
+            let kind = if port.udp { "UDP" } else { "TCP" };
+            format!("publish the host's {kind} port {}: another container has it", port.host)
+        })?;
+    }
+    Ok(Some(held))
+}
+
+/// Whether what runs under a block may be ended in the name of `name`: whoever claims it has that name, or nobody does.
+pub fn may_clear(block: IdBlock, name: &ContainerName) -> Result<Clearing, Failure> {
     may_clear_in(FILE, block, name)
         .map_err(|e| Failure::kernel("clear this container away: its ids belong to another one now", e as i32))
 }
@@ -63,10 +115,43 @@ pub fn belongs(block: IdBlock, name: &ContainerName) -> Result<(), Failure> {
     belongs_in(FILE, block, name).map_err(|e| Failure::kernel("use these ids in the name of this container", e as i32))
 }
 
+fn block_span(block: IdBlock) -> Span {
+    Span(block.first().into(), BLOCK.into())
+}
+
+fn name_span(name: &ContainerName) -> Span {
+    Span(NAMES.saturating_add(hash(name.as_str().bytes(), 40)), 1)
+}
+
+/// The bytes of a port: of one address, of all addresses of a family, or of both families.
+fn port_span(network: u64, port: &Publish) -> Span {
+    let key = network
+        .to_le_bytes()
+        .into_iter()
+        .chain(port.host.to_le_bytes())
+        .chain([u8::from(port.udp)]);
+    let first = PORTS.saturating_add(hash(key, 26).saturating_mul(ADDRESSES.saturating_mul(2)));
+    let v6 = first.saturating_add(ADDRESSES);
+    match port.address {
+        None => Span(first, ADDRESSES.saturating_mul(2)),
+        Some(IpAddr::V4(a)) if a.is_unspecified() => Span(first, ADDRESSES),
+        Some(IpAddr::V6(a)) if a.is_unspecified() => Span(v6, ADDRESSES),
+        Some(IpAddr::V4(a)) => Span(first.saturating_add(a.to_bits().into()), 1),
+        Some(IpAddr::V6(a)) => Span(v6.saturating_add(hash(a.octets(), 32)), 1),
+    }
+}
+
+/// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>), its upper bits.
+fn hash(bytes: impl IntoIterator<Item = u8>, bits: u32) -> i64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let whole = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step);
+    whole.checked_shr(64u32.saturating_sub(bits)).unwrap_or(0).cast_signed()
+}
+
 fn claim_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<OwnedFd, Errno> {
     let writer = open(file, OFlags::RDWR | OFlags::CREATE)?;
     let held = open(file, OFlags::RDONLY)?;
-    take(&writer, &held, span(block))?;
+    take(&writer, &held, block_span(block))?;
     if pwrite(&writer, &padded(name), block.first().into())? == NAME {
         Ok(held)
     } else {
@@ -74,9 +159,9 @@ fn claim_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<OwnedFd,
     }
 }
 
-fn extend_in(file: &str, held: &OwnedFd, range: &IdRange) -> Result<(), Errno> {
+fn extend_in(file: &str, held: &OwnedFd, span: Span) -> Result<(), Errno> {
     let writer = open(file, OFlags::RDWR)?;
-    take(&writer, held, Span(range.outside.into(), range.count.into()))
+    take(&writer, held, span)
 }
 
 /// Locks a span for reading through `held`, if nobody but `held` itself has locked any of it; one at a time does so.
@@ -88,10 +173,21 @@ fn take(writer: &OwnedFd, held: &OwnedFd, span: Span) -> Result<(), Errno> {
     set(held, libc::F_RDLCK, span)
 }
 
-fn may_clear_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<Option<OwnedFd>, Errno> {
+fn may_clear_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<Clearing, Errno> {
     match claim_in(file, block, name) {
-        Ok(held) => Ok(Some(held)),
-        Err(Errno::EBUSY) => belongs_in(file, block, name).map(|()| None),
+        Ok(held) => {
+            let groups = match extend_in(file, &held, name_span(name)) {
+                Err(Errno::EBUSY) => false,
+                done => done.map(|()| true)?,
+            };
+            let _held = Some(held);
+            Ok(Clearing { groups, _held })
+        }
+        // Whoever holds the block of that name holds the name.
+        Err(Errno::EBUSY) => belongs_in(file, block, name).map(|()| Clearing {
+            groups: true,
+            _held: None,
+        }),
         Err(e) => Err(e),
     }
 }
@@ -164,9 +260,9 @@ mod tests {
         drop(held);
         assert_eq!(claim_in(&file, block(0), &name("b")).unwrap_err(), Errno::EBUSY);
         let other = claim_in(&file, block(1), &name("b")).unwrap();
-        assert_eq!(extend_in(&file, &other, &block(0).range()), Err(Errno::EBUSY));
-        assert_eq!(extend_in(&file, &other, &block(1).range()), Ok(()));
-        assert_eq!(extend_in(&file, &other, &block(2).range()), Ok(()));
+        assert_eq!(extend_in(&file, &other, block_span(block(0))), Err(Errno::EBUSY));
+        assert_eq!(extend_in(&file, &other, block_span(block(1))), Ok(()));
+        assert_eq!(extend_in(&file, &other, block_span(block(2))), Ok(()));
         for taken in [1, 2] {
             assert_eq!(claim_in(&file, block(taken), &name("c")).unwrap_err(), Errno::EBUSY);
         }
@@ -180,13 +276,67 @@ mod tests {
         let file = file("clear");
         let held = claim_in(&file, block(0), &name("a")).unwrap();
         assert_eq!(may_clear_in(&file, block(0), &name("b")).unwrap_err(), Errno::EBUSY);
-        assert!(may_clear_in(&file, block(0), &name("a")).unwrap().is_none());
+        assert!(may_clear_in(&file, block(0), &name("a")).unwrap()._held.is_none());
         assert!(belongs_in(&file, block(0), &name("b")).is_err());
         drop(held);
         let clearing = may_clear_in(&file, block(0), &name("b")).unwrap();
-        assert!(clearing.is_some());
+        assert!(clearing._held.is_some() && clearing.groups);
         assert_eq!(claim_in(&file, block(0), &name("a")).unwrap_err(), Errno::EBUSY);
         drop(clearing);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn groups_are_not_removed_in_the_name_of_one_container_while_another_has_it() {
+        let file = file("groups");
+        let held = claim_in(&file, block(0), &name("a")).unwrap();
+        extend_in(&file, &held, name_span(&name("a"))).unwrap();
+        assert!(may_clear_in(&file, block(0), &name("a")).unwrap().groups);
+        assert!(!may_clear_in(&file, block(1), &name("a")).unwrap().groups);
+        assert!(may_clear_in(&file, block(1), &name("b")).unwrap().groups);
+        drop(held);
+        assert!(may_clear_in(&file, block(1), &name("a")).unwrap().groups);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_port_is_one_containers_on_each_of_its_addresses() {
+        let file = file("port");
+        let on = |address: &str, host, udp| Publish {
+            address: (!address.is_empty()).then(|| address.parse().unwrap()),
+            host,
+            container: 80,
+            udp,
+        };
+        let held = claim_in(&file, block(0), &name("a")).unwrap();
+        for port in [
+            on("192.0.2.1", 80, false),
+            on("2001:db8::1", 80, false),
+            on("", 81, true),
+        ] {
+            extend_in(&file, &held, port_span(7, &port)).unwrap();
+        }
+        let other = claim_in(&file, block(1), &name("b")).unwrap();
+        let claims = |network, port: &Publish| extend_in(&file, &other, port_span(network, port)).is_ok();
+        for taken in [
+            on("", 80, false),
+            on("0.0.0.0", 80, false),
+            on("::", 80, false),
+            on("192.0.2.1", 80, false),
+            on("192.0.2.1", 81, true),
+        ] {
+            assert!(!claims(7, &taken), "{taken:?}");
+        }
+        for free in [
+            on("192.0.2.2", 80, false),
+            on("2001:db8::2", 80, false),
+            on("", 80, true),
+            on("", 81, false),
+        ] {
+            assert!(claims(7, &free), "{free:?}");
+        }
+        // Another network namespace has ports of its own.
+        assert!(claims(8, &on("", 80, false)));
         std::fs::remove_file(file).unwrap();
     }
 
@@ -195,7 +345,7 @@ mod tests {
         let file = file("hold");
         let held = claim_in(&file, block(0), &name("a")).unwrap();
         assert_eq!(pwrite(&held, b"x", 0), Err(Errno::EBADF));
-        assert_eq!(set(&held, libc::F_WRLCK, span(block(1))), Err(Errno::EBADF));
+        assert_eq!(set(&held, libc::F_WRLCK, block_span(block(1))), Err(Errno::EBADF));
         std::fs::remove_file(file).unwrap();
     }
 }

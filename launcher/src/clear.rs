@@ -1,6 +1,7 @@
 //! Clearing away what is left of a container, alive or not: thaw, end every process of its ids, remove its groups, links and bridges.
 //! Every step is tried, and every error kept. May touch: processes under the ids of the judged block; the rest through the programs.
 
+use crate::claim::Clearing;
 use crate::expect;
 use crate::host::Host;
 use crate::judge::Judged;
@@ -13,10 +14,15 @@ use wire::ids::IdBlock;
 use wire::launcher::Remains;
 use wire::{ContainerName, Failure, Program, cgroupd, netd};
 
-/// Clears everything away; the first error is returned, after everything was tried.
-pub fn clear(host: &Host, remains: &Judged<Remains>) -> Result<(), Failure> {
+/// Clears everything away; the first error is returned, after everything was tried. Groups that another container has by now, of the same
+/// name, were cleared away when it started.
+pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Result<(), Failure> {
     let remains = remains.get();
-    let groups = groups_gone(host, remains);
+    let groups = if clearing.groups {
+        groups_gone(host, remains)
+    } else {
+        end_processes(remains.block)
+    };
     let links = links_gone(host, remains);
     groups.and(links)
 }

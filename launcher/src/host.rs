@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
+use wire::netd::Publish;
 use wire::{Failure, Program, cgroupd, devd, idmapd};
 
 /// This host.
@@ -50,6 +51,11 @@ impl Named {
     /// Whether that file is named as a definition to be read.
     pub fn definition(&self, path: &str) -> bool {
         self.0.definitions.iter().any(|p| p == path)
+    }
+
+    /// Whether that port is named to be published.
+    pub fn port(&self, port: &Publish) -> bool {
+        self.0.ports.contains(port)
     }
 
     /// Whether that path is named as a container's root or bind, to be written if `writable`.

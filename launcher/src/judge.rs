@@ -1,5 +1,6 @@
 //! May this be done? Pure. What passes is wrapped in a type that only this file can make, and that the acting code demands.
 
+use crate::claim::Wanted;
 use crate::host::Named;
 use crate::policy::{FILE, Policy, system_directory};
 use std::net::IpAddr;
@@ -47,9 +48,14 @@ pub struct Start {
 }
 
 impl Start {
-    /// The host ids that its maps reach.
-    pub fn ranges(&self) -> impl Iterator<Item = &IdRange> {
-        self.container.uid_map.iter().chain(&self.container.gid_map)
+    /// What it is to have alone: its name, its ids, its ports.
+    pub fn claims(&self) -> Wanted<'_> {
+        Wanted {
+            name: &self.name,
+            block: self.block,
+            ranges: self.container.uid_map.iter().chain(&self.container.gid_map).collect(),
+            ports: self.protect.as_ref().map_or(&[], |(firewall, _)| &firewall.publish),
+        }
     }
 
     /// What would be left of it.
@@ -101,8 +107,8 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         return refuse("follow this plan: groups, devices, build, maps, mounts and keep must all be in it");
     };
     let host_root = policy.host_root.contains(&plan.name);
-    map("uid", &uid, plan.block, host_root)?;
-    map("gid", &gid, plan.block, host_root)?;
+    map(policy, 0, &uid, plan.block, host_root)?;
+    map(policy, 1, &gid, plan.block, host_root)?;
     if container.name != plan.name
         || container.uid_map != uid
         || container.gid_map != gid
@@ -118,9 +124,22 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
             return refuse("turn forwarding on: the host's policy forbids it");
         }
     }
+    let walled = |l: &Link| protect.as_ref().is_some_and(|(firewall, _)| protects(firewall, l));
+    if links
+        .iter()
+        .any(|l| matches!(l.side, HostSide::Network(_)) && !walled(l))
+    {
+        return refuse("join the default network without the rules that keep a container to its own address");
+    }
     if container.host_network && !links.is_empty() {
         return refuse("give links to a container that shares the host's network");
     }
+    if container.host_network {
+        policy.networks.host()?;
+    }
+    links.iter().try_for_each(|l| policy.networks.link(l))?;
+    let ports = protect.iter().flat_map(|(firewall, _)| &firewall.publish);
+    ports.into_iter().try_for_each(|p| policy.networks.publish(named, p))?;
     rules.iter().try_for_each(device)?;
     all_mounts(policy, named, &container, &mounts)?;
     let start = Start {
@@ -156,13 +175,26 @@ fn given_out(policy: &Policy, block: IdBlock) -> Result<(), Failure> {
     }
 }
 
-fn map(kind: &str, map: &[IdRange], block: IdBlock, host_root: bool) -> Result<(), Failure> {
+/// Judges a map of users (0) or of groups (1): it reaches only what the host gave to containers, whoever else may have ids here.
+fn map(policy: &Policy, which: usize, map: &[IdRange], block: IdBlock, host_root: bool) -> Result<(), Failure> {
+    let kind = if which == 0 { "uid" } else { "gid" };
     ids::check_map(map, host_root).map_err(|e| Failure::caller(&format!("write this {kind} map: {e}")))?;
     for range in map {
         let end = range.outside.saturating_add(range.count);
         if range.outside < 65536 && !host_root {
             return refuse(&format!(
                 "write this {kind} map: it reaches host ids below 65536, and the host's policy has no `host-root` for it"
+            ));
+        }
+        let (first, last) = (range.outside.max(65536), end.saturating_sub(1));
+        if first <= last
+            && let Some(wrong) = policy.not_mapped(which, first, last)
+        {
+            return refuse(&format!(
+                "write this {kind} map: host id {wrong} is neither the container's, nor root's in /etc/sub{kind}; \
+                 a line `map {} {}` in {FILE} would allow what it names",
+                first,
+                last.saturating_sub(first).saturating_add(1)
             ));
         }
         let meets = |first: u32, count: u32| range.outside < first.saturating_add(count) && first < end;
@@ -374,10 +406,7 @@ mod tests {
     }
 
     fn link() -> Link {
-        let side = HostSide::Network(Bridge {
-            name: LinkName::new("lzr0").unwrap(),
-            addresses: vec![],
-        });
+        let side = HostSide::Network(wire::network::bridge().unwrap());
         Link {
             host: LinkName::new("lzv0").unwrap(),
             guest: LinkName::new("eth0").unwrap(),
@@ -532,22 +561,27 @@ mod tests {
     #[test]
     fn refuses_maps_that_reach_the_hosts_users_or_our_own_programs() {
         let block = IdBlock::new(ids::OWN_FIRST).unwrap();
-        assert!(map("uid", &[block.range()], block, false).is_ok());
-        let reaches = |outside| {
-            map(
-                "uid",
-                &[IdRange {
-                    inside: 0,
-                    outside,
-                    count: 10,
-                }],
-                block,
-                false,
-            )
-            .is_err()
+        let policy = policy::parse("map 100000 10\nhost-root a", &[], &[]).unwrap();
+        let own = [block.range()];
+        assert!(map(&policy, 0, &own, block, false).is_ok());
+        let reach = |outside, count, host_root| {
+            let range = IdRange {
+                inside: 0,
+                outside,
+                count,
+            };
+            map(&policy, 1, &[range], block, host_root)
         };
-        assert!(reaches(1000) && reaches(LAZARET) && reaches(block.keeper()) && reaches(65530) && reaches(0));
-        assert!(!reaches(100_000));
+        for bad in [1000, LAZARET, block.keeper(), 65530, 0, 200_000, 100_001] {
+            assert!(reach(bad, 10, false).is_err(), "{bad}");
+        }
+        assert!(reach(100_000, 10, false).is_ok() && reach(block.root() + ids::BLOCK, 10, false).is_ok());
+        assert!(reach(0, 65536, true).is_ok() && reach(0, 65537, true).is_err() && reach(1000, 10, true).is_ok());
+        let failure = reach(200_000, 10, false).unwrap_err();
+        assert!(
+            failure.what.as_str().contains("`map 200000 10` in /etc/lazaret.policy"),
+            "{failure:?}"
+        );
     }
 
     #[test]
@@ -596,10 +630,20 @@ mod tests {
             start(&host(), &Named::default(), plan)
         };
         assert!(with(&|_| {}).is_ok());
+        // What the host's network is asked for is judged by `networks`.
+        assert!(with(&|f| f.publish = vec!["22:22".parse().unwrap()]).is_err());
         assert!(with(&|f| f.bridge = LinkName::new("docker0").unwrap()).is_err());
         assert!(with(&|f| f.link = LinkName::new("eth0").unwrap()).is_err());
         assert!(with(&|f| f.v4 = Some([10, 209, 0, 3].into())).is_err());
         assert!(with(&|f| f.name = ContainerName::new("other").unwrap()).is_err());
+    }
+
+    #[test]
+    fn refuses_the_default_network_without_its_rules() {
+        let mut plan = plan();
+        plan.steps.push(Step::Connect(vec![link()]));
+        let failure = start(&host(), &Named::default(), plan).unwrap_err();
+        assert!(failure.what.as_str().contains("without the rules"), "{failure:?}");
     }
 
     #[test]

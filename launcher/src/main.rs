@@ -9,6 +9,7 @@ mod enter;
 mod groups;
 mod host;
 mod judge;
+mod networks;
 mod open;
 mod piece;
 mod policy;

@@ -4,6 +4,7 @@
 //! One statement on a line, `#` begins a comment; `SECURITY.md` lists them. Without a `root` line it is as with `root named` and one for
 //! each of [`USUAL_ROOTS`].
 
+use crate::networks::Networks;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use wire::ContainerName;
@@ -53,6 +54,8 @@ pub struct Policy {
     pub first: u32,
     /// Number of blocks.
     pub blocks: u32,
+    /// Host ids that an `<idmap>` may name, first and last: those for users, and those for groups.
+    pub maps: [Vec<(u32, u32)>; 2],
     /// Directories below which host paths may lie.
     pub roots: Vec<String>,
     /// Whether host paths may also be what the command line names.
@@ -61,6 +64,8 @@ pub struct Policy {
     pub host_root: Vec<ContainerName>,
     /// Whether forwarding may be turned on.
     pub forwarding: bool,
+    /// What it says of networks.
+    pub networks: Networks,
 }
 
 impl Policy {
@@ -70,6 +75,19 @@ impl Policy {
             .first()
             .checked_sub(self.first)
             .is_some_and(|d| d.checked_rem(BLOCK) == Some(0) && d.checked_div(BLOCK).is_some_and(|n| n < self.blocks))
+    }
+
+    /// The first host id from `first` to `last` that no `<idmap>` may name, as a user's (0) or a group's (1).
+    pub fn not_mapped(&self, kind: usize, first: u32, last: u32) -> Option<u32> {
+        let ranges = self.maps.get(kind).map_or(&[][..], Vec::as_slice);
+        let mut next = first;
+        while let Some((_, end)) = ranges.iter().find(|(from, to)| (*from..=*to).contains(&next)) {
+            if *end >= last {
+                return None;
+            }
+            next = end.saturating_add(1);
+        }
+        Some(next)
     }
 
     /// The allowed directory above `path`, and what of the path lies below it.
@@ -115,6 +133,24 @@ pub struct Subordinate {
     owner: String,
     first: u64,
     count: u64,
+}
+
+impl Subordinate {
+    fn is_roots(&self) -> bool {
+        self.owner == "root" || self.owner == "0"
+    }
+}
+
+/// First and last id of a range that a container may be given: none is below 65536, or beyond [`HIGHEST`].
+fn span(first: u64, count: u64) -> Option<(u32, u32)> {
+    let last = first.checked_add(count.checked_sub(1)?)?.min(HIGHEST.into());
+    let (first, last) = (u32::try_from(first).ok()?, u32::try_from(last).ok()?);
+    (first >= 65536 && last >= first).then_some((first, last))
+}
+
+fn pair(text: &str) -> Option<(u32, u32)> {
+    let (first, count) = text.split_once(char::is_whitespace)?;
+    Some((first.parse().ok()?, count.trim().parse().ok()?))
 }
 
 /// Reads the policy and the subordinate ids. A missing file is an empty one; one that others than root may write is refused.
@@ -189,7 +225,9 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     let (mut roots, mut named) = (Vec::new(), false);
     let mut host_root = Vec::new();
     let mut forwarding = true;
+    let mut networks = Networks::default();
     let mut ids = None;
+    let mut mapped = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let refuse = |what: String| PolicyError {
             file: FILE,
@@ -205,9 +243,13 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         };
         match word {
             "ids" if ids.is_none() => {
-                let pair = rest.split_once(char::is_whitespace);
-                let pair = pair.and_then(|(f, c)| f.parse::<u32>().ok().zip(c.trim().parse::<u32>().ok()));
-                ids = Some(pair.ok_or_else(|| refuse("ids takes FIRST COUNT".into()))?);
+                ids = Some(pair(rest).ok_or_else(|| refuse("ids takes FIRST COUNT".into()))?);
+            }
+            "map" => {
+                let (first, count) = pair(rest).ok_or_else(|| refuse("map takes FIRST COUNT".into()))?;
+                let span = span(first.into(), count.into());
+                mapped
+                    .push(span.ok_or_else(|| refuse("map takes ids from 65536 on; see host-root for others".into()))?);
             }
             "root" if rest == "named" => named = true,
             "root" if rest.starts_with('/') && !rest.contains("/../") && !rest.ends_with("/..") => {
@@ -217,6 +259,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
                 host_root.push(ContainerName::new(rest).map_err(|e| refuse(format!("not a container's name: {e}")))?)
             }
             "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
+            _ if networks.state(word, rest).is_some() => {}
             _ => return Err(refuse(format!("{line:?} is not a statement of this file"))),
         }
     }
@@ -234,9 +277,8 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         return Err(whole("the ids given out must be 65552 or more, from 65536 to 2^31-2"));
     }
     let clear = |range: &Subordinate| {
-        let mine = range.owner == "root" || range.owner == "0";
         !overlaps(range.first, range.count, u64::from(LAZARET), 1)
-            && (mine || !overlaps(range.first, range.count, u64::from(first), u64::from(count)))
+            && (range.is_roots() || !overlaps(range.first, range.count, u64::from(first), u64::from(count)))
     };
     if !users.iter().chain(groups).all(clear) {
         return Err(whole(
@@ -246,6 +288,14 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     if overlaps(u64::from(LAZARET), 1, u64::from(first), u64::from(count)) {
         return Err(whole("the ids given out contain 1879048192, which is lazaret's own"));
     }
+    let given = span(first.into(), u64::from(blocks).saturating_mul(BLOCK.into()));
+    let maps = [users, groups].map(|file| {
+        let roots = file
+            .iter()
+            .filter(|r| r.is_roots())
+            .filter_map(|r| span(r.first, r.count));
+        given.into_iter().chain(mapped.iter().copied()).chain(roots).collect()
+    });
     if roots.is_empty() && !named {
         named = true;
         roots = USUAL_ROOTS.map(str::to_owned).to_vec();
@@ -253,17 +303,18 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     Ok(Policy {
         first,
         blocks,
+        maps,
         roots,
         named,
         host_root,
         forwarding,
+        networks,
     })
 }
 
 /// Root's own range, if it holds a block at least and is the same for users and groups; else the part of ours that is free.
 fn chosen(users: &[Subordinate], groups: &[Subordinate]) -> (u32, u32) {
-    let roots =
-        |r: &&Subordinate| (r.owner == "root" || r.owner == "0") && r.count >= u64::from(BLOCK) && r.first >= 65536;
+    let roots = |r: &&Subordinate| r.is_roots() && r.count >= u64::from(BLOCK) && r.first >= 65536;
     if let Some(own) = users.iter().filter(roots).find(|u| groups.iter().any(|g| g == *u))
         && let (Ok(first), Ok(count)) = (u32::try_from(own.first), u32::try_from(own.count))
     {
@@ -318,6 +369,41 @@ mod tests {
     }
 
     #[test]
+    fn a_map_may_name_what_was_given_out_what_is_roots_and_what_a_line_says() {
+        let (users, groups) = (
+            ids("root:200000:1000\nroot:201000:1000\nme:300000:65536"),
+            ids("0:400000:10"),
+        );
+        let policy = parse("map 500000 10", &users, &groups).unwrap();
+        for (kind, first, last) in [
+            (0, policy.first, policy.first + BLOCK * policy.blocks - 1),
+            (0, 200_000, 201_999),
+            (1, 400_000, 400_009),
+            (0, 500_000, 500_009),
+            (1, 500_000, 500_000),
+        ] {
+            assert_eq!(policy.not_mapped(kind, first, last), None, "{kind} {first} {last}");
+        }
+        for (kind, first, last, wrong) in [
+            (0, 300_000, 300_000, 300_000),
+            (0, 201_000, 202_000, 202_000),
+            (1, 200_000, 200_000, 200_000),
+            (0, 400_000, 400_000, 400_000),
+            (0, 1000, 1000, 1000),
+            (0, 500_005, 500_010, 500_010),
+        ] {
+            assert_eq!(
+                policy.not_mapped(kind, first, last),
+                Some(wrong),
+                "{kind} {first} {last}"
+            );
+        }
+        for bad in ["map 0 70000", "map 65535 10", "map 70000 0", "map 70000", "map x y"] {
+            assert!(parse(bad, &[], &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn refuses_ids_that_somebody_has() {
         let have = ids("user:2000000:65536\n");
         assert!(parse("ids 2000000 70000", &have, &[]).is_err());
@@ -346,6 +432,8 @@ mod tests {
             ("COUNT", "70000"),
             ("DIRECTORY", "/d"),
             ("NAME", "a"),
+            ("NETWORK", "192.0.2.0/24"),
+            ("PORT", "80"),
         ];
         for line in table.lines() {
             let (mut statement, _) = line.split_once("  ").map(|(s, d)| (s.to_owned(), d)).unwrap();

@@ -1,6 +1,6 @@
 //! Receives a request of `lazaret`, has it judged, acts, replies. The only match on the request enum.
 
-use crate::claim;
+use crate::claim::{self, Clearing};
 use crate::clear;
 use crate::enter;
 use crate::host::Host;
@@ -37,9 +37,9 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     for remains in tied {
         // It may have been cleared away by another command, and its ids be another container's.
         if let Ok(judged) = judge::clear(&host.policy, remains)
-            && let Ok(_ours) = claim::may_clear(judged.get().block, &judged.get().name)
+            && let Ok(clearing) = claim::may_clear(judged.get().block, &judged.get().name)
         {
-            let _ = clear::clear(host, &judged);
+            let _ = clear::clear(host, &judged, &clearing);
             collect_all();
         }
     }
@@ -83,10 +83,11 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 None
             };
             let remains = judged.get().remains();
-            let claim = claim::claim(remains.block, judged.get().ranges(), &remains.name)?;
-            // Nobody else has these ids before what failed is cleared away.
-            let ours = claim.try_clone();
-            let _ours = ours.map_err(|_| Failure::kernel("keep the claim of ids", nix::errno::Errno::EMFILE as i32))?;
+            let Some(claim) = claim::claim(&judged.get().claims())? else {
+                return Ok((Reply::Busy, Vec::new()));
+            };
+            // Nobody else has these ids and this name before what failed is cleared away.
+            let ours = Clearing::with(&claim)?;
             match start::start(host, &judged, Given { claim, state, streams }) {
                 Ok(reply) => {
                     if tie {
@@ -96,7 +97,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 }
                 Err(failure) => {
                     // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
-                    let _ = clear::clear(host, &judge::clear(policy, remains)?);
+                    let _ = clear::clear(host, &judge::clear(policy, remains)?, &ours);
                     Err(failure)
                 }
             }
@@ -116,10 +117,10 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, .. } = judged.get();
-            let _ours = claim::may_clear(*block, name)?;
+            let clearing = claim::may_clear(*block, name)?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != *name);
-            clear::clear(host, &judged)?;
+            clear::clear(host, &judged, &clearing)?;
             if tied.is_empty() && was_tied != 0 {
                 collect_all();
             }

@@ -106,7 +106,8 @@ impl Keeper {
             fused,
             last_id: 0,
             room: vec![0; TAKEN],
-            _held: [Some(_lock), Some(_claim), _firewall],
+            // The lock goes last: who finds that the container has ended finds its ids, its name and its ports free.
+            _held: [Some(_claim), _firewall, Some(_lock)],
         })
     }
 

@@ -39,11 +39,21 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
             "what a payload's arguments name",
             "`root /var/cache` in /etc/lazaret.policy",
         ),
+        ("the ids of a user", "`map 1895825408 1000` in /etc/lazaret.policy"),
+        (
+            "a port that a service of the host's may have",
+            "`publish 22` in /etc/lazaret.policy",
+        ),
+        ("half of all addresses", "not the default one"),
+        (
+            "the address of another machine",
+            "`address 192.0.2.1/24` in /etc/lazaret.policy",
+        ),
     ] {
         let line = asked.iter().find(|l| l.contains(what));
         assert!(line.is_some_and(|l| l.contains(reason)), "{what}: {said}");
     }
-    assert!(asked.len() >= 14, "{said}");
+    assert!(asked.len() >= 18, "{said}");
     assert!(!elsewhere.exists() && !Path::new("/root/imposter").exists());
     host.nothing_is_left();
 }

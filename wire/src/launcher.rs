@@ -189,7 +189,7 @@ pub enum Request {
     Open(Path),
     /// Starts a container. Descriptors: the state directory's lock file, the listening control socket, the exit record open for
     /// writing, the log ring open for reading and writing; then one for each passed stream if `passed` (without, the launcher makes a
-    /// pipe to the supervisor and passes it as standard output and error, and `/dev/null` as input). Answer: `Started`.
+    /// pipe to the supervisor and passes it as standard output and error, and `/dev/null` as input). Answer: `Started`, or `Busy`.
     Start {
         /// What to do.
         plan: Box<Plan>,
@@ -267,6 +267,8 @@ pub enum Reply {
     Policy(HostPolicy),
     /// It was not done; nothing is left of it.
     Refused(Failure),
+    /// Another container has the block of ids that the plan gives: nothing was done, and another block can be tried.
+    Busy,
 }
 
 impl Message for Request {
@@ -293,7 +295,12 @@ impl Message for Reply {
         match self {
             Self::Directories => 3,
             Self::File | Self::Entering => 1,
-            Self::Started { .. } | Self::Done | Self::Hierarchies(_) | Self::Policy(_) | Self::Refused(_) => 0,
+            Self::Started { .. }
+            | Self::Done
+            | Self::Hierarchies(_)
+            | Self::Policy(_)
+            | Self::Refused(_)
+            | Self::Busy => 0,
         }
     }
 }
@@ -515,6 +522,7 @@ mod tests {
         });
         assert_eq!(hex(&policy), "06ac020201016301");
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
+        assert_eq!(hex(&Reply::Busy), "08");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod mountd;
 pub mod name;
 pub mod named;
 pub mod netd;
+pub mod network;
 pub mod nsenter;
 pub mod program;
 pub mod supervisor;

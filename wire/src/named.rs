@@ -4,6 +4,7 @@
 //! A container's command and its arguments name nothing, with or without `--` before them.
 
 use crate::launcher::Directory;
+use crate::netd::Publish;
 
 /// A host path that is to appear in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Named {
     pub definitions: Vec<String>,
     /// Roots and binds of containers.
     pub places: Vec<Place>,
-    /// Ports to be published, as they are written.
-    pub ports: Vec<String>,
+    /// Ports to be published.
+    pub ports: Vec<Publish>,
 }
 
 /// Options of `run` and `enter`, and those of every verb, that take no value; letters are those of short options.
@@ -89,7 +90,7 @@ impl Named {
                 ("data-dir", _) => named.directories.push((Directory::Data, value.to_owned())),
                 ("rootfs", Some("run")) => rootfs.push(value),
                 ("bind", Some("run")) => named.places.push(bind(value)),
-                ("publish", Some("run")) => named.ports.push(value.to_owned()),
+                ("publish", Some("run")) => named.ports.extend(value.parse::<Publish>()),
                 _ => {}
             }
         }
@@ -157,9 +158,10 @@ mod tests {
             places("run --rootfs /srv/box --read-only -- sh"),
             [place("/srv/box", false)]
         );
+        let ports = ["80:80", "81:80/udp"].map(|p| p.parse::<Publish>().unwrap());
         assert_eq!(
-            named("run --publish 80:80 --publish=81:80/udp x").ports,
-            ["80:80", "81:80/udp"]
+            named("run --publish 80:80 --publish=81:80/udp --publish x y").ports,
+            ports
         );
     }
 

@@ -64,6 +64,35 @@ pub struct Publish {
     pub udp: bool,
 }
 
+impl core::str::FromStr for Publish {
+    type Err = &'static str;
+
+    /// Reads `[IP:]HOST:CONT[/udp]`, the IP in brackets or not; an unspecified one is every one.
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        const WRONG: &str = "a publication is [IP:]HOST:CONT or [IP:]HOST:CONT/udp";
+        let port = |s: &str| s.parse::<u16>().ok().filter(|p| *p != 0).ok_or(WRONG);
+        let (text, udp) = match text.split_once('/') {
+            None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), false),
+            Some((text, "udp")) => (text, true),
+            Some(_) => return Err(WRONG),
+        };
+        let (rest, container) = text.rsplit_once(':').ok_or(WRONG)?;
+        let (address, host) = match rest.rsplit_once(':') {
+            None => (None, rest),
+            Some((ip, host)) => {
+                let bare = ip.strip_prefix('[').and_then(|s| s.strip_suffix(']')).unwrap_or(ip);
+                (Some(bare.parse::<IpAddr>().map_err(|_| WRONG)?), host)
+            }
+        };
+        Ok(Self {
+            address: address.filter(|a| !a.is_unspecified()),
+            host: port(host)?,
+            container: port(container)?,
+            udp,
+        })
+    }
+}
+
 /// One link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -232,6 +261,43 @@ mod tests {
         assert_eq!(reply(&Reply::Forwarding { v4_changed: true, v6_changed: false }), [2, 1, 0]);
         assert_eq!(reply(&Reply::Removed(true)), [3, 1]);
         assert_eq!(reply(&Reply::Refused(Failure::kernel("x", 17))), [4, 1, 1, b'x', 34]);
+    }
+
+    #[test]
+    fn publications_name_ports() {
+        let p = |s: &str| s.parse::<Publish>();
+        assert_eq!(
+            p("8080:80"),
+            Ok(Publish {
+                address: None,
+                host: 8080,
+                container: 80,
+                udp: false
+            })
+        );
+        let local = Some("127.0.0.1".parse().unwrap());
+        assert_eq!(
+            p("127.0.0.1:53:5353/udp"),
+            Ok(Publish {
+                address: local,
+                host: 53,
+                container: 5353,
+                udp: true
+            })
+        );
+        let six = Some("::1".parse().unwrap());
+        assert_eq!(
+            p("[::1]:1:2/tcp"),
+            Ok(Publish {
+                address: six,
+                host: 1,
+                container: 2,
+                udp: false
+            })
+        );
+        for bad in ["80", "0:80", "80:0", "80:99999", "x:1:2", "1:2/sctp", ""] {
+            assert!(p(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

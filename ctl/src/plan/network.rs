@@ -6,16 +6,11 @@ use crate::error::{Error, Outcome};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::init::Container;
 use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Route};
+use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, is_containers};
 use wire::{ContainerName, LinkName, Text};
 
-/// The bridge of the default network.
-pub const BRIDGE: &str = "lzr0";
 /// The only network there is.
 pub const DEFAULT: &str = "default";
-/// The bridge's IPv4 address and its prefix length.
-pub const GATEWAY_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 209, 0, 1), 16);
-/// The bridge's IPv6 address and its prefix length.
-pub const GATEWAY_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd6c, 0x7a72, 0, 0, 0, 0, 0, 1), 64);
 
 /// The addresses that the default network gives to a slot: the slot's number and 2 in the last 16 bits.
 pub fn addresses(slot: u32) -> Outcome<(Ipv4Addr, Ipv6Addr)> {
@@ -41,13 +36,7 @@ const fn own(address: IpAddr, prefix: u8) -> Address {
 
 /// The bridge of the default network, with its addresses.
 pub fn bridge() -> Outcome<Bridge> {
-    Ok(Bridge {
-        name: link_name(BRIDGE)?,
-        addresses: vec![
-            own(IpAddr::V4(GATEWAY_V4.0), GATEWAY_V4.1),
-            own(IpAddr::V6(GATEWAY_V6.0), GATEWAY_V6.1),
-        ],
-    })
+    wire::network::bridge().ok_or_else(|| Error::Bug("the default network has no name".into()))
 }
 
 fn link_name(name: &str) -> Outcome<LinkName> {
@@ -160,11 +149,7 @@ fn give_addresses(link: &mut Link, interface: &Interface, lot: &Lot) -> Outcome<
         link.addresses = vec![own(IpAddr::V4(v4), GATEWAY_V4.1), own(IpAddr::V6(v6), GATEWAY_V6.1)];
     }
     for given in &link.addresses {
-        let inside = match given.address {
-            IpAddr::V4(a) => a.octets().starts_with(&[10, 209]) && a != GATEWAY_V4.0,
-            IpAddr::V6(a) => a.octets().starts_with(&[0xfd, 0x6c, 0x7a, 0x72, 0, 0, 0, 0]) && a != GATEWAY_V6.0,
-        };
-        if !inside {
+        if !is_containers(given.address) {
             return Err(Error::caller(format!(
                 "the address {} does not lie in the network {DEFAULT}, {}/{} and {}/{}",
                 given.address, GATEWAY_V4.0, GATEWAY_V4.1, GATEWAY_V6.0, GATEWAY_V6.1

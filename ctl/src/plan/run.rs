@@ -61,7 +61,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
     let read_only = run.read_only || host_root;
     let tree = attachments(run, caller, host_root)?;
     let wiring = match run.network {
-        Network::Default => network::default_network(name, lot, run.publish.iter().map(|p| p.0).collect())?,
+        Network::Default => network::default_network(name, lot, run.publish.clone())?,
         Network::None | Network::Host => Wiring::default(),
     };
     let hostname = chosen_hostname(run, name)?;
@@ -111,8 +111,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
         },
         resolv_conf: resolv,
     };
-    let publish: Vec<_> = run.publish.iter().map(|p| p.0).collect();
-    network::check_publish(&container, &wiring, &publish)?;
+    network::check_publish(&container, &wiring, &run.publish)?;
     let draft = Draft {
         container,
         root,

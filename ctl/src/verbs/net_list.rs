@@ -2,10 +2,11 @@
 
 use crate::error::Outcome;
 use crate::output::{print, print_json, table};
-use crate::plan::network::{BRIDGE, DEFAULT, GATEWAY_V4, GATEWAY_V6};
+use crate::plan::network::DEFAULT;
 use crate::session::Session;
 use crate::state::record::Record;
 use wire::launcher::Step;
+use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6};
 
 fn on_it(record: &Record) -> bool {
     record.occupies() && record.plan.steps.iter().any(|s| matches!(s, Step::Protect { .. }))

@@ -1,13 +1,15 @@
 //! A `lazaret` that was taken over: the launcher executes it as it would `lazaret`, and it asks for what it must not get. Prints one line
 //! for each request: what was answered.
 
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Limits;
 use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, User};
 use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
 use wire::mountd::{Flags, Mount};
-use wire::{ContainerName, IdBlock, Text};
+use wire::netd::{Address, Bridge, Firewall, HostSide, Link};
+use wire::{ContainerName, IdBlock, IdRange, LinkName, Text};
 
 fn path(text: &str) -> Path {
     Text::cut(text)
@@ -86,6 +88,65 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
     plan
 }
 
+/// The same with a map of these host ids.
+fn mapped_plan(block: u32, outside: u32) -> Box<Plan> {
+    let mut plan = whole_plan(block, "/srv/imposter", true);
+    let range = IdRange {
+        inside: 0,
+        outside,
+        count: 1000,
+    };
+    for step in &mut plan.steps {
+        match step {
+            Step::Build(container) => container.uid_map = vec![range],
+            Step::Maps { uid, .. } => *uid = vec![range],
+            _ => {}
+        }
+    }
+    plan
+}
+
+/// The same with a link, and with a port of the host's that leads to it.
+fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
+    let mut plan = whole_plan(block, "/srv/imposter", true);
+    let name = |text| LinkName::new(text).expect("a link's name");
+    let v4 = Ipv4Addr::new(10, 209, 0, 2);
+    let link = Link {
+        host: name("lzv0"),
+        guest: name("eth0"),
+        mac: [2, 0, 0, 0, 0, 1],
+        side,
+        addresses: vec![address(v4, 16)],
+        routes: Vec::new(),
+        up: true,
+    };
+    let firewall = Firewall {
+        name: plan.name.clone(),
+        bridge: name(wire::network::BRIDGE),
+        link: link.host.clone(),
+        v4: Some(v4),
+        v6: None,
+        publish: port.iter().filter_map(|p| p.parse().ok()).collect(),
+    };
+    let protected = matches!(link.side, HostSide::Network(_));
+    plan.steps.push(Step::Connect(vec![link]));
+    if protected {
+        plan.steps.push(Step::Protect {
+            firewall,
+            forward: false,
+        });
+    }
+    plan
+}
+
+fn address(address: Ipv4Addr, prefix: u8) -> Address {
+    Address {
+        address: address.into(),
+        prefix,
+        peer: None,
+    }
+}
+
 fn command() -> Box<Command> {
     Box::new(Command {
         program: path("/bin/sh"),
@@ -114,6 +175,12 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         tied: false,
     };
     let block = |first| IdBlock::new(first).expect("a block");
+    let default = wire::network::bridge().expect("the default network");
+    let another = address(Ipv4Addr::new(192, 0, 2, 1), 24);
+    let capturing = Bridge {
+        addresses: vec![address(Ipv4Addr::new(10, 209, 0, 1), 1)],
+        ..default.clone()
+    };
     let remains = |first, link: &str| Remains {
         name: name(),
         block: block(first),
@@ -159,6 +226,19 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         (
             "what a payload's arguments name",
             start(whole_plan(given, "/var/cache", true)),
+        ),
+        ("the ids of a user", start(mapped_plan(given, 0x7100_0000))),
+        (
+            "a port that a service of the host's may have",
+            start(linked_plan(given, HostSide::Network(default), Some("22:22"))),
+        ),
+        (
+            "half of all addresses",
+            start(linked_plan(given, HostSide::Network(capturing), None)),
+        ),
+        (
+            "the address of another machine",
+            start(linked_plan(given, HostSide::Alone(vec![another]), None)),
         ),
     ]
 }

@@ -1,0 +1,325 @@
+//! May a container be joined to the host's networks like this? The statements of the host's policy that say so, and the judgement. Pure.
+
+use crate::host::Named;
+use crate::policy::FILE;
+use std::net::IpAddr;
+use wire::netd::{Address, HostSide, Link, Publish};
+use wire::network::{self, within};
+use wire::{Failure, LinkName};
+
+/// What the host's policy says of networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Networks {
+    /// Whether no container may share the host's own network.
+    host_forbidden: bool,
+    /// Bridges of the host's that a container may be a port of; `None` is any.
+    bridges: Option<Vec<LinkName>>,
+    /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
+    addresses: Vec<(IpAddr, u8)>,
+    /// Ports that may be published.
+    ports: Option<Vec<Ports>>,
+    /// Whether ports may also be those that the command line names; so too where there is no statement on ports.
+    named_ports: bool,
+}
+
+/// Ports that may be published, on one address of the host's or on any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ports {
+    address: Option<IpAddr>,
+    first: u16,
+    last: u16,
+    udp: bool,
+}
+
+fn refuse(what: &str) -> Result<(), Failure> {
+    Err(Failure::caller(what))
+}
+
+impl Networks {
+    /// Takes a statement `word rest` of the policy file; `None` if it is none of these, or not said like that.
+    pub fn state(&mut self, word: &str, rest: &str) -> Option<()> {
+        match (word, rest) {
+            ("host-network", "no") => self.host_forbidden = true,
+            ("host-network", "yes") => self.host_forbidden = false,
+            ("bridge", "none") => self.bridges.get_or_insert_default().clear(),
+            ("bridge", name) => self.bridges.get_or_insert_default().push(LinkName::new(name).ok()?),
+            ("address", network) => {
+                let (address, prefix) = network.split_once('/')?;
+                let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
+                let most = if address.is_ipv4() { 32 } else { 128 };
+                self.addresses.push((prefix <= most).then_some((address, prefix))?);
+            }
+            ("publish", "none") => self.ports.get_or_insert_default().clear(),
+            ("publish", "named") => {
+                self.ports.get_or_insert_default();
+                self.named_ports = true;
+            }
+            ("publish", ports) => self.ports.get_or_insert_default().push(Ports::read(ports)?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Judges whether a container may share the host's own network.
+    pub fn host(&self) -> Result<(), Failure> {
+        if self.host_forbidden {
+            return refuse("share the host's network: the host's policy says `host-network no`");
+        }
+        Ok(())
+    }
+
+    /// Judges where a link ends on the host.
+    pub fn link(&self, link: &Link) -> Result<(), Failure> {
+        match &link.side {
+            HostSide::Network(bridge) => {
+                if network::bridge().as_ref() != Some(bridge) {
+                    return refuse("join a network that is not the default one");
+                }
+                match link.addresses.iter().find(|a| !network::is_containers(a.address)) {
+                    Some(a) => refuse(&format!(
+                        "have the address {}: it is none of the default network's",
+                        a.address
+                    )),
+                    None => Ok(()),
+                }
+            }
+            HostSide::Bridge(name) => self.bridge(name),
+            HostSide::Alone(addresses) => addresses.iter().try_for_each(|a| self.address(a)),
+        }
+    }
+
+    fn bridge(&self, name: &LinkName) -> Result<(), Failure> {
+        if name.as_str().starts_with("lz") {
+            return refuse(&format!(
+                "be a port of {name}: it is Lazaret's own; an interface of type network joins it, with what keeps it to its own address"
+            ));
+        }
+        match &self.bridges {
+            Some(bridges) if !bridges.contains(name) => refuse(&format!(
+                "be a port of {name}: a line `bridge {name}` in {FILE} would allow it"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// An address of the host's, and a peer to which the host then has a route, could take over what is another machine's.
+    fn address(&self, Address { address, prefix, peer }: &Address) -> Result<(), Failure> {
+        let allowed = |a: IpAddr| {
+            self.addresses
+                .iter()
+                .any(|(network, length)| prefix >= length && within(a, *network, *length))
+        };
+        if allowed(*address) && peer.is_none_or(allowed) {
+            return Ok(());
+        }
+        let more = peer.map_or_else(String::new, |p| format!(" and one for its peer {p}"));
+        refuse(&format!(
+            "give this host the address {address}/{prefix} on a container's link: a line `address {address}/{prefix}` in {FILE}{more} \
+             would allow it"
+        ))
+    }
+
+    /// Judges a published port.
+    pub fn publish(&self, named: &Named, port: &Publish) -> Result<(), Failure> {
+        let by_line = self.ports.iter().flatten().any(|ports| ports.include(port));
+        if by_line || ((self.named_ports || self.ports.is_none()) && named.port(port)) {
+            return Ok(());
+        }
+        let address = port.address.map_or_else(String::new, |a| match a {
+            IpAddr::V4(a) => format!("{a}:"),
+            IpAddr::V6(a) => format!("[{a}]:"),
+        });
+        let udp = if port.udp { "/udp" } else { "" };
+        refuse(&format!(
+            "publish the host's port {}: a line `publish {address}{}{udp}` in {FILE} would allow it",
+            port.host, port.host
+        ))
+    }
+}
+
+impl Ports {
+    /// Reads `[ADDRESS:]PORT[-PORT][/udp]`.
+    fn read(text: &str) -> Option<Self> {
+        let (text, udp) = match text.strip_suffix("/udp") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (address, ports) = match text.rsplit_once(':') {
+            Some((address, ports)) => {
+                let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
+                (Some(bare.unwrap_or(address).parse().ok()?), ports)
+            }
+            None => (None, text),
+        };
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+        (first != 0 && first <= last).then_some(Self {
+            address,
+            first,
+            last,
+            udp,
+        })
+    }
+
+    fn include(&self, port: &Publish) -> bool {
+        let address = self.address.is_none() || self.address == port.address;
+        address && self.udp == port.udp && (self.first..=self.last).contains(&port.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::netd::Bridge;
+
+    fn networks(statements: &[&str]) -> Networks {
+        let mut networks = Networks::default();
+        for statement in statements {
+            let (word, rest) = statement.split_once(' ').unwrap();
+            networks.state(word, rest).unwrap();
+        }
+        networks
+    }
+
+    fn on(text: &str, prefix: u8, peer: Option<&str>) -> Address {
+        Address {
+            address: text.parse().unwrap(),
+            prefix,
+            peer: peer.map(|p| p.parse().unwrap()),
+        }
+    }
+
+    fn link(side: HostSide) -> Link {
+        Link {
+            host: LinkName::new("lzv0").unwrap(),
+            guest: LinkName::new("eth0").unwrap(),
+            mac: [2, 0, 0, 0, 0, 1],
+            side,
+            addresses: vec![on("10.209.0.2", 16, None)],
+            routes: vec![],
+            up: true,
+        }
+    }
+
+    fn says(result: Result<(), Failure>, words: &str) {
+        let failure = result.unwrap_err();
+        assert!(failure.what.as_str().contains(words), "{failure:?}");
+    }
+
+    #[test]
+    fn the_default_network_is_just_what_it_is() {
+        let networks = networks(&["bridge none"]);
+        let bridge = network::bridge().unwrap();
+        assert!(networks.link(&link(HostSide::Network(bridge.clone()))).is_ok());
+        let captures = Bridge {
+            addresses: vec![on("8.8.8.8", 1, None)],
+            ..bridge.clone()
+        };
+        let other = Bridge {
+            name: LinkName::new("lzr1").unwrap(),
+            ..bridge.clone()
+        };
+        for bad in [captures, other] {
+            says(networks.link(&link(HostSide::Network(bad))), "not the default one");
+        }
+        for foreign in ["192.0.2.7", "10.209.0.1"] {
+            let link = Link {
+                addresses: vec![on(foreign, 24, None)],
+                ..link(HostSide::Network(bridge.clone()))
+            };
+            says(networks.link(&link), foreign);
+        }
+    }
+
+    #[test]
+    fn the_hosts_own_network_is_shared_unless_a_line_says_no() {
+        assert!(networks(&[]).host().is_ok() && networks(&["host-network yes"]).host().is_ok());
+        says(networks(&["host-network no"]).host(), "`host-network no`");
+    }
+
+    #[test]
+    fn any_bridge_of_the_hosts_unless_lines_say_which_and_never_one_of_ours() {
+        let port_of = |networks: &Networks, name| networks.link(&link(HostSide::Bridge(LinkName::new(name).unwrap())));
+        assert!(port_of(&networks(&[]), "br0").is_ok());
+        says(port_of(&networks(&[]), "lzr0"), "Lazaret's own");
+        let one = networks(&["bridge br0"]);
+        assert!(port_of(&one, "br0").is_ok());
+        says(port_of(&one, "br1"), "`bridge br1` in /etc/lazaret.policy");
+        says(port_of(&networks(&["bridge none"]), "br0"), "`bridge br0`");
+    }
+
+    #[test]
+    fn no_address_of_the_hosts_unless_a_line_gives_a_network_for_them() {
+        let alone = |networks: &Networks, addresses| networks.link(&link(HostSide::Alone(addresses)));
+        assert!(alone(&networks(&[]), vec![]).is_ok());
+        says(
+            alone(&networks(&[]), vec![on("10.1.0.1", 24, None)]),
+            "`address 10.1.0.1/24`",
+        );
+        let given = networks(&["address 10.1.0.0/16", "address fd00::/8"]);
+        for good in [
+            on("10.1.0.1", 24, None),
+            on("10.1.0.1", 16, None),
+            on("fd01::1", 64, None),
+            on("10.1.0.1", 32, Some("10.1.0.2")),
+        ] {
+            assert!(alone(&given, vec![good]).is_ok(), "{good:?}");
+        }
+        for bad in [
+            on("10.1.0.1", 15, None),
+            on("10.2.0.1", 24, None),
+            on("fe80::1", 64, None),
+            on("10.1.0.1", 32, Some("192.0.2.1")),
+        ] {
+            assert!(alone(&given, vec![bad]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ports_are_those_that_the_command_line_names_unless_lines_say_which() {
+        let words: Vec<String> = ["run", "--publish", "8080:80", "--publish", "192.0.2.1:53:53/udp", "sh"]
+            .map(str::to_owned)
+            .into();
+        let named = Named::new(&words, vec![], "/");
+        let port = |text: &str| text.parse::<Publish>().unwrap();
+        let plain = networks(&[]);
+        assert!(plain.publish(&named, &port("8080:80")).is_ok());
+        assert!(plain.publish(&named, &port("192.0.2.1:53:53/udp")).is_ok());
+        says(
+            plain.publish(&named, &port("22:22")),
+            "`publish 22` in /etc/lazaret.policy",
+        );
+        says(
+            plain.publish(&named, &port("[2001:db8::1]:53:53/udp")),
+            "`publish [2001:db8::1]:53/udp`",
+        );
+        assert!(plain.publish(&named, &port("8080:81")).is_err());
+        let lines = networks(&["publish 8000-8079", "publish 192.0.2.1:443", "publish 53/udp"]);
+        for good in ["8000:80", "8079:80", "192.0.2.1:443:1", "192.0.2.9:53:53/udp"] {
+            assert!(lines.publish(&named, &port(good)).is_ok(), "{good}");
+        }
+        for bad in ["8080:80", "443:1", "192.0.2.2:443:1", "53:53"] {
+            assert!(lines.publish(&named, &port(bad)).is_err(), "{bad}");
+        }
+        assert!(networks(&["publish none"]).publish(&named, &port("8080:80")).is_err());
+        let both = networks(&["publish named", "publish 443"]);
+        assert!(both.publish(&named, &port("8080:80")).is_ok() && both.publish(&named, &port("443:1")).is_ok());
+    }
+
+    #[test]
+    fn refuses_statements_that_say_nothing() {
+        for (word, rest) in [
+            ("bridge", "a/b"),
+            ("host-network", "maybe"),
+            ("address", "10.0.0.1"),
+            ("address", "10.0.0.0/33"),
+            ("publish", "0"),
+            ("publish", "9-8"),
+            ("publish", "x"),
+            ("publish", "80/tcp/udp"),
+            ("route", "x"),
+        ] {
+            assert!(Networks::default().state(word, rest).is_none(), "{word} {rest}");
+        }
+    }
+}
