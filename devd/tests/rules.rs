@@ -85,7 +85,7 @@ mod tests {
             };
             Self(
                 channel,
-                start(program.as_fd(), &[c"devd", c"--socket", c"3"], &table, &power).unwrap(),
+                start(program.as_fd(), &[c"devd", c"--socket", c"3"], &table, &power, None).unwrap(),
             )
         }
 

@@ -220,7 +220,7 @@ impl Netd {
             no_new_privileges: true,
         };
         let arguments = [c"netd", c"--socket", c"3"];
-        let pid = host.within(|| start(program.as_fd(), &arguments, &table, &power).unwrap());
+        let pid = host.within(|| start(program.as_fd(), &arguments, &table, &power, None).unwrap());
         Self {
             channel: Some(channel),
             pid,
