@@ -455,6 +455,7 @@ fn refuses_a_step_that_is_not_the_next_one() {
     let (one, two) = (fds[0].as_fd(), fds[1].as_fd());
     for request in [
         Request::Mapped,
+        Request::MappedInto,
         Request::Join(1),
         Request::Attach(1),
         Request::Execute,
@@ -475,6 +476,31 @@ fn refuses_a_step_that_is_not_the_next_one() {
         assert!(
             matches!(host.receive().unwrap().0, Reply::Refused(_)),
             "{request:?} {root:?}"
+        );
+        sys::process::wait(pid).unwrap();
+    }
+}
+
+#[test]
+fn refuses_to_give_birth_in_a_group_that_is_not_its_own() {
+    if !is_root() {
+        return;
+    }
+    for group in ["/sys/fs/cgroup/unified", "/"] {
+        let block = host::block();
+        let mut c = container("");
+        (c.uid_map, c.gid_map) = (vec![block.range()], vec![block.range()]);
+        c.streams = [Stream::Null; 3];
+        let (host, pid) = host::exec(INIT, block);
+        host.send(&Request::Begin(Box::new(c.clone())), &[]).unwrap();
+        assert!(matches!(host.receive().unwrap().0, Reply::Unshared));
+        host::write_maps(pid, block, &c);
+        let group = File::open(group).unwrap();
+        host.send(&Request::MappedInto, &[group.as_fd()]).unwrap();
+        let (reply, _) = host.receive().unwrap();
+        assert!(
+            matches!(&reply, Reply::Refused(f) if f.what.as_str().contains("start the first process")),
+            "{reply:?}"
         );
         sys::process::wait(pid).unwrap();
     }

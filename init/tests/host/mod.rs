@@ -19,7 +19,7 @@ use wire::name::{ContainerName, Text};
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The ids of this test: blocks high above those that are given out.
-fn block() -> IdBlock {
+pub fn block() -> IdBlock {
     let slot = NEXT.fetch_add(1, Ordering::Relaxed) + (std::process::id() % 1000) * 16;
     IdBlock::new(0x3000_0000 + slot * BLOCK).unwrap()
 }
@@ -166,7 +166,7 @@ pub fn devices(container: &Container) -> Vec<OwnedFd> {
     container.devices.iter().map(node).collect()
 }
 
-fn write_maps(pid: nix::unistd::Pid, block: IdBlock, container: &Container) {
+pub fn write_maps(pid: nix::unistd::Pid, block: IdBlock, container: &Container) {
     let Fork::Parent(child) = sys::process::fork().unwrap() else {
         let power = Power {
             id: block.keeper(),
@@ -197,7 +197,7 @@ pub fn bare(program: &str) -> (Channel<Request, Reply>, nix::unistd::Pid) {
     exec(program, block())
 }
 
-fn exec(program: &str, block: IdBlock) -> (Channel<Request, Reply>, nix::unistd::Pid) {
+pub fn exec(program: &str, block: IdBlock) -> (Channel<Request, Reply>, nix::unistd::Pid) {
     let (ours, theirs) = pair::<Request, Reply>().unwrap();
     let null = std::fs::OpenOptions::new()
         .read(true)

@@ -45,7 +45,14 @@ impl Namespace {
 
     /// One that plays the host, or what is outside of it.
     pub fn new() -> Self {
-        Self::made(&["--net"])
+        let made = Self::made(&["--net"]);
+        // A new namespace has what the machine has.
+        made.within(|| {
+            for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+                std::fs::write(format!("/proc/sys/net/{switch}"), "0").unwrap();
+            }
+        });
+        made
     }
 
     /// One that plays a container: a user namespace of its own owns it.
