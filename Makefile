@@ -11,12 +11,13 @@ MAN := $(PREFIX)/share/man
 BASH_COMPLETIONS := $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS := $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
+UNITS := $(PREFIX)/lib/systemd/system
 PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter
 
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
 export LAZARET_LIBEXEC := $(LIBEXEC)
 
-.PHONY: all build demo test bench install uninstall clean
+.PHONY: all build demo test security-figures bench install uninstall clean
 
 all: build
 
@@ -32,13 +33,19 @@ demo:
 test:
 	sh tests/run.sh
 
+# The figures of SECURITY.md, measured on this machine; a few minutes, since programs are built once more with line tables.
+security-figures: build
+	@date -u '+date %F'; uname -srm; $(CARGO) test --quiet -p tests --test figures -- --nocapture --test-threads=1 > target/figures.log 2>&1; \
+	    status=$$?; grep -E '^figure |^SKIPPED ' target/figures.log; [ $$status -eq 0 ] || { cat target/figures.log >&2; exit $$status; }
+
 bench: build
 	sh bench/run.sh $(BUILT)
 
 # The pages and completions are printed by the program itself, from its option definitions.
 install: build
 	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)/man1" "$(DESTDIR)$(MAN)/man8" "$(DESTDIR)$(BASH_COMPLETIONS)" \
-	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)"
+	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)" "$(DESTDIR)$(UNITS)"
+	sed 's|@BIN@|$(BIN)|' units/lazaret@.service > "$(DESTDIR)$(UNITS)/lazaret@.service"
 	install -m 0755 "$(BUILT)/lazaret" "$(DESTDIR)$(BIN)/lazaret"
 	for piece in $(PIECES); do install -m 0755 "$(BUILT)/$$piece" "$(DESTDIR)$(LIBEXEC)/$$piece" || exit 1; done
 	set -e; for page in $$("$(BUILT)/lazaret" generate man); do \
@@ -50,6 +57,7 @@ install: build
 uninstall:
 	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/man1/lazaret.1" "$(DESTDIR)$(MAN)"/man1/lazaret-*.1 \
 	    "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret" "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret" "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
+	rm -f "$(DESTDIR)$(UNITS)/lazaret@.service"
 	for piece in $(PIECES); do rm -f "$(DESTDIR)$(LIBEXEC)/$$piece" "$(DESTDIR)$(MAN)/man8/$$piece.8"; done
 	rmdir "$(DESTDIR)$(LIBEXEC)" 2>/dev/null || true
 

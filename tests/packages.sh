@@ -4,8 +4,9 @@
 set -eu
 
 # What each is for: a root file system (busybox-static, mmdebstrap), what the kernel holds (iproute2, nftables, procps, libcap2-bin),
-# servers to be reached (dnsmasq-base, netcat-openbsd, iputils-ping), and tools (util-linux, strace, jq, uidmap, bind9-dnsutils, python3-minimal).
-wanted="busybox-static mmdebstrap iproute2 nftables procps libcap2-bin dnsmasq-base netcat-openbsd iputils-ping util-linux strace jq uidmap bind9-dnsutils python3-minimal"
+# servers to be reached (dnsmasq-base, netcat-openbsd, iputils-ping), and tools (util-linux, strace, jq, uidmap, bind9-dnsutils, python3-minimal,
+# binutils for line tables).
+wanted="busybox-static mmdebstrap iproute2 nftables procps libcap2-bin dnsmasq-base netcat-openbsd iputils-ping util-linux strace jq uidmap bind9-dnsutils python3-minimal binutils"
 
 missing=""
 for package in $wanted; do

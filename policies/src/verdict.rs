@@ -58,6 +58,39 @@ fn data(architecture: u32, number: u32, arguments: [u64; 6]) -> Vec<u32> {
     words
 }
 
+/// Whether a filter lets the call `number` pass with any arguments at all: every way through the program is gone, with both outcomes of
+/// each comparison of an argument.
+pub fn may_pass(filter: &[Instruction], architecture: u32, number: u32) -> bool {
+    let mut ways = vec![(0usize, Some(0u32))];
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some((at, known)) = ways.pop() {
+        let Some(i) = filter.get(at).filter(|_| seen.insert((at, known))) else {
+            continue;
+        };
+        let next = |skip: usize| at.saturating_add(1).saturating_add(skip);
+        let (yes, no) = (next(usize::from(i.yes)), next(usize::from(i.no)));
+        let mut compared = |holds: fn(u32, u32) -> bool| match known {
+            Some(value) if holds(value, i.value) => ways.push((yes, known)),
+            Some(_) => ways.push((no, known)),
+            None => ways.extend([(yes, None), (no, None)]),
+        };
+        match (i.code, i.value) {
+            (0x06, value) if value & 0xffff_0000 == ALLOW => return true,
+            (0x20, 0) => ways.push((next(0), Some(number))),
+            (0x20, 4) => ways.push((next(0), Some(architecture))),
+            (0x20, _) => ways.push((next(0), None)),
+            (0x54, mask) => ways.push((next(0), known.map(|value| value & mask))),
+            (0x05, skip) => ways.push((next(usize::try_from(skip).unwrap_or(usize::MAX)), known)),
+            (0x15, _) => compared(|a, b| a == b),
+            (0x25, _) => compared(|a, b| a > b),
+            (0x35, _) => compared(|a, b| a >= b),
+            (0x45, _) => compared(|a, b| a & b != 0),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Runs one classic BPF program of the operations that filters use; `None` if it leaves its own bounds.
 fn run(filter: &[Instruction], data: &[u32]) -> Option<u32> {
     let (mut at, mut accumulator) = (0usize, 0u32);
@@ -102,6 +135,20 @@ mod tests {
         assert_eq!(verdict(&[first, allow], X86_64, 0, [0; 6]), Verdict::Fails(38));
         assert_eq!(verdict(&[kill, last], X86_64, 0, [0; 6]), Verdict::Killed);
         assert_eq!(verdict(&[], X86_64, 0, [0; 6]), Verdict::Allowed);
+    }
+
+    #[test]
+    fn a_call_may_pass_if_some_argument_does() {
+        let filter = [
+            LOAD_NUMBER,
+            Instruction::new(0x15, 0, 3, 7),
+            Instruction::new(0x20, 0, 0, 16),
+            Instruction::new(0x15, 0, 1, 1234),
+            Instruction::new(6, 0, 0, ALLOW),
+            Instruction::new(6, 0, 0, KILL_PROCESS),
+        ];
+        assert!(may_pass(&filter, X86_64, 7) && !may_pass(&filter, X86_64, 8));
+        assert!(!may_pass(&[LOAD_NUMBER], X86_64, 7) && !may_pass(&[], X86_64, 7));
     }
 
     #[test]

@@ -65,6 +65,24 @@ fn add(filter: &[Instruction], flags: libc::c_ulong) -> nix::Result<()> {
     }
 }
 
+/// The filter number `index` of a process, counted from the first that was installed (ptrace(2), `PTRACE_SECCOMP_GET_FILTER`): for those
+/// who look at others. `ENOENT`: it has not so many. The process must stand still under the caller's ptrace, and the caller have SYS_ADMIN
+/// and no filter of its own.
+pub fn filter_of(pid: nix::unistd::Pid, index: u32) -> nix::Result<Vec<Instruction>> {
+    /// `PTRACE_SECCOMP_GET_FILTER` of `linux/ptrace.h`.
+    const GET_FILTER: libc::c_uint = 0x420c;
+    let index = usize::try_from(index).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: with a null address the kernel only answers how many instructions there are.
+    let length = unsafe { libc::ptrace(GET_FILTER, pid.as_raw(), index, std::ptr::null_mut::<Instruction>()) };
+    let length = usize::try_from(Errno::result(length)?).map_err(|_| Errno::EOVERFLOW)?;
+    let mut filter = vec![Instruction::new(0, 0, 0, 0); length];
+    // SAFETY: the process stands still, so that its filter number `index` has the length that was just told, and the vector is as long;
+    // were it shorter, the kernel would write past it.
+    let written = unsafe { libc::ptrace(GET_FILTER, pid.as_raw(), index, filter.as_mut_ptr()) };
+    Errno::result(written)?;
+    Ok(filter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +95,11 @@ mod tests {
             Instruction::new(0x06, 0, 0, 0x7fff_0000),
         ];
         assert_eq!(install(&jumps_out), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn the_filter_of_a_process_that_is_not_traced_is_not_told() {
+        assert!(filter_of(nix::unistd::getpid(), 0).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! own word on what exists. Needs root; everything that it makes is below one directory and goes with it.
 
 pub mod capture;
+pub mod figures;
 pub mod host;
 pub mod image;
 pub mod kernel;

@@ -39,22 +39,25 @@ pub fn row(program: Program) -> &'static [u64] {
     }
 }
 
-/// What setpriv(1) must be told so that a program has its row and nothing else, under uid and gid `id`; `more` is a further capability.
-pub fn setpriv(program: Program, id: u32, more: Option<&str>) -> Vec<String> {
-    const NAMES: [(u64, &str); 6] = [
+/// The names of those capabilities in a set that some row has.
+pub fn names(set: u64) -> Vec<&'static str> {
+    const NAMES: [(u64, &str); 7] = [
         (DAC_OVERRIDE, "dac_override"),
         (SETGID, "setgid"),
         (SETUID, "setuid"),
+        (SETPCAP, "setpcap"),
         (NET_ADMIN, "net_admin"),
         (SYS_ADMIN, "sys_admin"),
         (BPF, "bpf"),
     ];
+    let held = NAMES.iter().filter(|(bit, _)| set & bit != 0);
+    held.map(|(_, name)| *name).collect()
+}
+
+/// What setpriv(1) must be told so that a program has its row and nothing else, under uid and gid `id`; `more` is a further capability.
+pub fn setpriv(program: Program, id: u32, more: Option<&str>) -> Vec<String> {
     let row = row(program).first().copied().unwrap_or(0);
-    let given = NAMES
-        .iter()
-        .filter(|(bit, _)| row & bit != 0)
-        .map(|(_, name)| *name)
-        .chain(more);
+    let given = names(row).into_iter().chain(more);
     let given: String = given.map(|name| format!(",+{name}")).collect();
     let sets = ["inh-caps", "ambient-caps", "bounding-set"].map(|set| format!("--{set}=-all{given}"));
     let mut words = vec![
