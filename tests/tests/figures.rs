@@ -257,7 +257,7 @@ fn no_unsafe_code_is_outside_of_sys() {
         .collect();
     let found: usize = sources.iter().map(|p| uses(p)).sum();
     print(
-        "uses of unsafe outside of sys",
+        &format!("uses of {word} outside of sys"),
         format!("{found} in {} files", sources.len()),
     );
     assert_eq!(found, 0);

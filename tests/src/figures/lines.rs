@@ -50,7 +50,8 @@ fn instructions(file: &PathBuf) -> Option<BTreeMap<String, BTreeSet<usize>>> {
         // What the linker left out has its address near 0.
         let kept = u64::from_str_radix(address.trim_start_matches("0x"), 16).is_ok_and(|a| a >= 0x1000);
         let same = path.rsplit('/').next() == Some(name);
-        if let (true, true, Ok(number)) = (kept, same, number.parse::<usize>()) {
+        // Line 0 is of no line: the compiler's own.
+        if let (true, true, Ok(number @ 1..)) = (kept, same, number.parse::<usize>()) {
             found.entry(path.clone()).or_insert_with(BTreeSet::new).insert(number);
         }
     }
