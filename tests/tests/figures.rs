@@ -151,7 +151,7 @@ fn lines_of_ours_that_can_run_with_sys_admin_do_not_become_more() {
 }
 
 /// What mountd has now.
-const MOUNTD_LINES: usize = 1040;
+const MOUNTD_LINES: usize = 1010;
 
 fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
@@ -215,7 +215,7 @@ fn what_is_installed_has_no_set_id_bit_and_no_file_capability() {
 }
 
 /// What the unit that starts a container comes to.
-const UNIT_SCORE: f64 = 6.9;
+const UNIT_SCORE: f64 = 6.4;
 
 /// The exposure that systemd works out for a unit file.
 fn score(unit: &Path) -> Option<(String, f64)> {
