@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Programs, as `wire::Program` has them, and the two profiles of payloads.
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "lazaret",
     "launcher",
     "supervisor",
@@ -35,6 +35,7 @@ const PROGRAMS: [&str; 11] = [
     "fused",
     "init",
     "nsenter",
+    "recordd",
 ];
 const PAYLOADS: [&str; 2] = ["app", "system"];
 /// What stricter filters there are for the time after a program's start, as `State` has them.

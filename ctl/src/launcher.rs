@@ -5,6 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Hierarchy;
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
+use wire::recordd::Deed;
 use wire::{ContainerName, Text};
 
 /// The launcher, at the other end of descriptor 3.
@@ -82,6 +83,27 @@ impl Launcher {
     /// Clears away what is left of a container.
     pub fn clear(&self, remains: Remains) -> Outcome<()> {
         self.done(&Request::Clear(remains))
+    }
+
+    /// Has it put on record what is about to be done through a supervisor.
+    pub fn announce(&self, name: &ContainerName, deed: Deed) -> Outcome<()> {
+        self.done(&Request::Announce {
+            name: name.clone(),
+            deed,
+        })
+    }
+
+    /// Opens the log of deeds and its head.
+    pub fn log(&self) -> Outcome<[OwnedFd; 2]> {
+        match self.ask(&Request::Log, &[])? {
+            (Reply::Log, descriptors) => descriptors.try_into().map_err(|_| unexpected()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Begins a new file of the log of deeds.
+    pub fn rotate(&self) -> Outcome<()> {
+        self.done(&Request::Rotate)
     }
 
     fn done(&self, request: &Request) -> Outcome<()> {

@@ -7,6 +7,7 @@ mod error;
 mod escape;
 mod foreground;
 mod handover;
+mod instant;
 mod launcher;
 mod lookup;
 mod options;

@@ -1,5 +1,7 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
+use crate::instant::Instant;
+use crate::values::audit::{Expected, Verbs};
 use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wire::netd::Publish;
@@ -77,6 +79,8 @@ pub enum Verb {
     Plan(Facts),
     /// Show, as the kernel tells it, what every process of a container may do
     Privileges(Facts),
+    /// Show what was done, by whom, and how it ended; and whether anybody touched that record
+    Audit(Audit),
     /// List the networks
     NetList(Json),
     /// Show what this host offers, and the command that mends what is missing
@@ -172,6 +176,86 @@ pub struct Run {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    lazaret audit log --container vm1 --since 2026-11-01\n  \
+    lazaret audit log --verb start --json | jq .request\n  \
+    lazaret audit verify\n  \
+    lazaret audit replay 17\n  \
+    lazaret audit replay 17 --program netd --raw | od -c\n\n\
+    Every start, stop, enter, suspend and resume, and everything that was refused, is on record in a file of root's, by default \
+    /var/log/lazaret/audit.log: who asked, as the kernel tells, for what, and how it ended. Environment and arguments of containers stand \
+    in it. What a container does by itself, its end among it, is not on record before a command clears it away.")]
+pub struct Audit {
+    /// What to do with it
+    #[command(subcommand)]
+    pub verb: AuditVerb,
+}
+
+/// The verbs of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Show every deed
+    Log(AuditLog),
+    /// Find records that were changed, cut out, put in, or cut off at the end
+    Verify(AuditVerify),
+    /// Print the frames that each program was sent for a deed, as JSON lines
+    Replay(AuditReplay),
+    /// Begin a new file; the old one stays beside it, under a name that ends in a number
+    Rotate,
+}
+
+/// Options of `audit log`.
+#[derive(Debug, Args)]
+pub struct AuditLog {
+    /// Only those of this container
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Only those of this kind: start, stop, enter, suspend, resume, destroy, shutdown, reboot, console, rotate, open, unreadable
+    #[arg(long, value_name = "VERB")]
+    pub verb: Option<Verbs>,
+    /// Only what began then or later: YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS] or @SECONDS since 1970, in UTC
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Instant>,
+    /// Only what began before then
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Instant>,
+    /// Print JSON, one line for each
+    #[arg(long)]
+    pub json: bool,
+    /// Older files of the log, which are read first, in this order
+    pub file: Vec<String>,
+}
+
+/// Options of `audit verify`.
+#[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// Record NUMBER must be there and have this hash, which an earlier `audit verify` printed: keep it where root of this host cannot write
+    #[arg(long, value_name = "NUMBER:HASH")]
+    pub expect: Option<Expected>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Older files of the log, which are read first, in this order
+    pub file: Vec<String>,
+}
+
+/// Options of `audit replay`.
+#[derive(Debug, Args)]
+pub struct AuditReplay {
+    /// The deed's number, as `audit log` shows it
+    pub id: u64,
+    /// Only what this program was sent; `launcher` is what was asked for
+    #[arg(long, value_name = "PROGRAM")]
+    pub program: Option<String>,
+    /// Print the bytes of the frames as they were sent
+    #[arg(long)]
+    pub raw: bool,
+    /// Older files of the log, which are read first, in this order
+    pub file: Vec<String>,
 }
 
 /// A file with a definition.
@@ -336,6 +420,8 @@ pub enum Peer {
     Netd,
     /// What enters
     Nsenter,
+    /// The writer of the log of deeds
+    Recordd,
     /// A container's keeper, as the launcher speaks to it
     Supervisor,
     /// A container's keeper, on its control socket
@@ -386,6 +472,12 @@ impl Verb {
             Self::Wait(f) => format!("wait for {}", f.container),
             Self::Plan(f) => format!("plan {}", f.container),
             Self::Privileges(f) => format!("show the privileges of {}", f.container),
+            Self::Audit(Audit { verb }) => match verb {
+                AuditVerb::Log(_) => "show what was done".into(),
+                AuditVerb::Verify(_) => "verify the log of deeds".into(),
+                AuditVerb::Replay(r) => format!("replay {}", r.id),
+                AuditVerb::Rotate => "begin a new file of the log of deeds".into(),
+            },
             Self::NetList(_) => "list networks".into(),
             Self::Check(_) => "check the host".into(),
             Self::Wire(_) => "convert frames".into(),
@@ -451,9 +543,11 @@ mod tests {
     #[test]
     fn the_launcher_reads_the_same_words_as_options() {
         let command = Options::command();
+        let audit = command.get_subcommands().filter(|v| v.get_name() == "audit");
         let verbs = command
             .get_subcommands()
-            .filter(|v| ["run", "enter"].contains(&v.get_name()));
+            .filter(|v| ["run", "enter"].contains(&v.get_name()))
+            .chain(audit.flat_map(clap::Command::get_subcommands));
         let options = command
             .get_arguments()
             .chain(verbs.flat_map(clap::Command::get_arguments));
@@ -510,6 +604,11 @@ mod tests {
             "lazaret start",
             "lazaret run --network x -- y",
             "lazaret wire encode nobody",
+            "lazaret audit",
+            "lazaret audit log --since yesterday",
+            "lazaret audit log --verb dance",
+            "lazaret audit verify --expect 3",
+            "lazaret audit replay x",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

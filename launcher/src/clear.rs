@@ -162,8 +162,7 @@ fn end_processes_of(block: IdBlock, program: Program) -> Result<Pid, Failure> {
 }
 
 /// Freezes or thaws a container.
-pub fn freeze(host: &Host, name: ContainerName, frozen: bool) -> Result<(), Failure> {
-    let block = IdBlock::new(host.policy.first).ok_or_else(|| Failure::bug("choose an id"))?;
+pub fn freeze(host: &Host, block: IdBlock, name: ContainerName, frozen: bool) -> Result<(), Failure> {
     let (cgroupd, hierarchies) = writer(host, block)?;
     let freeze = cgroupd::Request::Freeze {
         name,

@@ -35,6 +35,8 @@ pub fn enter(
         .chain(passed)
         .map(AsFd::as_fd)
         .collect();
+    // Nothing goes in before it is on record that it will.
+    host.ledger.written()?;
     nsenter.send(
         &nsenter::Request::Enter {
             command,

@@ -1,6 +1,7 @@
 //! What the launcher knows of its host: the policy, the programs, the command line. May touch: `/proc/self/mountinfo`.
 
 use crate::groups::{self, Group};
+use crate::ledger::Ledger;
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,6 +20,8 @@ pub struct Host {
     pub programs: Programs,
     /// What whoever called `lazaret` named.
     pub named: Named,
+    /// What is put on record.
+    pub ledger: Ledger,
 }
 
 /// What the command line and the environment name, as absolute paths: all that root itself says to the launcher.
@@ -46,6 +49,11 @@ impl Named {
     /// Whether that directory is named for this use.
     pub fn directory(&self, which: Directory, path: &str) -> bool {
         self.0.directories.iter().any(|(d, p)| *d == which && p == path)
+    }
+
+    /// Whether the log of deeds is named.
+    pub const fn audit(&self) -> bool {
+        self.0.audit
     }
 
     /// Whether that file is named as a definition to be read.
@@ -77,6 +85,11 @@ impl Host {
     /// Every hierarchy, opened.
     pub fn groups(&self) -> Result<Vec<Group>, Failure> {
         groups::all(&self.mountinfo()?)
+    }
+
+    /// Puts on record that what was asked for is about to be done for the container with these ids; see [`Ledger::written`].
+    pub fn begin(&self, block: IdBlock) -> Result<(), Failure> {
+        self.ledger.begin(&self.programs, block)
     }
 
     /// Starts a program with the power that its policy gives it.

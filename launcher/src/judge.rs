@@ -11,6 +11,7 @@ use wire::init::{Container, Source};
 use wire::launcher::{Directory, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Link};
+use wire::recordd::Deed;
 use wire::{ContainerName, Failure, LinkName};
 
 /// Something that the host's policy allows.
@@ -357,6 +358,23 @@ pub fn named_file(named: &Named, path: &str) -> Result<Judged<String>, Failure> 
         Ok(Judged(path.to_owned()))
     } else {
         refuse(&format!("open {path}: the command line does not name it"))
+    }
+}
+
+/// Judges whether the log of deeds may be read, or begin a new file: the secrets of every container's plan are in it.
+pub fn log(named: &Named) -> Result<Judged<()>, Failure> {
+    if named.audit() {
+        Ok(Judged(()))
+    } else {
+        refuse("open the log of deeds: the command line does not say `audit`")
+    }
+}
+
+/// What may be announced: deeds that `lazaret` does through a container's supervisor.
+pub fn announced(deed: Deed) -> Result<Judged<Deed>, Failure> {
+    match deed {
+        Deed::Destroy | Deed::Shutdown | Deed::Reboot | Deed::Console => Ok(Judged(deed)),
+        _ => refuse("announce a deed that is the launcher's own"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! started by root, splits in two, and gives its own pid back to a `lazaret` without any power. It parses no text but the host's
 //! policy, and of its arguments reads only which words stand behind the options that name files and directories.
 
+mod caller;
 mod claim;
 mod clear;
 mod cradle;
@@ -9,14 +10,18 @@ mod enter;
 mod groups;
 mod host;
 mod judge;
+mod kernel_audit;
+mod ledger;
 mod networks;
 mod open;
 mod piece;
 mod policy;
 mod serve;
 mod start;
+mod virt;
 
 use host::{Host, Named};
+use ledger::Ledger;
 use piece::Programs;
 use policy::Policy;
 use std::ffi::CString;
@@ -31,6 +36,8 @@ use wire::{Failure, Program};
 
 /// The descriptor number under which `lazaret` finds its channel.
 const CHANNEL: i32 = 3;
+/// That of the socket of the kernel's audit system, where it is enabled.
+const AUDIT: i32 = 4;
 
 fn main() -> ExitCode {
     match run() {
@@ -72,6 +79,9 @@ fn run() -> Result<(), Failure> {
     let exe = sys::process::inherited(exe).map_err(kernel("find lazaret's own file"))?;
     let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
     let named = named();
+    // Before it splits: this process is the one that was called.
+    let by = caller::caller();
+    let question = kernel_audit::ask().map_err(kernel("ask the kernel's audit system"))?;
     let (ours, theirs) = sys::channel::pair::<Reply, Request>().map_err(kernel("make a channel"))?;
     match sys::process::fork().map_err(kernel("fork"))? {
         Fork::Parent(_) => become_lazaret(&exe, theirs.into()),
@@ -79,16 +89,22 @@ fn run() -> Result<(), Failure> {
             drop((exe, theirs));
             let null = open::file("/dev/null", true)?;
             let socket: OwnedFd = ours.into();
-            alone(&policy, &null, &socket)?;
+            let audit = question.map(kernel_audit::enabled).transpose();
+            let audit = audit.map_err(kernel("ask the kernel's audit system"))?.flatten();
+            alone(&policy, &null, &socket, audit.as_ref())?;
             let channel: Channel<Reply, Request> =
                 Channel::new(sys::process::inherited(CHANNEL).map_err(kernel("keep the channel"))?);
-            std::mem::forget((null, socket));
+            let kernel_audit = audit.as_ref().map(|_| sys::process::inherited(AUDIT)).transpose();
+            let kernel_audit = kernel_audit.map_err(kernel("keep the socket of the kernel's audit system"))?;
+            std::mem::forget((null, socket, audit));
             let programs = Programs::beside_this_one()?;
+            let ledger = Ledger::new(by, policy.audit.clone(), kernel_audit);
             serve::serve(
                 &Host {
                     policy,
                     programs,
                     named,
+                    ledger,
                 },
                 &channel,
             );
@@ -112,14 +128,17 @@ fn named() -> Named {
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.
-fn alone(policy: &Policy, null: &OwnedFd, socket: &OwnedFd) -> Result<(), Failure> {
+fn alone(policy: &Policy, null: &OwnedFd, socket: &OwnedFd, audit: Option<&OwnedFd>) -> Result<(), Failure> {
     nix::unistd::setsid().map_err(kernel("leave the session"))?;
     nix::unistd::chdir("/").map_err(kernel("go to /"))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    sys::process::lay_out(&[null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()])
-        .map_err(kernel("lay out descriptors"))?;
+    let mut table = vec![null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()];
+    table.extend(audit.map(AsFd::as_fd));
+    sys::process::lay_out(&table).map_err(kernel("lay out descriptors"))?;
     let consents = !policy.host_root.is_empty();
-    sys::process::limit_power(policies::power(Program::Launcher, !consents)).map_err(kernel("give up power"))?;
+    let mut power = policies::power(Program::Launcher, !consents).to_vec();
+    power.retain(|capability| audit.is_some() || *capability != kernel_audit::WRITE);
+    sys::process::limit_power(&power).map_err(kernel("give up power"))?;
     sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))
 }
 

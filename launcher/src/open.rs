@@ -178,6 +178,106 @@ pub fn named(path: &str) -> Result<OwnedFd, Failure> {
     }
 }
 
+/// The log of deeds, for reading and appending, and its head, for reading and writing; both are made if they are not there, and so is
+/// the directory that they lie in. Root's alone may be what stands on record.
+pub fn log(path: &str) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let how = OFlags::RDWR | OFlags::CREATE;
+    let directory = log_directory(path)?;
+    let name = log_name(path)?;
+    let log = of_root(&directory, name, path, how | OFlags::APPEND)?;
+    let head = of_root(&directory, &format!("{name}.head"), path, how)?;
+    Ok((log, head))
+}
+
+/// The same, with the head locked: until the writer has it and lets go, the log keeps its name.
+pub fn log_locked(path: &str) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let directory = log_directory(path)?;
+    let name = log_name(path)?;
+    let how = OFlags::RDWR | OFlags::CREATE;
+    let head = of_root(&directory, &format!("{name}.head"), path, how)?;
+    rustix::fs::flock(&head, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(kernel(format!("lock the log of deeds {path}")))?;
+    let log = of_root(&directory, name, path, how | OFlags::APPEND)?;
+    Ok((log, head))
+}
+
+/// The log and its head, for reading.
+pub fn log_to_read(path: &str) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let directory = log_directory(path)?;
+    let name = log_name(path)?;
+    let head = of_root(
+        &directory,
+        &format!("{name}.head"),
+        path,
+        OFlags::RDONLY | OFlags::CREATE,
+    )?;
+    let log = of_root(&directory, name, path, OFlags::RDONLY | OFlags::CREATE)?;
+    Ok((log, head))
+}
+
+/// Gives the log the name under which it is kept, which ends in `number`, and gives its head, locked: whoever is to write the first record
+/// of the next file has it from here.
+pub fn log_rotated(path: &str, number: u64) -> Result<OwnedFd, Failure> {
+    let directory = log_directory(path)?;
+    let name = log_name(path)?;
+    let fail = kernel(format!("begin a new file of {path}"));
+    let head = of_root(&directory, &format!("{name}.head"), path, OFlags::RDWR)?;
+    rustix::fs::flock(&head, rustix::fs::FlockOperation::LockExclusive).map_err(&fail)?;
+    let kept = format!("{name}.{number}");
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    rustix::fs::renameat_with(&directory, name, &directory, &*kept, flags).map_err(&fail)?;
+    Ok(head)
+}
+
+fn log_name(path: &str) -> Result<&str, Failure> {
+    let name = path.rsplit_once('/').map(|(_, name)| name).filter(|n| !n.is_empty());
+    name.ok_or_else(|| {
+        Failure::caller(&format!(
+            "use {path} as the log of deeds: it is not the absolute path of a file"
+        ))
+    })
+}
+
+/// The directory that the log lies in, which only root may write. A missing one is made, closed to others.
+fn log_directory(path: &str) -> Result<OwnedFd, Failure> {
+    let fail = kernel(format!("open the directory of {path}"));
+    let directory = path.rsplit_once('/').map_or("", |(above, _)| above);
+    let directory = if directory.is_empty() { "/" } else { directory };
+    let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat2(CWD, directory, how, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
+    let fd = match open() {
+        Err(rustix::io::Errno::NOENT) => {
+            match rustix::fs::mkdir(directory, Mode::RWXU) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(e) => return Err(fail(e)),
+            }
+            open().map_err(&fail)?
+        }
+        other => other.map_err(&fail)?,
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(&fail)?;
+    if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
+        return Err(Failure::caller(&format!(
+            "use {path} as the log of deeds: others than root may write in its directory"
+        )));
+    }
+    Ok(fd)
+}
+
+fn of_root(directory: &OwnedFd, name: &str, path: &str, how: OFlags) -> Result<OwnedFd, Failure> {
+    let fail = kernel(format!("open the log of deeds {path}"));
+    let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let fd = rustix::fs::openat(directory, name, how, Mode::RUSR | Mode::WUSR).map_err(&fail)?;
+    let stat = rustix::fs::fstat(&fd).map_err(&fail)?;
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if !regular || stat.st_uid != 0 || stat.st_mode & 0o077 != 0 || stat.st_nlink != 1 {
+        return Err(Failure::caller(&format!(
+            "use {path} as the log of deeds: it, or its head, is not a regular file of root's alone (mode 0600, one name)"
+        )));
+    }
+    Ok(fd)
+}
+
 /// One of `lazaret`'s own directories. A missing one is made, owned by `lazaret`'s uid, in a directory that nobody else may write; one
 /// that is there must be `lazaret`'s, and closed to others.
 pub fn own_directory(which: Directory, path: &str) -> Result<OwnedFd, Failure> {

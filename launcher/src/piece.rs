@@ -8,11 +8,13 @@ use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use sys::channel::{Channel, ChannelError};
 use sys::process::{Power, errno};
 use wire::frame::Message;
 use wire::ids::IdBlock;
-use wire::{Failure, Program};
+use wire::recordd::Sent;
+use wire::{Bytes, Failure, Program};
 
 /// How long a program may take for one answer, in seconds. What it is asked takes milliseconds; one that is stopped or stuck must not
 /// keep a start from being given up.
@@ -24,7 +26,11 @@ pub struct Programs {
     directory: OwnedFd,
     null: OwnedFd,
     one_shot: RefCell<Vec<Pid>>,
+    sent: Frames,
 }
+
+/// Every frame that was sent to a program and is not yet on record, in order.
+pub type Frames = Rc<RefCell<Vec<Sent>>>;
 
 /// A running program that answers `R` to requests `Q`.
 #[derive(Debug)]
@@ -34,6 +40,7 @@ pub struct Piece<Q, R> {
     pub pid: Pid,
     /// The conversation with it.
     pub channel: Channel<Q, R>,
+    sent: Frames,
 }
 
 impl Programs {
@@ -50,12 +57,18 @@ impl Programs {
             directory,
             null: crate::open::file("/dev/null", true)?,
             one_shot: RefCell::new(Vec::new()),
+            sent: Frames::default(),
         })
     }
 
     /// `/dev/null`, for reading and writing.
     pub fn null(&self) -> BorrowedFd<'_> {
         self.null.as_fd()
+    }
+
+    /// Takes the frames that were sent since the last time.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.sent.take()
     }
 
     /// Waits for the programs that end with their channel, so that nobody else has to collect them.
@@ -110,6 +123,7 @@ impl Programs {
             program,
             pid,
             channel: ours,
+            sent: Rc::clone(&self.sent),
         })
     }
 }
@@ -117,7 +131,14 @@ impl Programs {
 impl<Q: Message, R: Message> Piece<Q, R> {
     /// Sends a request.
     pub fn send(&self, request: &Q, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
-        self.channel.send(request, descriptors).map_err(|e| self.explain(e))
+        let frame = self.channel.send_frame(request, descriptors);
+        let frame = Bytes(frame.map_err(|e| self.explain(e))?);
+        // What is put on record is not put on record.
+        if self.program != Program::Recordd {
+            let to = self.program;
+            self.sent.borrow_mut().push(Sent { to, frame });
+        }
+        Ok(())
     }
 
     /// Waits for the answer.

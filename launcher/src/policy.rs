@@ -12,6 +12,8 @@ use wire::ids::{BLOCK, HIGHEST, IdBlock, LAZARET, OWN_FIRST};
 
 /// Where the policy file lies. Not below a directory that `lazaret`'s own uid may write.
 pub const FILE: &str = "/etc/lazaret.policy";
+/// The log of deeds, unless the policy file says otherwise.
+const LOG: &str = "/var/log/lazaret/audit.log";
 const LARGEST: u64 = 1024 * 1024;
 
 /// Where container roots usually lie. Not where LXC keeps them: beside a root there lies a file whose hooks LXC executes as root.
@@ -66,6 +68,19 @@ pub struct Policy {
     pub forwarding: bool,
     /// What it says of networks.
     pub networks: Networks,
+    /// The log of deeds.
+    pub audit: Audit,
+}
+
+/// What is said of the log of deeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// The file.
+    pub file: String,
+    /// Whether what cannot be put on record is not done.
+    pub required: bool,
+    /// Whether what is about to be done is on disk before it is done.
+    pub sync: bool,
 }
 
 impl Policy {
@@ -226,6 +241,11 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     let mut host_root = Vec::new();
     let mut forwarding = true;
     let mut networks = Networks::default();
+    let mut audit = Audit {
+        file: LOG.to_owned(),
+        required: true,
+        sync: true,
+    };
     let mut ids = None;
     let mut mapped = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -259,6 +279,9 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
                 host_root.push(ContainerName::new(rest).map_err(|e| refuse(format!("not a container's name: {e}")))?)
             }
             "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
+            "audit" if rest.starts_with('/') && !rest.ends_with('/') => audit.file = rest.to_owned(),
+            "audit-required" if rest == "no" || rest == "yes" => audit.required = rest == "yes",
+            "audit-sync" if rest == "no" || rest == "yes" => audit.sync = rest == "yes",
             _ if networks.state(word, rest).is_some() => {}
             _ => return Err(refuse(format!("{line:?} is not a statement of this file"))),
         }
@@ -309,6 +332,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         host_root,
         forwarding,
         networks,
+        audit,
     })
 }
 
@@ -417,6 +441,15 @@ mod tests {
         assert_eq!(parse("# comment\nfoo bar", &[], &[]).unwrap_err().line, 2);
         assert_eq!(parse("forwarding maybe", &[], &[]).unwrap_err().line, 1);
         assert_eq!(parse("root relative", &[], &[]).unwrap_err().line, 1);
+        for bad in [
+            "audit log",
+            "audit /var/log/",
+            "audit-required",
+            "audit-required perhaps",
+            "audit-sync 1",
+        ] {
+            assert_eq!(parse(bad, &[], &[]).unwrap_err().line, 1, "{bad}");
+        }
         assert_eq!(parse("root /a/../etc", &[], &[]).unwrap_err().line, 1);
         assert!(subordinates("/etc/subuid", "a:b").is_err());
     }
@@ -443,6 +476,19 @@ mod tests {
             assert!(parse(&statement, &[], &[]).is_ok(), "{statement}");
         }
         assert!(table.lines().count() > 4);
+    }
+
+    #[test]
+    fn deeds_are_on_record_unless_the_file_says_otherwise() {
+        let log = |text: &str| {
+            let audit = parse(text, &[], &[]).unwrap().audit;
+            (audit.file, audit.required, audit.sync)
+        };
+        assert_eq!(log(""), (LOG.to_owned(), true, true));
+        assert_eq!(
+            log("audit /srv/log\naudit-required no\naudit-sync no"),
+            ("/srv/log".to_owned(), false, false)
+        );
     }
 
     #[test]

@@ -5,26 +5,39 @@ use crate::clear;
 use crate::enter;
 use crate::host::Host;
 use crate::judge;
+use crate::ledger::Asked;
 use crate::open;
 use crate::start::{self, Given};
+use crate::virt;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
-use wire::Failure;
+use wire::ids::IdBlock;
 use wire::init::Path;
 use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
+use wire::recordd::{Deed, Outcome, Record};
+use wire::{ContainerName, Failure};
 
 /// Serves until `lazaret` is gone; then clears away what was tied to it.
 pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     let mut tied: Vec<Remains> = Vec::new();
     loop {
-        let (reply, descriptors) = match channel.receive() {
-            Ok((request, given)) => match act(host, request, given, &mut tied) {
-                Ok(done) => done,
-                Err(failure) => (Reply::Refused(failure), Vec::new()),
-            },
+        let (reply, descriptors) = match channel.receive_frame() {
+            Ok((request, given, frame)) => {
+                host.ledger.asked(&host.programs, asked(&request, frame));
+                match act(host, request, given, &mut tied) {
+                    Ok(done) => done,
+                    Err(failure) => {
+                        host.ledger.refused(&host.programs, first(host), &failure);
+                        (Reply::Refused(failure), Vec::new())
+                    }
+                }
+            }
             Err(ChannelError::Frame(e)) => {
                 // A peer that cannot speak is not listened to any longer. It may still be told why.
-                let _ = channel.send(&Reply::Refused(Failure::protocol(&e.to_string())), &[]);
+                let failure = Failure::protocol(&e.to_string());
+                host.ledger.asked(&host.programs, asked_of(Deed::Unreadable, None));
+                host.ledger.refused(&host.programs, first(host), &failure);
+                let _ = channel.send(&Reply::Refused(failure), &[]);
                 break;
             }
             Err(ChannelError::Closed | ChannelError::Kernel(_)) => break,
@@ -39,11 +52,51 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
         if let Ok(judged) = judge::clear(&host.policy, remains)
             && let Ok(clearing) = claim::may_clear(judged.get().block, &judged.get().name)
         {
-            let _ = clear::clear(host, &judged, &clearing);
+            // What is tied to a `lazaret` that is gone ends with it, on record if that is possible.
+            let Remains { name, block, .. } = judged.get();
+            host.ledger.asked(&host.programs, asked_of(Deed::Stop, Some(name)));
+            let _ = host.begin(*block);
+            let outcome = clear::clear(host, &judged, &clearing).map_or_else(Outcome::Refused, |()| Outcome::Done);
+            let _ = host.ledger.ended(&host.programs, *block, outcome);
+            host.ledger.close();
             collect_all();
         }
     }
+    host.ledger.close();
     host.programs.collect();
+}
+
+/// A block that the host's policy gives out, whose ids the programs have that work for no container.
+fn first(host: &Host) -> Result<IdBlock, Failure> {
+    IdBlock::new(host.policy.first).ok_or_else(|| Failure::bug("choose an id"))
+}
+
+fn asked_of(deed: Deed, container: Option<&ContainerName>) -> Asked {
+    Asked {
+        deed,
+        container: container.cloned(),
+        request: Vec::new(),
+    }
+}
+
+/// What a request is, on record.
+fn asked(request: &Request, frame: Vec<u8>) -> Asked {
+    let (deed, container) = match request {
+        Request::Start { plan, .. } => (Deed::Start, Some(&plan.name)),
+        Request::Enter { name, .. } => (Deed::Enter, Some(name)),
+        Request::Freeze { name, frozen: true } => (Deed::Suspend, Some(name)),
+        Request::Freeze { name, frozen: false } => (Deed::Resume, Some(name)),
+        Request::Clear(remains) => (Deed::Stop, Some(&remains.name)),
+        Request::Announce { name, deed } => (*deed, Some(name)),
+        Request::Rotate => (Deed::Rotate, None),
+        Request::Directories { .. } | Request::Open(_) | Request::Hierarchies | Request::Policy | Request::Log => {
+            (Deed::Open, None)
+        }
+    };
+    Asked {
+        request: frame,
+        ..asked_of(deed, container)
+    }
 }
 
 /// Waits for every child: only once all of them have been ended.
@@ -52,6 +105,16 @@ fn collect_all() {
 }
 
 type Done = (Reply, Vec<OwnedFd>);
+
+fn outcome(reply: &Reply) -> Outcome {
+    match reply {
+        Reply::Started { pid1, supervisor, .. } => Outcome::Started {
+            pid1: *pid1,
+            supervisor: *supervisor,
+        },
+        _ => Outcome::Done,
+    }
+}
 
 fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remains>) -> Result<Done, Failure> {
     let policy = &host.policy;
@@ -88,7 +151,21 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             };
             // Nobody else has these ids and this name before what failed is cleared away.
             let ours = Clearing::with(&claim)?;
-            match start::start(host, &judged, Given { claim, state, streams }) {
+            host.begin(remains.block)?;
+            let started = start::start(host, &judged, Given { claim, state, streams });
+            let started = started.and_then(|reply| {
+                let outcome = outcome(&reply);
+                let keeper = match outcome {
+                    Outcome::Started { supervisor, .. } => Some(supervisor),
+                    _ => None,
+                };
+                let messages = virt::started(judged.get(), keeper);
+                host.ledger.tell(&host.programs, remains.block, &messages, true)?;
+                host.ledger
+                    .ended(&host.programs, remains.block, outcome)
+                    .map(|()| reply)
+            });
+            match started {
                 Ok(reply) => {
                     if tie {
                         tied.push(remains);
@@ -96,6 +173,9 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     Ok((reply, Vec::new()))
                 }
                 Err(failure) => {
+                    // The start is refused anyway, and for its own reason.
+                    let messages = virt::started(judged.get(), None);
+                    let _ = host.ledger.tell(&host.programs, remains.block, &messages, false);
                     // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
                     let _ = clear::clear(host, &judge::clear(policy, remains)?, &ours);
                     Err(failure)
@@ -110,20 +190,62 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         } => {
             let block = judge::enter(policy, block)?;
             claim::belongs(*block.get(), &name)?;
+            host.begin(*block.get())?;
             let socket = enter::enter(host, &name, &block, command, streams, &given)?;
+            host.ledger.ended(&host.programs, *block.get(), Outcome::Done)?;
             Ok((Reply::Entering, vec![socket]))
         }
-        Request::Freeze { name, frozen } => clear::freeze(host, name, frozen).map(|()| (Reply::Done, Vec::new())),
+        Request::Freeze { name, frozen } => {
+            let block = first(host)?;
+            host.begin(block)?;
+            host.ledger.written()?;
+            clear::freeze(host, block, name, frozen)?;
+            host.ledger.ended(&host.programs, block, Outcome::Done)?;
+            Ok((Reply::Done, Vec::new()))
+        }
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, .. } = judged.get();
             let clearing = claim::may_clear(*block, name)?;
+            host.begin(*block)?;
+            host.ledger.written()?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != *name);
             clear::clear(host, &judged, &clearing)?;
+            let message = virt::stopped(name, host.ledger.is_destroyed(name));
+            host.ledger.tell(&host.programs, *block, &[message], true)?;
+            host.ledger.ended(&host.programs, *block, Outcome::Done)?;
             if tied.is_empty() && was_tied != 0 {
+                host.ledger.close();
                 collect_all();
             }
+            Ok((Reply::Done, Vec::new()))
+        }
+        Request::Announce { name, deed } => {
+            let deed = *judge::announced(deed)?.get();
+            if deed == Deed::Destroy {
+                host.ledger.destroys(&name);
+            }
+            let by = host.ledger.by().clone();
+            let record = Record::Announced {
+                deed,
+                container: name,
+                by,
+            };
+            host.ledger.note(&host.programs, first(host)?, &record)?;
+            Ok((Reply::Done, Vec::new()))
+        }
+        Request::Log => {
+            let _asked = judge::log(&host.named)?;
+            let (log, head) = open::log_to_read(&policy.audit.file)?;
+            Ok((Reply::Log, vec![log, head]))
+        }
+        Request::Rotate => {
+            let _asked = judge::log(&host.named)?;
+            let block = first(host)?;
+            host.begin(block)?;
+            host.ledger.written()?;
+            host.ledger.rotate(&host.programs, block)?;
             Ok((Reply::Done, Vec::new()))
         }
         Request::Hierarchies => {

@@ -332,11 +332,16 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     if let Some(fused) = &fused {
         expect!(fused, fused, (fused::Reply::Serving, _) => ());
     }
+    // Nothing of the container's runs before it is on record that it will.
+    host.ledger.written()?;
+    // Once it has ended nobody can say which it was.
+    let pid1 = pid_of(first);
     init.send(&init::Request::Execute, &[])?;
     let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
     let kept = Kept {
         given: given.state,
         claim: given.claim,
+        pid1,
         firewall,
         log: streams.log,
         fused: fused.as_ref().map(|f| f.pid),
@@ -344,7 +349,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     };
     keep(start, &keeper, &init, first, kept)?;
     Ok(Reply::Started {
-        pid1: pid_of(first),
+        pid1,
         init: number(init.pid),
         supervisor: number(keeper.pid),
         fused: fused.map_or(0, |f| number(f.pid)),
@@ -385,6 +390,7 @@ fn allow(devd: &Piece<devd::Request, devd::Reply>, groups: &[Group], start: &Sta
 struct Kept {
     given: Vec<OwnedFd>,
     claim: OwnedFd,
+    pid1: u32,
     firewall: Option<OwnedFd>,
     log: Option<OwnedFd>,
     fused: Option<Pid>,
@@ -416,7 +422,7 @@ fn keep(
     let request = supervisor::Request::Keep {
         name: start.name.clone(),
         client: ids::LAZARET,
-        pid1: pid_of(first),
+        pid1: kept.pid1,
         init: number(init.pid),
         firewall: kept.firewall.is_some(),
         log_pipe: kept.log.is_some(),

@@ -72,6 +72,7 @@ pub const fn of(program: Program) -> &'static Policy {
         Program::Fused => &FUSED,
         Program::Init => &INIT,
         Program::Nsenter => &NSENTER,
+        Program::Recordd => &RECORDD,
     }
 }
 

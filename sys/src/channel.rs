@@ -66,6 +66,11 @@ impl<S: Message, R: Message> Channel<S, R> {
 
     /// Sends one frame with its descriptors. Never raises SIGPIPE. A non-blocking socket that is full gives `Kernel(EAGAIN)`.
     pub fn send(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        self.send_frame(message, descriptors).map(drop)
+    }
+
+    /// As [`Self::send`], and gives the bytes of the frame that was sent.
+    pub fn send_frame(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<Vec<u8>, ChannelError> {
         let expected = message.descriptors();
         if expected != descriptors.len() {
             return Err(FrameError::Descriptors {
@@ -86,7 +91,7 @@ impl<S: Message, R: Message> Channel<S, R> {
                 MsgFlags::MSG_NOSIGNAL,
                 None,
             ) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(bytes),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(ChannelError::Closed),
                 Err(e) => return Err(ChannelError::Kernel(e)),
@@ -96,10 +101,17 @@ impl<S: Message, R: Message> Channel<S, R> {
 
     /// Receives one frame and its descriptors, which are close-on-exec. Blocks unless the socket does not.
     pub fn receive(&self) -> Result<(R, Vec<OwnedFd>), ChannelError> {
+        self.receive_frame()
+            .map(|(message, descriptors, _)| (message, descriptors))
+    }
+
+    /// As [`Self::receive`], and gives the bytes of the frame too.
+    pub fn receive_frame(&self) -> Result<(R, Vec<OwnedFd>, Vec<u8>), ChannelError> {
         let mut bytes = vec![0u8; HEADER.saturating_add(MAX_PAYLOAD).saturating_add(1)];
         let (length, descriptors) = receive_packet(self.socket.as_fd(), &mut bytes)?;
-        let packet = bytes.get(..length).unwrap_or_default();
-        Ok((frame::decode::<R>(packet, descriptors.len())?, descriptors))
+        bytes.truncate(length);
+        let message = frame::decode::<R>(&bytes, descriptors.len())?;
+        Ok((message, descriptors, bytes))
     }
 }
 

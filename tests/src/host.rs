@@ -85,20 +85,29 @@ impl Host {
         host
     }
 
-    /// Lays these statements into the policy file, after those that give out the test's own ids and allow roots in its directory.
+    /// Lays these statements into the policy file, after those that give out the test's own ids, name its own log and allow roots in its
+    /// directory.
     pub fn policy(&self, statements: &str) {
         let directory = self.directory.display();
         self.bare_policy(&format!("root {directory}\nroot named\n{statements}"));
     }
 
-    /// Lays these statements into the policy file, after the one that gives out the test's own ids: all else is as without a policy file.
+    /// Lays these statements into the policy file, after those that give out the test's own ids and name its own log: all
+    /// else is as without a policy file.
     pub fn bare_policy(&self, statements: &str) {
-        let text = format!("ids {} {}\n{statements}\n", first(), BLOCK * BLOCKS);
+        let log = self.log();
+        let log = log.display();
+        let text = format!("ids {} {}\naudit {log}\n{statements}\n", first(), BLOCK * BLOCKS);
         self.inside(
             "sh",
             &["-c", "umask 022; printf %s \"$1\" > /etc/lazaret.policy", "sh", &text],
         )
         .ok();
+    }
+
+    /// The log of deeds, unless a test says something else in the policy file.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log/audit.log")
     }
 
     /// The host ids that this host gives to containers.

@@ -13,6 +13,7 @@ const SETUID: u64 = 1 << 7;
 const SETPCAP: u64 = 1 << 8;
 const NET_ADMIN: u64 = 1 << 12;
 const SYS_ADMIN: u64 = 1 << 21;
+const AUDIT_WRITE: u64 = 1 << 29;
 const BPF: u64 = 1 << 39;
 
 /// When a process was looked at.
@@ -29,12 +30,14 @@ pub enum Moment {
 /// Capability sets of which a program may hold any one.
 pub fn row(program: Program) -> &'static [u64] {
     match program {
-        Program::Launcher => &[SETPCAP | SETUID | SETGID | SYS_ADMIN | NET_ADMIN | DAC_OVERRIDE | BPF],
+        Program::Launcher => &[SETPCAP | SETUID | SETGID | SYS_ADMIN | NET_ADMIN | DAC_OVERRIDE | BPF | AUDIT_WRITE],
         Program::Mountd => &[SYS_ADMIN],
         Program::Netd => &[NET_ADMIN],
         Program::Idmapd => &[SETUID | SETGID],
         Program::Cgroupd => &[DAC_OVERRIDE],
         Program::Devd => &[BPF | NET_ADMIN, SYS_ADMIN],
+        // The second where the kernel's audit system is enabled.
+        Program::Recordd => &[0, AUDIT_WRITE],
         Program::Lazaret | Program::Supervisor | Program::Fused | Program::Init | Program::Nsenter => &[0],
     }
 }

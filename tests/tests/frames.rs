@@ -10,7 +10,7 @@ use wire::Program;
 use wire::frame::{HEADER, MAGIC, VERSION};
 
 /// The pieces that serve on a socket.
-const PIECES: [Program; 9] = [
+const PIECES: [Program; 10] = [
     Program::Mountd,
     Program::Netd,
     Program::Idmapd,
@@ -20,6 +20,7 @@ const PIECES: [Program; 9] = [
     Program::Supervisor,
     Program::Init,
     Program::Nsenter,
+    Program::Recordd,
 ];
 
 fn header(magic: u32, version: u16, descriptors: u16, length: u32) -> Vec<u8> {

@@ -56,4 +56,8 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
     assert!(asked.len() >= 18, "{said}");
     assert!(!elsewhere.exists() && !Path::new("/root/imposter").exists());
     host.nothing_is_left();
+    // Each of them is on record.
+    let log = host.run(&["audit", "log", "--json"]).ok().stdout;
+    assert_eq!(log.lines().count(), asked.len(), "{log}");
+    assert!(log.lines().all(|l| l.contains("\"outcome\":\"refused\"")), "{log}");
 }

@@ -153,7 +153,7 @@ fn variants(text: &str, name: &str) -> Vec<String> {
     body.lines().filter_map(variant).collect()
 }
 
-const PEERS: [&str; 10] = [
+const PEERS: [&str; 11] = [
     "cgroupd",
     "devd",
     "fused",
@@ -163,6 +163,7 @@ const PEERS: [&str; 10] = [
     "mountd",
     "netd",
     "nsenter",
+    "recordd",
     "supervisor",
 ];
 

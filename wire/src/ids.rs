@@ -53,6 +53,7 @@ impl IdBlock {
             Program::Cgroupd => self.0.saturating_add(3),
             Program::Devd => self.0.saturating_add(4),
             Program::Fused => self.0.saturating_add(5),
+            Program::Recordd => self.0.saturating_add(6),
         }
     }
 

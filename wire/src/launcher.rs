@@ -11,6 +11,7 @@ use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName};
 use crate::netd::{Firewall, Link};
 use crate::program::Program;
+use crate::recordd::Deed;
 use serde::{Deserialize, Serialize};
 
 /// What the launcher opens for a mount of the factory.
@@ -222,6 +223,18 @@ pub enum Request {
     Hierarchies,
     /// What the host's policy says that the planner must know. Answer: `Policy`.
     Policy,
+    /// Says that something is about to be done through a container's supervisor, which takes no power of the launcher's: it is put on
+    /// record. Answer: `Done`.
+    Announce {
+        /// The container.
+        name: ContainerName,
+        /// What.
+        deed: Deed,
+    },
+    /// Opens the log of deeds and its head for reading, if the command line says `audit`. Answer: `Log`.
+    Log,
+    /// Begins a new file of the log of deeds, if the command line says `audit`; the old one stays beside it. Answer: `Done`.
+    Rotate,
 }
 
 /// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
@@ -269,6 +282,8 @@ pub enum Reply {
     Refused(Failure),
     /// Another container has the block of ids that the plan gives: nothing was done, and another block can be tried.
     Busy,
+    /// The log of deeds and its head (two descriptors).
+    Log,
 }
 
 impl Message for Request {
@@ -285,7 +300,10 @@ impl Message for Request {
             | Self::Freeze { .. }
             | Self::Clear(_)
             | Self::Hierarchies
-            | Self::Policy => 0,
+            | Self::Policy
+            | Self::Announce { .. }
+            | Self::Log
+            | Self::Rotate => 0,
         }
     }
 }
@@ -294,6 +312,7 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Directories => 3,
+            Self::Log => 2,
             Self::File | Self::Entering => 1,
             Self::Started { .. }
             | Self::Done
@@ -493,6 +512,13 @@ mod tests {
         assert_eq!(hex(&clear), "050163e807010176".to_owned() + "00");
         assert_eq!(hex(&Request::Hierarchies), "06");
         assert_eq!(hex(&Request::Policy), "07");
+        let announce = Request::Announce {
+            name: name(),
+            deed: Deed::Destroy,
+        };
+        assert_eq!(hex(&announce), "08016305");
+        assert_eq!(hex(&Request::Log), "09");
+        assert_eq!(hex(&Request::Rotate), "0a");
     }
 
     #[test]
@@ -523,6 +549,7 @@ mod tests {
         assert_eq!(hex(&policy), "06ac020201016301");
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
         assert_eq!(hex(&Reply::Busy), "08");
+        assert_eq!(hex(&Reply::Log), "09");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Nothing here makes a system call; the bytes are laid down in [`frame`], and frozen in each peer's tests.
 //! Variants are only ever appended: postcard writes their position, and old frames must keep their meaning.
 
+pub mod bytes;
 pub mod cgroupd;
 pub mod devd;
 pub mod failure;
@@ -18,8 +19,10 @@ pub mod netd;
 pub mod network;
 pub mod nsenter;
 pub mod program;
+pub mod recordd;
 pub mod supervisor;
 
+pub use bytes::Bytes;
 pub use failure::{Failure, Kind};
 pub use frame::Message;
 pub use ids::{IdBlock, IdRange};

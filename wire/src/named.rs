@@ -20,16 +20,18 @@ pub struct Place {
 pub struct Named {
     /// Directories of `lazaret`'s own.
     pub directories: Vec<(Directory, String)>,
-    /// Definitions to be read.
+    /// Definitions to be read, and older files of the log of deeds.
     pub definitions: Vec<String>,
     /// Roots and binds of containers.
     pub places: Vec<Place>,
     /// Ports to be published.
     pub ports: Vec<Publish>,
+    /// Whether the log of deeds is to be read, or to begin a new file.
+    pub audit: bool,
 }
 
-/// Options of `run` and `enter`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 13] = [
+/// Options of `run`, `enter` and `audit`, and those of every verb, that take no value; letters are those of short options.
+const FLAGS: [&str; 14] = [
     "read-only",
     "tty",
     "detach",
@@ -37,6 +39,7 @@ const FLAGS: [&str; 13] = [
     "plan",
     "json",
     "noseclabel",
+    "raw",
     "help",
     "version",
     "t",
@@ -45,7 +48,7 @@ const FLAGS: [&str; 13] = [
     "V",
 ];
 
-/// Whether an option of `run`, `enter` or of every verb, by its long name or its letter, takes a value.
+/// Whether an option of `run`, `enter`, `audit` or of every verb, by its long name or its letter, takes a value.
 pub fn takes_value(option: &str) -> bool {
     !FLAGS.contains(&option)
 }
@@ -55,13 +58,23 @@ impl Named {
     pub fn by(words: &[String]) -> Self {
         let mut named = Self::default();
         let (mut verb, mut operands, mut options) = (None::<&str>, 0u8, true);
-        let (mut read_only, mut rootfs) = (false, Vec::new());
+        let (mut read_only, mut rootfs, mut replay) = (false, Vec::new(), false);
         let mut rest = words.iter().map(String::as_str).peekable();
         while let Some(word) = rest.next() {
             let option = word.strip_prefix('-').filter(|letters| options && !letters.is_empty());
             let Some(option) = option else {
                 match (verb, operands) {
-                    (None, _) => verb = Some(word),
+                    (None, _) => {
+                        verb = Some(word);
+                        named.audit = word == "audit";
+                    }
+                    (Some("audit"), 0) => {
+                        operands = 1;
+                        replay = word == "replay";
+                    }
+                    // The number of what is to be replayed.
+                    (Some("audit"), 1) if replay => operands = 2,
+                    (Some("audit"), _) => named.definitions.push(word.to_owned()),
                     (Some("define" | "create"), _) => named.definitions.push(word.to_owned()),
                     // A command, which begins here, is the container's own business.
                     (Some("run"), _) | (Some("enter" | "lxc-enter-namespace"), 1..) => break,
@@ -202,6 +215,28 @@ mod tests {
             };
             let found: Vec<(&str, bool)> = of_options.iter().map(|p| (p.path.as_str(), p.writable)).collect();
             assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_log_of_deeds_is_named_by_its_verb_and_older_files_by_their_names() {
+        for line in [
+            "audit verify --expect 3:00 --json a b",
+            "audit --json log --container c a --since @0 b",
+            "audit replay --raw 17 a --program netd b",
+            "audit replay 17 a b",
+        ] {
+            assert_eq!(named(line).definitions, ["a", "b"], "{line}");
+            assert!(named(line).audit);
+        }
+        for line in [
+            "start audit",
+            "enter vm1 audit",
+            "run audit",
+            "--run-dir audit list",
+            "list",
+        ] {
+            assert!(!named(line).audit, "{line}");
         }
     }
 

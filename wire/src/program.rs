@@ -27,11 +27,13 @@ pub enum Program {
     Init,
     /// Enters a running container.
     Nsenter,
+    /// The writer of the log of deeds.
+    Recordd,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Lazaret,
         Self::Launcher,
         Self::Supervisor,
@@ -43,6 +45,7 @@ impl Program {
         Self::Fused,
         Self::Init,
         Self::Nsenter,
+        Self::Recordd,
     ];
 
     /// The installed file's name, also the name of its policy file.
@@ -59,6 +62,7 @@ impl Program {
             Self::Fused => "fused",
             Self::Init => "init",
             Self::Nsenter => "nsenter",
+            Self::Recordd => "recordd",
         }
     }
 
@@ -80,6 +84,7 @@ impl Program {
             Self::Nsenter => {
                 "Joins a container's namespaces by descriptor, confines itself as its first process is, and executes"
             }
+            Self::Recordd => "Appends records to the log of every deed, each with the hash of the one before",
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::session::Session;
 use crate::signals::{LEAVING, Signals};
 use crate::supervisor::Supervisor;
 use std::os::fd::{AsFd, BorrowedFd};
+use wire::recordd::Deed;
 use wire::supervisor::Control;
 
 struct Viewer {
@@ -53,6 +54,7 @@ pub fn console(session: &Session, options: &Console) -> Outcome<()> {
         .parse::<u8>()
         .map_err(|_| Error::Usage(format!("{} is no console", options.devname)))?;
     let supervisor = Supervisor::reach(place)?;
+    session.launcher.announce(&found.name, Deed::Console)?;
     let stream = supervisor.attach(console, true, false)?;
     let signals = Signals::take(&LEAVING)?;
     if rustix::termios::isatty(rustix::stdio::stdin()) {

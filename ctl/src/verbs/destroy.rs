@@ -6,11 +6,13 @@ use crate::output::print;
 use crate::reconcile::finish;
 use crate::session::Session;
 use crate::supervisor::Supervisor;
+use wire::recordd::Deed;
 
 /// Destroys it, and comes back when nothing is left of it.
 pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
     let found = find(&session.store, address)?;
     let (place, record) = found.running()?;
+    session.launcher.announce(&found.name, Deed::Destroy)?;
     if record.paused {
         // A frozen process does not die.
         session.launcher.freeze(&found.name, false)?;

@@ -11,19 +11,22 @@ use wire::Program;
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// The pages: one for `lazaret`, one for each verb that is not hidden.
+/// The pages: one for `lazaret`, one for each verb that is not hidden, and for each verb of a verb.
 fn pages() -> Vec<(String, Command)> {
     let mut root = Options::command();
     root.build();
     let mut pages = vec![("lazaret".to_owned(), root.clone())];
-    for verb in root
-        .get_subcommands()
-        .filter(|c| !c.is_hide_set() && c.get_name() != "help")
-    {
-        let name = format!("lazaret-{}", verb.get_name());
-        pages.push((name.clone(), verb.clone().display_name(name)));
-    }
+    below("lazaret", &root, &mut pages);
     pages
+}
+
+fn below(name: &str, command: &Command, pages: &mut Vec<(String, Command)>) {
+    let shown = |c: &&Command| !c.is_hide_set() && c.get_name() != "help";
+    for verb in command.get_subcommands().filter(shown) {
+        let name = format!("{name}-{}", verb.get_name());
+        pages.push((name.clone(), verb.clone().display_name(&name)));
+        below(&name, verb, pages);
+    }
 }
 
 /// Every program but `lazaret`, which has a page for each verb.

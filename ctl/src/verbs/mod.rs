@@ -1,5 +1,6 @@
 //! The verbs, one file each. Nothing else but the one place where each is called.
 
+mod audit;
 mod check;
 mod console;
 mod create;
@@ -50,6 +51,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Wait(facts) => wait::wait(session, facts),
         Verb::Plan(facts) => plan::plan(session, facts),
         Verb::Privileges(facts) => privileges::privileges(session, facts),
+        Verb::Audit(options) => audit::audit(session, &options.verb),
         Verb::NetList(json) => net_list::net_list(session, json.json),
         Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) => {
             Err(Error::Bug("a verb that needs no authority was given it".into()))

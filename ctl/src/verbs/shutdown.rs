@@ -7,6 +7,7 @@ use crate::processes::awaits;
 use crate::session::Session;
 use crate::state::record::Origin;
 use crate::supervisor::Supervisor;
+use wire::recordd::Deed;
 
 const SIGINT: i32 = 2;
 const SIGUSR1: i32 = 10;
@@ -56,7 +57,13 @@ pub fn rebooting(status: &str) -> Option<i32> {
     }
 }
 
-fn send(session: &Session, address: &str, choose: impl Fn(&str, bool) -> Option<i32>, done: &str) -> Outcome<()> {
+fn send(
+    session: &Session,
+    address: &str,
+    deed: Deed,
+    choose: impl Fn(&str, bool) -> Option<i32>,
+    done: &str,
+) -> Outcome<()> {
     let found = find(&session.store, address)?;
     let (place, record) = found.running()?;
     let supervisor = Supervisor::reach(place)?;
@@ -69,13 +76,14 @@ fn send(session: &Session, address: &str, choose: impl Fn(&str, bool) -> Option<
             found.name
         ))
     })?;
+    session.launcher.announce(&found.name, deed)?;
     supervisor.signal(signal)?;
     print(&format!("Domain '{}' is being {done}\n\n", found.name))
 }
 
 /// Asks the container to end.
 pub fn shutdown(session: &Session, address: &str) -> Outcome<()> {
-    send(session, address, ending, "shutdown")
+    send(session, address, Deed::Shutdown, ending, "shutdown")
 }
 
 /// Asks the container to start anew.
@@ -83,6 +91,7 @@ pub fn reboot(session: &Session, address: &str) -> Outcome<()> {
     send(
         session,
         address,
+        Deed::Reboot,
         |status, reaper| if reaper { None } else { rebooting(status) },
         "rebooted",
     )

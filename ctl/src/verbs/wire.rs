@@ -8,9 +8,10 @@ use std::io::{BufRead, Read, Write};
 use wire::frame::{self, HEADER, Message};
 
 /// What converts one message: its number of descriptors is checked on the way.
-struct Codec {
+pub struct Codec {
     encode: fn(Value, &[u32]) -> Outcome<Vec<u8>>,
-    decode: fn(&[u8], usize) -> Outcome<Value>,
+    /// A frame without descriptor numbers, and how many it has.
+    pub decode: fn(&[u8], usize) -> Outcome<Value>,
 }
 
 const fn codec<M: Message>() -> Codec {
@@ -20,7 +21,7 @@ const fn codec<M: Message>() -> Codec {
     }
 }
 
-fn codec_of(peer: Peer, reply: bool) -> Outcome<Codec> {
+pub fn codec_of(peer: Peer, reply: bool) -> Outcome<Codec> {
     Ok(match (peer, reply) {
         (Peer::Cgroupd, false) => codec::<wire::cgroupd::Request>(),
         (Peer::Cgroupd, true) => codec::<wire::cgroupd::Reply>(),
@@ -40,6 +41,8 @@ fn codec_of(peer: Peer, reply: bool) -> Outcome<Codec> {
         (Peer::Netd, true) => codec::<wire::netd::Reply>(),
         (Peer::Nsenter, false) => codec::<wire::nsenter::Request>(),
         (Peer::Nsenter, true) => codec::<wire::nsenter::Reply>(),
+        (Peer::Recordd, false) => codec::<wire::recordd::Request>(),
+        (Peer::Recordd, true) => codec::<wire::recordd::Reply>(),
         (Peer::Supervisor, false) => codec::<wire::supervisor::Request>(),
         (Peer::Supervisor, true) => codec::<wire::supervisor::Reply>(),
         (Peer::Control, false) => codec::<wire::supervisor::Control>(),

@@ -9,6 +9,7 @@ use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, Us
 use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
 use wire::mountd::{Flags, Mount};
 use wire::netd::{Address, Bridge, Firewall, HostSide, Link};
+use wire::recordd::Deed;
 use wire::{ContainerName, IdBlock, IdRange, LinkName, Text};
 
 fn path(text: &str) -> Path {
@@ -240,6 +241,15 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
             "the address of another machine",
             start(linked_plan(given, HostSide::Alone(vec![another]), None)),
         ),
+        (
+            "announcing what the launcher does itself",
+            Request::Announce {
+                name: name(),
+                deed: Deed::Start,
+            },
+        ),
+        ("the log of deeds", Request::Log),
+        ("a new file for the log of deeds", Request::Rotate),
     ]
 }
 

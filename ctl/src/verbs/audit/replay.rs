@@ -1,0 +1,70 @@
+//! `audit replay`: the frames that each program was sent for one deed, exactly. May touch: the log of deeds, to read it.
+
+use super::deeds::{Deeds, Done, Standing};
+use super::files::walk;
+use crate::error::{Error, Outcome};
+use crate::options::{AuditReplay, Peer};
+use crate::output::{print_bytes, say};
+use crate::session::Session;
+use crate::verbs::wire::codec_of;
+use serde_json::json;
+use wire::frame;
+use wire::recordd::Sent;
+use wire::{Bytes, Program};
+
+/// Prints them.
+pub fn replay(session: &Session, options: &AuditReplay) -> Outcome<()> {
+    let mut deeds = Deeds::default();
+    let mut found: Option<Done> = None;
+    walk(session, &options.file, &mut |seen| {
+        if let Some(done) = deeds.see(seen.item, seen.record).filter(|d| d.id == options.id) {
+            found = Some(done);
+        }
+        Ok(())
+    })?;
+    let done = found.or_else(|| deeds.rest().find(|d| d.id == options.id));
+    let done = done.ok_or_else(|| Error::caller(format!("no deed is on record under the number {}", options.id)))?;
+    if done.standing == Standing::Open {
+        say("no end is on record of it: what the programs were sent is not known, only what was asked for");
+    }
+    let asked = Some(done.request).filter(|r| !r.is_empty()).map(|frame| Sent {
+        to: Program::Launcher,
+        frame: Bytes(frame),
+    });
+    let wanted = |sent: &Sent| options.program.as_ref().is_none_or(|p| sent.to.name() == p.as_str());
+    for sent in asked.into_iter().chain(done.sent).filter(wanted) {
+        if options.raw {
+            print_bytes(&sent.frame.0)?;
+        } else {
+            print_bytes(line(&sent)?.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// As `wire decode` prints it. On a socket descriptors have no numbers but their order.
+fn line(sent: &Sent) -> Outcome<String> {
+    let frame = &sent.frame.0;
+    let header = frame::header(frame).map_err(|e| Error::Bug(e.to_string()))?;
+    let message = (codec_of(peer(sent.to)?, false)?.decode)(frame, header.descriptors)?;
+    let descriptors: Vec<usize> = (0..header.descriptors).collect();
+    let line = json!({"program": sent.to.name(), "descriptors": descriptors, "message": message});
+    Ok(format!("{line}\n"))
+}
+
+fn peer(program: Program) -> Outcome<Peer> {
+    Ok(match program {
+        Program::Launcher => Peer::Launcher,
+        Program::Supervisor => Peer::Supervisor,
+        Program::Mountd => Peer::Mountd,
+        Program::Netd => Peer::Netd,
+        Program::Idmapd => Peer::Idmapd,
+        Program::Cgroupd => Peer::Cgroupd,
+        Program::Devd => Peer::Devd,
+        Program::Fused => Peer::Fused,
+        Program::Init => Peer::Init,
+        Program::Nsenter => Peer::Nsenter,
+        Program::Recordd => Peer::Recordd,
+        Program::Lazaret => return Err(Error::Bug("nobody sends requests to lazaret".into())),
+    })
+}

@@ -1,0 +1,116 @@
+//! What the kernel's audit system is told of a start or a stop, in the words of libvirt's LXC driver, so that what reads those reads these
+//! (ausearch(8), `AUDIT_VIRT_CONTROL` and `AUDIT_VIRT_RESOURCE` of `linux/audit.h`). Pure.
+
+use crate::judge::Start;
+use std::fmt::Write as _;
+use wire::ContainerName;
+use wire::launcher::Opened;
+
+/// `AUDIT_VIRT_CONTROL`.
+const CONTROL: u16 = 2500;
+/// `AUDIT_VIRT_RESOURCE`.
+const RESOURCE: u16 = 2501;
+
+/// One message: its type and its text, up to what is the same in all.
+pub type Message = (u16, String);
+
+/// A start: first what it was given, then whether it runs, kept by the process `keeper`. Filters, the CPUs and consoles are not among it: the
+/// plan has no number of either, and the names of terminals are not known before they are there.
+pub fn started(start: &Start, keeper: Option<u32>) -> Vec<Message> {
+    let environment = &start.container.command.environment;
+    let uuid = environment
+        .iter()
+        .find_map(|v| v.as_str().strip_prefix("container_uuid="));
+    let who = who(&start.name, uuid);
+    let resource = |kind: &str, old: &str, new: &str| {
+        let text = format!("virt=lxc resrc={kind} reason=start {who} old-{kind}={old} new-{kind}={new}");
+        (RESOURCE, text)
+    };
+    let mut messages = Vec::new();
+    for mount in &start.mounts {
+        match &mount.from {
+            Opened::HostRoot => messages.push(resource("fs", "?", "\"/\"")),
+            Opened::Path { path, .. } => messages.push(resource("fs", "?", &value(path.as_str()))),
+            Opened::Nothing | Opened::Device => {}
+        }
+    }
+    for link in &start.links {
+        let mac: Vec<String> = link.mac.iter().map(|b| format!("{b:02x}")).collect();
+        messages.push(resource("net", "?", &value(&mac.join(":"))));
+    }
+    if let Some(bytes) = start.limits.memory {
+        messages.push(resource("mem", "0", &(bytes >> 10).to_string()));
+    }
+    let pid = keeper.map_or_else(|| "-1".to_owned(), |pid| pid.to_string());
+    messages.push((CONTROL, format!("virt=lxc op=start reason=booted {who} vm-pid={pid}")));
+    messages
+}
+
+/// A stop.
+pub fn stopped(name: &ContainerName, destroyed: bool) -> Message {
+    let reason = if destroyed { "destroyed" } else { "shutdown" };
+    let who = who(name, None);
+    (CONTROL, format!("virt=lxc op=stop reason={reason} {who} vm-pid=-1"))
+}
+
+fn who(name: &ContainerName, uuid: Option<&str>) -> String {
+    let plain = |u: &&str| u.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') && !u.is_empty();
+    format!("vm={} uuid={}", value(name.as_str()), uuid.filter(plain).unwrap_or("?"))
+}
+
+/// The whole text of a message, with what a user-space program adds to it (`audit_log_user_message(3)`).
+pub fn whole((kind, text): &Message, executable: &str, terminal: Option<&str>, success: bool) -> String {
+    // What a container was given was given, whatever came of the start.
+    let result = if success || *kind == RESOURCE {
+        "success"
+    } else {
+        "failed"
+    };
+    let executable = value(executable);
+    let terminal = terminal.unwrap_or("?");
+    format!("{text} exe={executable} hostname=? addr=? terminal={terminal} res={result}")
+}
+
+/// A value between quotation marks, or in hexadecimal digits where it has a character that could be taken for something else.
+fn value(text: &str) -> String {
+    let plain = text.bytes().all(|b| b > 0x20 && b < 0x7f && b != b'"');
+    if plain {
+        return format!("\"{text}\"");
+    }
+    text.bytes().fold(String::new(), |mut hex, b| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{b:02X}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_pretend_to_be_more_than_a_name() {
+        assert_eq!(value("vm1"), "\"vm1\"");
+        assert_eq!(value("a b"), "612062");
+        assert_eq!(value("x\" res=success"), "7822207265733D73756363657373");
+        assert_eq!(value("h\u{e4}fen"), "68C3A466656E");
+        let name = ContainerName::new("my vm").unwrap();
+        assert_eq!(
+            stopped(&name, true),
+            (
+                2500,
+                "virt=lxc op=stop reason=destroyed vm=6D7920766D uuid=? vm-pid=-1".to_owned()
+            )
+        );
+        assert_eq!(who(&name, Some("x res=success")), "vm=6D7920766D uuid=?");
+    }
+
+    #[test]
+    fn a_message_ends_as_every_programs_does() {
+        assert_eq!(
+            whole(&(CONTROL, "virt=lxc".to_owned()), "/x", Some("pts/1"), false),
+            "virt=lxc exe=\"/x\" hostname=? addr=? terminal=pts/1 res=failed"
+        );
+        assert!(whole(&(RESOURCE, "virt=lxc".to_owned()), "/x", None, false).ends_with("terminal=? res=success"));
+    }
+}
