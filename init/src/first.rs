@@ -10,7 +10,7 @@ use payload::account;
 use payload::confine::restrict;
 use payload::execute::{Connected, execute};
 use payload::streams;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use sys::namespace::{self, Kind};
@@ -78,6 +78,7 @@ fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result
     if !container.host_network {
         namespace::raise_loopback().to("bring up the loopback link")?;
     }
+    no_deeper_user_namespace(proc)?;
     let netlink = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -97,6 +98,22 @@ fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result
         netlink.as_fd(),
     ];
     tell(channel, &Answer::Here, &all)
+}
+
+/// Forbids user namespaces below the container's own: in one, its root would hold the capabilities that it gave up, and reach the parts of
+/// the kernel that are behind them. Only SYS_RESOURCE, which no payload keeps beside a writable /proc/sys, could allow them again.
+fn no_deeper_user_namespace(proc: BorrowedFd<'_>) -> Result<(), Failure> {
+    const WHAT: &str = "forbid user namespaces inside";
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let limit = sys::mount::open_beneath(
+        proc,
+        c"sys/user/max_user_namespaces",
+        OFlags::WRONLY,
+        Mode::empty(),
+        within,
+    )
+    .to(WHAT)?;
+    nix::unistd::write(limit, b"0").to(WHAT).map(drop)
 }
 
 /// Moves into its group in every hierarchy, and only then makes that group the root of what it sees.

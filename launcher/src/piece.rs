@@ -1,5 +1,5 @@
 //! Starting the programs, each with its descriptors and its one power, and talking to them. May touch: the directory where they are
-//! installed; its own children.
+//! installed, by a read-only copy of its mount; its own children.
 
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
@@ -10,6 +10,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use sys::channel::{Channel, ChannelError};
+use sys::mount::{Attr, Change};
 use sys::process::{Power, errno};
 use wire::frame::Message;
 use wire::ids::IdBlock;
@@ -44,7 +45,8 @@ pub struct Piece<Q, R> {
 }
 
 impl Programs {
-    /// Those that lie beside this one.
+    /// Those that lie beside this one, on a mount of their own that is read-only and attached nowhere: what executes inside a container
+    /// cannot be written through `/proc/PID/exe` there, not even by a root that is the host's.
     pub fn beside_this_one() -> Result<Self, Failure> {
         let fail = |e: rustix::io::Errno| Failure::kernel("open the directory of Lazaret's programs", errno(e) as i32);
         let own = std::fs::read_link("/proc/self/exe").map_err(|_| Failure::bug("find the launcher's own file"))?;
@@ -53,6 +55,13 @@ impl Programs {
             .ok_or_else(|| Failure::bug("find the launcher's own directory"))?;
         let directory =
             rustix::fs::open(place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(fail)?;
+        let explain = |e: nix::errno::Errno| Failure::kernel("protect Lazaret's programs from writing", e as i32);
+        let directory = sys::mount::clone_tree(directory.as_fd(), false).map_err(explain)?;
+        let never_written = Change {
+            set: Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV,
+            ..Change::default()
+        };
+        sys::mount::set_attributes(directory.as_fd(), false, never_written).map_err(explain)?;
         Ok(Self {
             directory,
             null: crate::open::file("/dev/null", true)?,
