@@ -1,6 +1,8 @@
 //! The only crate of Lazaret that may say `unsafe`: one function for each kernel facility that no crate wraps, and the channel
 //! over which frames travel. One system call per unsafe block, with the reason why it is sound.
 
+#[cfg(feature = "attempt")]
+pub mod attempt;
 pub mod bpf;
 pub mod channel;
 pub mod confine;
