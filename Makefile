@@ -17,7 +17,7 @@ PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
 export LAZARET_LIBEXEC := $(LIBEXEC)
 
-.PHONY: all build demo test security-figures bench install uninstall clean
+.PHONY: all build demo test security-figures attacks escape-table incumbents bench install uninstall clean
 
 all: build
 
@@ -37,6 +37,18 @@ test:
 security-figures: build
 	@date -u '+date %F'; uname -srm; $(CARGO) test --quiet -p tests --test figures -- --nocapture --test-threads=1 > target/figures.log 2>&1; \
 	    status=$$?; grep -E '^figure |^SKIPPED ' target/figures.log; [ $$status -eq 0 ] || { cat target/figures.log >&2; exit $$status; }
+
+# Every attack, with ten times the rounds of `make test`.
+attacks:
+	LAZARET_TEST_ROUNDS=5000 sh tests/run.sh $$(cd tests/tests && ls attack_*.rs confinement.rs taken_over.rs | sed 's/\.rs$$//')
+
+# The same probe in Lazaret and in what else is installed here; see `incumbents`.
+escape-table: build
+	$(CARGO) run -q -p tests --bin escape_table
+
+# What `escape-table` compares with. Nothing else needs these packages.
+incumbents:
+	apt-get install -y --no-install-recommends runc crun bubblewrap systemd-container lxc jq
 
 bench: build
 	sh bench/run.sh $(BUILT)

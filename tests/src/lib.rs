@@ -1,6 +1,7 @@
 //! What the system tests stand on: the built programs, a network namespace that plays the host, root file systems, and the kernel's
 //! own word on what exists. Needs root; everything that it makes is below one directory and goes with it.
 
+pub mod canary;
 pub mod capture;
 pub mod figures;
 pub mod host;
@@ -9,10 +10,13 @@ pub mod kernel;
 pub mod outside;
 pub mod process;
 pub mod programs;
+pub mod rows;
 pub mod skip;
 pub mod table;
 pub mod terminal;
 pub mod trace;
+pub mod ways;
 
 pub use capture::Outcome;
 pub use host::Host;
+pub use ways::Ground;

@@ -88,7 +88,12 @@ pub fn namespace(pid: i32, kind: &str) -> Option<String> {
 
 /// The file that a process executes.
 pub fn executable(pid: i32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
+    let link = format!("/proc/{pid}/exe");
+    let shown = fs::read_link(&link).ok()?;
+    let ours = fs::metadata(&link)
+        .ok()
+        .and_then(|file| crate::programs::same_file(&file));
+    Some(ours.unwrap_or(shown))
 }
 
 /// Whether a process has ended: it is gone, or nobody has waited for it yet. Its descriptors are closed by then, and not before.

@@ -47,6 +47,20 @@ fn copies() -> PathBuf {
     std::env::temp_dir().join(format!("lazaret-programs-{}", std::process::id()))
 }
 
+/// The built or copied file that is this one, by device and inode. The launcher executes programs from a mount that is attached nowhere,
+/// where a path tells nothing.
+pub fn same_file(file: &std::fs::Metadata) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let places = [directory(), copies()];
+    let paths = places
+        .iter()
+        .flat_map(|d| Program::ALL.into_iter().map(move |program| d.join(program.name())));
+    paths.into_iter().find(|path| {
+        path.metadata()
+            .is_ok_and(|found| (found.dev(), found.ino()) == (file.dev(), file.ino()))
+    })
+}
+
 /// Takes the copies away.
 pub fn forget_copies() {
     let _ = std::fs::remove_dir_all(copies());

@@ -1,6 +1,4 @@
-//! What a container's root could try from inside with the kernel's newer mount calls, which busybox does not make. It is static, and is
-//! copied into a test's image. Prints `done` where an attack worked, and the kernel's reason where it did not.
-//! usage: `attack ATTACK PATH [KIND]`
+//! The kernel's newer mount calls, which busybox does not make. May touch: the mounts of the namespace it runs in.
 
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::CString;
@@ -9,7 +7,8 @@ use sys::mount::{Change, Superblock, attach, clone_tree, set_attributes, unmount
 
 type Attr = rustix::mount::MountAttrFlags;
 
-fn try_it(attack: &str, path: &str, kind: &str) -> Result<(), String> {
+/// Tries one.
+pub fn try_it(attack: &str, path: &str, kind: &str) -> Result<(), String> {
     let say = |e: nix::errno::Errno| format!("{e}");
     let opened = || {
         rustix::fs::openat(
@@ -67,19 +66,10 @@ fn try_it(attack: &str, path: &str, kind: &str) -> Result<(), String> {
             attach(mount.as_fd(), opened()?.as_fd()).map_err(say)
         }
         "join" => nix::sched::setns(opened_for_reading(path)?, nix::sched::CloneFlags::empty()).map_err(say),
-        _ => Err("usage: attack ATTACK PATH [KIND]".into()),
+        _ => Err("no such attack".into()),
     }
 }
 
 fn opened_for_reading(path: &str) -> Result<std::fs::File, String> {
     std::fs::File::open(path).map_err(|e| e.to_string())
-}
-
-fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let word = |i: usize| words.get(i).map_or("", String::as_str);
-    match try_it(word(0), word(1), word(2)) {
-        Ok(()) => println!("done"),
-        Err(reason) => println!("{reason}"),
-    }
 }
