@@ -3,18 +3,16 @@
 
 #[path = "build/calls.rs"]
 mod calls;
+#[path = "src/compile.rs"]
+mod compile;
 #[path = "build/condition.rs"]
 mod condition;
 #[path = "build/constants.rs"]
 mod constants;
-#[path = "build/dispatch.rs"]
-mod dispatch;
 #[path = "build/emit.rs"]
 mod emit;
 #[path = "build/facts.rs"]
 mod facts;
-#[path = "build/filter.rs"]
-mod filter;
 #[path = "build/text.rs"]
 mod text;
 
@@ -57,20 +55,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         let policy = read(Path::new(&here), &file)?;
         let facts = facts::check(&file, &policy, PAYLOADS.contains(&name))?;
         let otherwise = if PAYLOADS.contains(&name) {
-            filter::Otherwise::Missing
+            compile::Otherwise::Missing
         } else {
-            filter::Otherwise::Kill
+            compile::Otherwise::Kill
         };
         let programs = if facts.exempt {
             Vec::new()
         } else {
-            filter::compile(&policy, otherwise)?
+            vec![compile::compile(&policy.rules()?, otherwise)?]
         };
         emit::policy(&mut generated, name, &facts, &policy, &programs)?;
     }
     for name in STATES {
         let policy = read(Path::new(&here), &format!("{name}.policy"))?;
-        let programs = filter::compile(&policy, filter::Otherwise::Kill)?;
+        let programs = [compile::compile(&policy.rules()?, compile::Otherwise::Kill)?];
         emit::state(&mut generated, name, &policy, &programs)?;
     }
     writeln!(generated)?;

@@ -10,9 +10,11 @@ mod handover;
 mod instant;
 mod launcher;
 mod lookup;
+mod named;
 mod options;
 mod output;
 mod plan;
+mod policy;
 mod processes;
 mod reconcile;
 mod session;
@@ -137,6 +139,8 @@ fn act(confined: &Confined, standing: Standing, options: &Options) -> Outcome<u8
 
 /// Verbs that need nobody's help; `check` asks the launcher if there is one.
 fn bare(options: &Options, launcher: Option<&Launcher>) -> Outcome<u8> {
+    // What the command line names is opened while it can be, and read once nothing else can.
+    let opened = verbs::open_named(&options.verb, launcher)?;
     policies::restrict_lazaret(&[]).map_err(Error::Caller)?;
-    verbs::without_authority(&options.verb, launcher)
+    verbs::without_authority(&options.verb, launcher, opened)
 }

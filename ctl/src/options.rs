@@ -81,6 +81,8 @@ pub enum Verb {
     Privileges(Facts),
     /// Show what was done, by whom, and how it ended; and whether anybody touched that record
     Audit(Audit),
+    /// Show, compare or check what a policy gives
+    Policy(Policy),
     /// List the networks
     NetList(Json),
     /// Show what this host offers, and the command that mends what is missing
@@ -152,12 +154,19 @@ pub struct Run {
     /// Host name [default: the container's name]
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// Give a further capability, inside the container's user namespace, or ALL
+    /// Give a capability back, or ALL; one that the profile lacks only where the host's policy consents
     #[arg(long, value_name = "CAP")]
     pub cap_add: Vec<String>,
     /// Take a capability away, or ALL
     #[arg(long, value_name = "CAP")]
     pub cap_drop: Vec<String>,
+    /// Filter the command's system calls by this policy too, which can only take away; in the place of the profile's where the host's
+    /// policy consents
+    #[arg(long, value_name = "FILE")]
+    pub seccomp: Option<String>,
+    /// Leave a place as it is that is hidden or read-only otherwise, where the host's policy consents
+    #[arg(long, value_name = "PATH")]
+    pub unmask: Vec<String>,
     /// Give the command a terminal of the container's, even where there is none
     #[arg(long, short = 't')]
     pub tty: bool,
@@ -430,6 +439,64 @@ pub enum Peer {
     Exit,
 }
 
+/// Options of `policy`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    lazaret policy show app            what `run` gives\n  \
+    lazaret policy diff app system     what a domain gets beyond that\n  \
+    lazaret policy diff app web        how the container web differs from its profile\n  \
+    lazaret policy check web.policy    whether --seccomp would take it\n\n\
+    A policy is that of a profile (app, system), of a program, of a file (a word with a slash, or that ends in .policy), or of a running \
+    container.")]
+pub struct Policy {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: PolicyVerb,
+}
+
+/// The verbs of `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Show what a policy gives
+    Show(PolicyShow),
+    /// Show what differs between two policies: what only the first has, and what only the second has
+    Diff(PolicyDiff),
+    /// Read a file by the rules by which Lazaret's own are read
+    Check(PolicyCheck),
+}
+
+/// Options of `policy show`.
+#[derive(Debug, Args)]
+pub struct PolicyShow {
+    /// Profile, program, file or container
+    pub what: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `policy diff`.
+#[derive(Debug, Args)]
+pub struct PolicyDiff {
+    /// Profile, program, file or container
+    pub first: String,
+    /// Another
+    pub second: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `policy check`.
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// The file
+    pub file: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `generate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Without a page or shell, the names of all are printed, one on a line.")]
@@ -478,6 +545,11 @@ impl Verb {
                 AuditVerb::Replay(r) => format!("replay {}", r.id),
                 AuditVerb::Rotate => "begin a new file of the log of deeds".into(),
             },
+            Self::Policy(p) => match &p.verb {
+                PolicyVerb::Show(show) => format!("show the policy of {}", show.what),
+                PolicyVerb::Diff(diff) => format!("compare {} with {}", diff.first, diff.second),
+                PolicyVerb::Check(check) => format!("check {}", check.file),
+            },
             Self::NetList(_) => "list networks".into(),
             Self::Check(_) => "check the host".into(),
             Self::Wire(_) => "convert frames".into(),
@@ -492,11 +564,12 @@ impl Verb {
     }
 
     /// Whether the verb needs the launcher and the state store.
-    pub const fn needs_authority(&self) -> bool {
-        !matches!(
-            self,
-            Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_)
-        )
+    pub fn needs_authority(&self) -> bool {
+        match self {
+            Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_) => false,
+            Self::Policy(policy) => policy.needs_authority(),
+            _ => true,
+        }
     }
 }
 
@@ -518,7 +591,7 @@ mod tests {
     fn every_option_of_run_is_understood() {
         let line = "lazaret run --rootfs /srv/box --name web --memory 128M --cpus 1.5 --pids 100 --network default \
             --bind /a:/b:ro --tmpfs /t:1M --publish 127.0.0.1:8080:80 --ulimit nofile=10:20 --env K=V --workdir /w --user 1:2 \
-            --hostname h --cap-add net_raw --cap-drop ALL --tty -d --rm -- sh -c x --rm";
+            --hostname h --cap-add net_raw --cap-drop ALL --seccomp f --unmask /proc/keys --tty -d --rm -- sh -c x --rm";
         let Verb::Run(run) = parse(line).unwrap().verb else {
             panic!()
         };

@@ -1,5 +1,6 @@
 //! What the kernel tells of processes, read from `/proc/PID` (proc_pid_status(5)). May touch: `/proc`, to read.
 
+use crate::policy::Difference;
 use serde::Serialize;
 
 /// What one living process holds.
@@ -23,6 +24,9 @@ pub struct Process {
     pub no_new_privileges: bool,
     /// Its namespaces, `-` where the kernel does not tell.
     pub namespaces: Vec<(String, String)>,
+    /// Of PID 1: how the container differs from its profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
 }
 
 /// Five capability sets.
@@ -66,6 +70,7 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
         seccomp: field("Seccomp:")?.parse().ok()?,
         no_new_privileges: field("NoNewPrivs:")? == "1",
         namespaces: Vec::new(),
+        difference: None,
     })
 }
 

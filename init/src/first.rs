@@ -144,7 +144,7 @@ fn become_payload(container: &Judged, channel: &ToOuter, streams: &[OwnedFd]) ->
     if !tree::uncovered(root.as_fd()).to("look at what lies over the root")? {
         return Err(Failure::bug("trust the root: something is mounted over it"));
     }
-    masks::verify(root.as_fd(), container.command.profile)?;
+    masks::verify(root.as_fd(), container)?;
     let proc = place::find(root.as_fd(), "/proc").to("open the container's /proc")?;
     let mount = namespace::own(&proc, Kind::Mount).to("open the mount namespace")?;
     tell(channel, &Answer::Ready, &[mount.as_fd()])?;

@@ -1,5 +1,6 @@
 //! May this container be built as asked? Pure: it returns a value that only the acting code accepts.
 
+use policies::masks;
 use wire::failure::Failure;
 use wire::ids::check_map;
 use wire::init::{Afterwards, Container, Source, Stream, Then};
@@ -58,6 +59,16 @@ pub fn judge(container: Container) -> Result<Judged, Failure> {
     }
     if !c.command.directory.as_str().starts_with('/') {
         return Err(Failure::caller("enter a directory that is not absolute"));
+    }
+    if c.command.filter.is_some() && !c.command.no_new_privileges {
+        return Err(Failure::caller(
+            "install a filter of the container's own: without no-new-privileges the kernel does not take it last",
+        ));
+    }
+    if let Some(path) = c.unmasked.iter().find(|p| !masks::covers(p.as_str())) {
+        return Err(Failure::caller(&format!(
+            "leave {path} as it is: no profile hides it or makes it read-only"
+        )));
     }
     Ok(Judged(container))
 }
@@ -134,6 +145,7 @@ pub(crate) mod tests {
                 limits: vec![],
                 window: None,
                 linux32: false,
+                filter: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -142,6 +154,7 @@ pub(crate) mod tests {
             },
             resolv_conf: None,
             hosts: None,
+            unmasked: vec![],
         }
     }
 
@@ -182,6 +195,33 @@ pub(crate) mod tests {
         let mut c = with_target("/data");
         c.attachments[0].source = Source::Inside(Path::new("/../etc").unwrap());
         assert!(judge(c).is_err());
+    }
+
+    #[test]
+    fn refuses_a_filter_that_could_not_be_installed_and_a_place_that_is_not_covered() {
+        let mut c = container();
+        let rule = |call| wire::filter::Rule {
+            call,
+            answer: None,
+            condition: vec![],
+        };
+        c.command.filter = Some(wire::filter::OwnFilter {
+            filter: vec![rule(59), rule(231)].try_into().unwrap(),
+            in_place: false,
+        });
+        assert!(judge(c.clone()).is_ok());
+        c.command.no_new_privileges = false;
+        assert!(judge(c).is_err());
+        for (path, good) in [
+            ("/proc/keys", true),
+            ("/proc/sys", true),
+            ("/proc/keys/", false),
+            ("/proc", false),
+        ] {
+            let mut c = container();
+            c.unmasked = vec![Path::new(path).unwrap()];
+            assert_eq!(judge(c).is_ok(), good, "{path}");
+        }
     }
 
     #[test]

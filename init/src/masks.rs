@@ -4,60 +4,59 @@
 use crate::place::{self, Kind, Laid};
 use nix::errno::Errno;
 use payload::Step;
-use rustix::fs::{AtFlags, FileType, StatVfsMountFlags, StatxAttributes, StatxFlags};
+use policies::masks::{HIDDEN, PROCESSORS, READ_ONLY, SYSTEM_WRITES, THROTTLE};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags, StatxAttributes, StatxFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::mount::{Attr, Change, clone_tree, set_attributes};
+use sys::mount::{Attr, Change, clone_tree, open_beneath, set_attributes};
 use wire::failure::Failure;
-use wire::init::Profile;
+use wire::init::{Container, Profile};
 
-/// Hidden in both profiles: what tells of the host, or reaches it. A file becomes `/dev/null`, a directory an empty one.
-const HIDDEN: [&str; 33] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/bus",
-    "/proc/config.gz",
-    "/proc/driver",
-    "/proc/fs",
-    "/proc/interrupts",
-    "/proc/kallsyms",
-    "/proc/kcore",
-    "/proc/key-users",
-    "/proc/keys",
-    "/proc/kmsg",
-    "/proc/kpagecgroup",
-    "/proc/kpagecount",
-    "/proc/kpageflags",
-    "/proc/latency_stats",
-    "/proc/pressure",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/sysrq-trigger",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/tty/driver",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-    "/sys/fs/bpf",
-    "/sys/fs/fuse",
-    "/sys/fs/selinux",
-    "/sys/hypervisor",
-    "/sys/kernel",
-    "/sys/module",
-    "/sys/power",
-    "/sys/dev/block",
-];
-/// Read-only in both profiles.
-const READ_ONLY: [&str; 3] = ["/proc/sys", "/proc/irq", "/sys"];
-/// Writable again for a system, which configures its own network namespace: everything below belongs to it.
-const SYSTEM_WRITES: &str = "/proc/sys/net";
 /// `TMPFS_MAGIC` of `linux/magic.h`.
 const TMPFS: i64 = 0x0102_1994;
 
+fn covered<'a>(places: &'a [&'a str], container: &'a Container) -> impl Iterator<Item = &'a str> {
+    let left = |path: &&str| container.unmasked.iter().any(|u| u.as_str() == *path);
+    places.iter().copied().filter(move |p| !left(p))
+}
+
+/// What this container does not see.
+fn hidden(root: BorrowedFd<'_>, container: &Container) -> Result<Vec<String>, Failure> {
+    let mut all: Vec<String> = covered(&HIDDEN, container).map(str::to_owned).collect();
+    all.extend(throttles(root).to("look for the processors")?);
+    Ok(all)
+}
+
+/// [`THROTTLE`] of each processor that has it.
+fn throttles(root: BorrowedFd<'_>) -> nix::Result<Vec<String>> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let below = std::ffi::CString::new(PROCESSORS.trim_start_matches('/')).map_err(|_| Errno::EINVAL)?;
+    let directory = match open_beneath(root, &below, flags, Mode::empty(), resolve) {
+        Err(Errno::ENOENT) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in Dir::new(directory).map_err(sys::process::errno)? {
+        let entry = entry.map_err(sys::process::errno)?;
+        let name = entry.file_name().to_string_lossy();
+        let path = format!("{PROCESSORS}/{name}/{THROTTLE}");
+        if name.starts_with("cpu") && place::find(root, &path).is_ok() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the container writes the settings of its network: they are its own.
+fn writes_network(container: &Container) -> bool {
+    container.command.profile == Profile::System && !container.host_network
+}
+
 /// Lays every mask and read-only mount. `null` is the container's null device, attached.
-pub fn lay(root: BorrowedFd<'_>, null: BorrowedFd<'_>, profile: Profile) -> Result<Vec<Laid>, Failure> {
-    let mut laid = read_only(root, profile)?;
+pub fn lay(root: BorrowedFd<'_>, null: BorrowedFd<'_>, container: &Container) -> Result<Vec<Laid>, Failure> {
+    let mut laid = read_only(root, container)?;
     let mut empty: Option<OwnedFd> = None;
-    for path in HIDDEN {
+    for path in &hidden(root, container)? {
         let target = match place::find(root, path) {
             // This kernel has no such file, so that there is nothing to hide.
             Err(Errno::ENOENT) => continue,
@@ -81,13 +80,20 @@ pub fn lay(root: BorrowedFd<'_>, null: BorrowedFd<'_>, profile: Profile) -> Resu
 }
 
 /// Lays copies of places over themselves that cannot be written. `/sys` is a read-only mount as it is.
-fn read_only(root: BorrowedFd<'_>, profile: Profile) -> Result<Vec<Laid>, Failure> {
+fn read_only(root: BorrowedFd<'_>, container: &Container) -> Result<Vec<Laid>, Failure> {
     let mut laid = Vec::new();
-    let net = match place::find(root, SYSTEM_WRITES) {
-        Ok(net) if profile == Profile::System => Some(clone_tree(net.as_fd(), false).to("copy /proc/sys/net")?),
-        _ => None,
-    };
-    for path in READ_ONLY.iter().filter(|p| p.starts_with("/proc")) {
+    let mut writable = Vec::new();
+    for path in SYSTEM_WRITES.into_iter().filter(|_| writes_network(container)) {
+        match place::find(root, path) {
+            Err(Errno::ENOENT) => {}
+            at => writable.push((
+                path,
+                at.and_then(|at| clone_tree(at.as_fd(), false))
+                    .to(&format!("copy {path}"))?,
+            )),
+        }
+    }
+    for path in covered(&READ_ONLY, container).filter(|p| p.starts_with("/proc")) {
         let target = match place::find(root, path) {
             Err(Errno::ENOENT) => continue,
             other => other.to(&format!("find {path}"))?,
@@ -101,8 +107,8 @@ fn read_only(root: BorrowedFd<'_>, profile: Profile) -> Result<Vec<Laid>, Failur
         set_attributes(copy.as_fd(), false, change).to(&what)?;
         laid.push(place::over(path, target.as_fd(), copy.as_fd())?);
     }
-    if let Some(net) = net {
-        laid.push(place::lay(root, SYSTEM_WRITES, net.as_fd())?);
+    for (path, copy) in writable {
+        laid.push(place::lay(root, path, copy.as_fd())?);
     }
     Ok(laid)
 }
@@ -126,17 +132,24 @@ fn seal(mask: BorrowedFd<'_>) -> nix::Result<()> {
 
 /// Looks again, through the payload's own mounts: everything that exists and is to be hidden is, and what is to be read-only cannot be
 /// written.
-pub fn verify(root: BorrowedFd<'_>, profile: Profile) -> Result<(), Failure> {
-    for path in HIDDEN {
+pub fn verify(root: BorrowedFd<'_>, container: &Container) -> Result<(), Failure> {
+    for path in &hidden(root, container)? {
         check(root, path, hides)?;
     }
-    for path in READ_ONLY {
+    for path in covered(&READ_ONLY, container) {
         check(root, path, refuses_writing)?;
     }
-    if profile == Profile::App && place::find(root, SYSTEM_WRITES).is_ok() {
-        let net = place::find(root, SYSTEM_WRITES).to("find /proc/sys/net")?;
-        if !flagged_read_only(net.as_fd()).to("look at /proc/sys/net")? {
-            return Err(Failure::bug("trust /proc/sys/net: it can be written"));
+    if covered(&["/proc/sys"], container).next().is_none() {
+        return Ok(());
+    }
+    for path in std::iter::once("/proc/sys/net").chain(SYSTEM_WRITES) {
+        let at = match place::find(root, path) {
+            Err(Errno::ENOENT) => continue,
+            at => at.to(&format!("find {path}"))?,
+        };
+        let may_write = writes_network(container) && SYSTEM_WRITES.contains(&path);
+        if !may_write && !flagged_read_only(at.as_fd()).to(&format!("look at {path}"))? {
+            return Err(Failure::bug(&format!("trust {path}: it can be written")));
         }
     }
     Ok(())
@@ -187,17 +200,29 @@ mod tests {
     #[test]
     fn a_tree_without_masks_is_not_trusted() {
         let root = File::open("/").unwrap();
-        assert!(verify(root.as_fd(), Profile::App).is_err());
+        assert!(verify(root.as_fd(), &crate::judge::tests::container()).is_err());
     }
 
     #[test]
-    fn the_places_are_in_order_and_once() {
-        let mut sorted: Vec<_> = HIDDEN.iter().filter(|p| p.starts_with("/proc")).collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(
-            sorted,
-            HIDDEN.iter().filter(|p| p.starts_with("/proc")).collect::<Vec<_>>()
-        );
+    fn a_network_is_written_only_by_the_system_that_has_it() {
+        let mut c = crate::judge::tests::container();
+        assert!(!writes_network(&c));
+        c.command.profile = Profile::System;
+        assert!(writes_network(&c));
+        c.host_network = true;
+        assert!(!writes_network(&c));
+    }
+
+    #[test]
+    fn what_is_left_as_it_is_is_not_hidden_and_nothing_else() {
+        let root = File::open("/").unwrap();
+        let mut c = crate::judge::tests::container();
+        let all = hidden(root.as_fd(), &c).unwrap();
+        c.unmasked = vec![wire::init::Path::new("/proc/keys").unwrap()];
+        let mut left = hidden(root.as_fd(), &c).unwrap();
+        left.push("/proc/keys".to_owned());
+        left.sort_unstable();
+        assert_eq!(left.len(), all.len());
+        assert!(all.iter().all(|p| left.binary_search(p).is_ok()));
     }
 }

@@ -124,7 +124,7 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<
     laid.extend(masks::lay(
         root,
         null.ok_or_else(|| Failure::bug("find the null device"))?,
-        container.command.profile,
+        container,
     )?);
     if let Some(meminfo) = meminfo {
         laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);

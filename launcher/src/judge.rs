@@ -1,13 +1,14 @@
 //! May this be done? Pure. What passes is wrapped in a type that only this file can make, and that the acting code demands.
 
 use crate::claim::Wanted;
+use crate::consent;
 use crate::host::Named;
 use crate::policy::{FILE, Policy, system_directory};
 use std::net::IpAddr;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
-use wire::init::{Container, Source};
+use wire::init::{Command, Container, Source};
 use wire::launcher::{Directory, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Link};
@@ -132,6 +133,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     {
         return refuse("join the default network without the rules that keep a container to its own address");
     }
+    consent::container(policy, &container)?;
     if container.host_network && !links.is_empty() {
         return refuse("give links to a container that shares the host's network");
     }
@@ -347,8 +349,14 @@ pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failu
     Ok(Judged(remains))
 }
 
-/// Judges the ids under which somebody enters.
-pub fn enter(policy: &Policy, block: IdBlock) -> Result<Judged<IdBlock>, Failure> {
+/// Judges the ids under which somebody enters, and what may be done there.
+pub fn enter(
+    policy: &Policy,
+    name: &ContainerName,
+    block: IdBlock,
+    command: &Command,
+) -> Result<Judged<IdBlock>, Failure> {
+    consent::command(policy, name, command)?;
     given_out(policy, block).map(|()| Judged(block))
 }
 
@@ -391,10 +399,10 @@ pub fn directory(named: &Named, which: Directory, path: &str) -> Result<Judged<S
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::policy;
-    use wire::init::{Afterwards, Attachment, Command, Path, Profile, Stream, Then, User};
+    use wire::init::{Afterwards, Attachment, Path, Profile, Stream, Then, User};
     use wire::mountd::{Device, Flags};
     use wire::name::Text;
     use wire::netd::{Address, Bridge};
@@ -441,7 +449,7 @@ mod tests {
     }
 
     /// A plan that nothing is wrong with: a writable root, one device, one read-only bind.
-    fn plan() -> Plan {
+    pub(crate) fn plan() -> Plan {
         let block = IdBlock::new(ids::OWN_FIRST).unwrap();
         let name = ContainerName::new("a").unwrap();
         let text = |t: &str| Path::new(t).unwrap();
@@ -460,6 +468,7 @@ mod tests {
             limits: vec![],
             window: None,
             linux32: false,
+            filter: None,
         };
         let container = Container {
             name: name.clone(),
@@ -489,6 +498,7 @@ mod tests {
             },
             resolv_conf: None,
             hosts: None,
+            unmasked: vec![],
         };
         let device = PlannedMount {
             mount: Mount::Node(Device::Null),
@@ -707,6 +717,9 @@ mod tests {
         assert!(clear(&host(), remains(ids::OWN_FIRST, "lzr0")).is_ok());
         assert!(clear(&host(), remains(ids::OWN_FIRST, "docker0")).is_err());
         assert!(clear(&host(), remains(5000, "lzr0")).is_err());
-        assert!(enter(&host(), IdBlock::new(5000).unwrap()).is_err());
+        let asked = plan();
+        let command = &asked.container().unwrap().command;
+        let enter = |first| enter(&host(), &asked.name, IdBlock::new(first).unwrap(), command);
+        assert!(enter(ids::OWN_FIRST).is_ok() && enter(5000).is_err());
     }
 }

@@ -5,6 +5,7 @@
 mod caller;
 mod claim;
 mod clear;
+mod consent;
 mod cradle;
 mod enter;
 mod groups;

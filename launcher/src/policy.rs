@@ -5,6 +5,7 @@
 //! each of [`USUAL_ROOTS`].
 
 use crate::networks::Networks;
+use policies::facts::CAPABILITIES;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use wire::ContainerName;
@@ -70,6 +71,12 @@ pub struct Policy {
     pub networks: Networks,
     /// The log of deeds.
     pub audit: Audit,
+    /// Capabilities that containers may keep beyond their profile's.
+    pub capabilities: Vec<(u64, ContainerName)>,
+    /// Containers that may have a filter of their own in the place of their profile's.
+    pub own_filter: Vec<ContainerName>,
+    /// Places that containers may see as they are.
+    pub unmasked: Vec<(String, ContainerName)>,
 }
 
 /// What is said of the log of deeds.
@@ -84,6 +91,12 @@ pub struct Audit {
 }
 
 impl Policy {
+    /// The capabilities that this container may keep beyond its profile's, by bit.
+    pub fn capabilities_of(&self, name: &ContainerName) -> u64 {
+        let its = self.capabilities.iter().filter(|(_, n)| n == name);
+        its.fold(0, |all, (set, _)| all | set)
+    }
+
     /// Whether `block` is one that this policy gives out.
     pub fn gives(&self, block: IdBlock) -> bool {
         block
@@ -246,6 +259,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         required: true,
         sync: true,
     };
+    let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
     let mut ids = None;
     let mut mapped = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -261,6 +275,14 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             }
             return Err(refuse(format!("{line:?} needs a value")));
         };
+        let container =
+            |name: &str| ContainerName::new(name).map_err(|e| refuse(format!("not a container's name: {e}")));
+        let about = || {
+            let (what, name) = rest
+                .split_once(char::is_whitespace)
+                .ok_or_else(|| refuse(format!("{word} names something and a container")))?;
+            Ok((what, container(name.trim())?))
+        };
         match word {
             "ids" if ids.is_none() => {
                 ids = Some(pair(rest).ok_or_else(|| refuse("ids takes FIRST COUNT".into()))?);
@@ -275,8 +297,17 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             "root" if rest.starts_with('/') && !rest.contains("/../") && !rest.ends_with("/..") => {
                 roots.push(rest.to_owned())
             }
-            "host-root" => {
-                host_root.push(ContainerName::new(rest).map_err(|e| refuse(format!("not a container's name: {e}")))?)
+            "host-root" => host_root.push(container(rest)?),
+            "capability" => {
+                let (capability, name) = about()?;
+                let set = capability_set(capability);
+                let set = set.ok_or_else(|| refuse(format!("there is no capability called {capability}")))?;
+                capabilities.push((set, name));
+            }
+            "seccomp" => own_filter.push(container(rest)?),
+            "unmask" if rest.starts_with('/') => {
+                let (path, name) = about()?;
+                unmasked.push((path.to_owned(), name));
             }
             "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
             "audit" if rest.starts_with('/') && !rest.ends_with('/') => audit.file = rest.to_owned(),
@@ -333,7 +364,23 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         forwarding,
         networks,
         audit,
+        capabilities,
+        own_filter,
+        unmasked,
     })
+}
+
+/// One capability by its name (capabilities(7)), with or without `CAP_` and in whatever case, or all that there are.
+fn capability_set(name: &str) -> Option<u64> {
+    let upper = name.to_ascii_uppercase();
+    if upper == "ALL" {
+        return 1u64
+            .checked_shl(u32::try_from(CAPABILITIES.len()).ok()?)?
+            .checked_sub(1);
+    }
+    let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    let bit = CAPABILITIES.iter().position(|c| *c == bare)?;
+    1u64.checked_shl(u32::try_from(bit).ok()?)
 }
 
 /// Root's own range, if it holds a block at least and is the same for users and groups; else the part of ours that is free.
@@ -447,6 +494,12 @@ mod tests {
             "audit-required",
             "audit-required perhaps",
             "audit-sync 1",
+            "capability NET_RAW",
+            "capability NET_RAV a",
+            "capability NET_RAW ../a",
+            "seccomp .a",
+            "unmask proc/keys a",
+            "unmask /proc/keys",
         ] {
             assert_eq!(parse(bad, &[], &[]).unwrap_err().line, 1, "{bad}");
         }
@@ -467,6 +520,9 @@ mod tests {
             ("NAME", "a"),
             ("NETWORK", "192.0.2.0/24"),
             ("PORT", "80"),
+            ("FILE", "/f"),
+            ("CAP", "NET_RAW"),
+            ("PATH", "/proc/keys"),
         ];
         for line in table.lines() {
             let (mut statement, _) = line.split_once("  ").map(|(s, d)| (s.to_owned(), d)).unwrap();
@@ -489,6 +545,18 @@ mod tests {
             log("audit /srv/log\naudit-required no\naudit-sync no"),
             ("/srv/log".to_owned(), false, false)
         );
+    }
+
+    #[test]
+    fn consents_are_for_one_container_by_name() {
+        let text = "capability net_raw my guest\ncapability CAP_CHOWN my guest\ncapability all b\nseccomp my guest\nunmask /proc/keys b";
+        let policy = parse(text, &[], &[]).unwrap();
+        let name = |n: &str| ContainerName::new(n).unwrap();
+        assert_eq!(policy.capabilities_of(&name("my guest")), 1 << 13 | 1);
+        assert_eq!(policy.capabilities_of(&name("b")), (1 << 41) - 1);
+        assert_eq!(policy.capabilities_of(&name("c")), 0);
+        assert_eq!(policy.own_filter, [name("my guest")]);
+        assert_eq!(policy.unmasked, [("/proc/keys".to_owned(), name("b"))]);
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             command,
             streams,
         } => {
-            let block = judge::enter(policy, block)?;
+            let block = judge::enter(policy, &name, block, &command)?;
             claim::belongs(*block.get(), &name)?;
             host.begin(*block.get())?;
             let socket = enter::enter(host, &name, &block, command, streams, &given)?;
@@ -259,6 +259,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 blocks: policy.blocks,
                 host_root,
                 forwarding: policy.forwarding,
+                own_filter: policy.own_filter.clone(),
             };
             Ok((Reply::Policy(told), Vec::new()))
         }

@@ -33,6 +33,11 @@ pub fn entry(
     if !command.directory.as_str().starts_with('/') {
         return Err(Failure::caller("enter a directory that is not absolute"));
     }
+    if command.filter.is_some() && !command.no_new_privileges {
+        return Err(Failure::caller(
+            "install a filter of the container's own: without no-new-privileges the kernel does not take it last",
+        ));
+    }
     let mut rest = descriptors.into_iter();
     let namespaces = rest.by_ref().take(NAMESPACES).collect::<Vec<_>>();
     let namespaces = namespaces
@@ -79,6 +84,7 @@ mod tests {
             limits: vec![],
             window: None,
             linux32: false,
+            filter: None,
         }
     }
 
@@ -95,6 +101,22 @@ mod tests {
         assert!(entry(command("tmp"), null, 0, descriptors(7)).is_err());
         let whole = entry(command("/"), null, 2, descriptors(10)).unwrap();
         assert_eq!((whole.groups.len(), whole.passed.len()), (2, 1));
+    }
+
+    #[test]
+    fn refuses_a_filter_that_could_not_be_installed() {
+        let rule = |call| wire::filter::Rule {
+            call,
+            answer: None,
+            condition: vec![],
+        };
+        let mut command = command("/");
+        command.filter = Some(wire::filter::OwnFilter {
+            filter: vec![rule(59), rule(231)].try_into().unwrap(),
+            in_place: false,
+        });
+        command.no_new_privileges = false;
+        assert!(entry(command, [Stream::Null; 3], 0, descriptors(7)).is_err());
     }
 
     #[test]

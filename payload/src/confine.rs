@@ -6,7 +6,10 @@ use crate::account::Account;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
+use policies::compile::{Otherwise, compile};
+use sys::seccomp::Instruction;
 use wire::failure::Failure;
+use wire::filter::OwnFilter;
 use wire::init::{Command, Rlimit};
 
 /// CAP_KILL (capabilities(7)), which a process that waits for a command keeps: the command may become another user of the container, and must
@@ -18,17 +21,47 @@ pub const KILL: u64 = 1 << 5;
 pub struct Restricted {
     account: Account,
     capabilities: u64,
+    /// The profile's filters, where the command is to have another in their place: then whoever stays has them to itself.
+    unfiltered: Option<Filters>,
+    /// The command's own filter, which it alone has.
+    own: Option<Vec<Instruction>>,
 }
+
+type Filters = &'static [&'static [Instruction]];
 
 impl Restricted {
     /// The account that the command will have.
     pub fn account(&self) -> &Account {
         &self.account
     }
+
+    /// Confines a process that stays while the command runs, as far as it is not yet.
+    pub fn filter_who_stays(&self) -> Result<(), Failure> {
+        self.unfiltered.map_or(Ok(()), install)
+    }
+
+    /// Installs the command's own filter, if it has one. Nothing but an exec is sure to work after this.
+    pub fn filter_command(&self) -> Result<(), Failure> {
+        self.own.as_ref().map_or(Ok(()), |own| install(&[own]))
+    }
+}
+
+fn install(filters: &[&[Instruction]]) -> Result<(), Failure> {
+    let installed = |f: &&[Instruction]| sys::seccomp::install(f).to("install the system call filter");
+    filters.iter().try_for_each(installed)
+}
+
+/// The program of a container's own filter.
+fn program(own: &OwnFilter) -> Result<Vec<Instruction>, Failure> {
+    let steps = compile(own.filter.rules(), Otherwise::Missing)
+        .map_err(|e| Failure::caller(&format!("install the container's own filter: {e}")))?;
+    let instruction = |(code, yes, no, value)| Instruction::new(code, yes, no, value);
+    Ok(steps.into_iter().map(instruction).collect())
 }
 
 /// Everything that a process and its children to come give up alike: session keyring, groups, bounding set, privileges to be gained, and
-/// system calls. Needs all capabilities of the container's own user namespace; those that are permitted stay, for [`assume`].
+/// system calls, those of the profile. A filter of the command's own is for the command alone: whoever stays needs calls that it may well
+/// not have. Needs all capabilities of the container's own user namespace; those that are permitted stay, for [`assume`].
 pub fn restrict(command: &Command, account: Account) -> Result<Restricted, Failure> {
     sys::namespace::new_session_keyring().to("make a session keyring")?;
     // umask(2) cannot fail.
@@ -44,12 +77,17 @@ pub fn restrict(command: &Command, account: Account) -> Result<Restricted, Failu
     if command.no_new_privileges {
         rustix::thread::set_no_new_privs(true).to("set no-new-privileges")?;
     }
-    for filter in policies::payload(command.profile).filters {
-        sys::seccomp::install(filter).to("install the system call filter")?;
+    let own = command.filter.as_ref().map(program).transpose()?;
+    let profile = policies::payload(command.profile).filters;
+    let in_place = command.filter.as_ref().is_some_and(|f| f.in_place);
+    if !in_place {
+        install(profile)?;
     }
     Ok(Restricted {
         account,
         capabilities: command.capabilities,
+        unfiltered: in_place.then_some(profile),
+        own,
     })
 }
 

@@ -25,7 +25,7 @@ pub struct Connected<'a> {
 
 /// Replaces the process. Returns only on failure, with the socket to say it on if it has got another number: then every other descriptor
 /// is closed.
-/// `ready` is called last before the exec, when there is nothing left to give up.
+/// `ready` is called last before the exec, when there is nothing left to give up but what the command's own filter takes.
 pub fn execute(
     restricted: &Restricted,
     command: &Command,
@@ -40,7 +40,9 @@ pub fn execute(
         Ok(socket) => socket,
         Err(failure) => return (None, failure),
     };
-    let done = become_it(restricted, command, socket.as_fd()).and_then(|()| ready(socket.as_fd()));
+    let done = become_it(restricted, command, socket.as_fd())
+        .and_then(|()| ready(socket.as_fd()))
+        .and_then(|()| restricted.filter_command());
     let failure = match done {
         Ok(()) => words.exec(command),
         Err(failure) => failure,
@@ -150,10 +152,15 @@ impl Words {
                 }
             }
         }
-        Failure {
-            kind: Kind::Caller,
-            ..Failure::kernel(&format!("execute {:?}", command.program.as_str()), why as i32)
-        }
+        not_executed(command.program.as_str(), why as i32)
+    }
+}
+
+/// What is said of a program that could not be executed, for this reason.
+pub fn not_executed(program: &str, errno: i32) -> Failure {
+    Failure {
+        kind: Kind::Caller,
+        ..Failure::kernel(&format!("execute {program:?}"), errno)
     }
 }
 

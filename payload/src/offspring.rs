@@ -3,12 +3,12 @@
 
 use crate::Step;
 use crate::confine::Restricted;
-use crate::execute::{Connected, execute};
+use crate::execute::{Connected, execute, not_executed};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError, pair};
-use sys::process::{Fork, exit_now, fork};
+use sys::process::{Fork, SharedNumber, exit_now, fork};
 use wire::failure::Failure;
 use wire::frame::Message;
 use wire::init::Command;
@@ -44,6 +44,9 @@ impl Message for Outcome {
 pub struct Offspring {
     pid: Pid,
     channel: Channel<Go, Outcome>,
+    /// Why it could not be executed, if the command's own filter keeps the child from saying it: an errno, or 0.
+    unsaid: SharedNumber,
+    program: String,
 }
 
 /// Forks the child. `terminal` is the one it shall control. It holds every descriptor of the parent until it executes.
@@ -54,8 +57,17 @@ pub fn bear(
     terminal: Option<BorrowedFd<'_>>,
 ) -> Result<Offspring, Failure> {
     let (ours, theirs) = pair::<Go, Outcome>().to("make the channel to the command")?;
+    let unsaid = SharedNumber::new().to("share a number with the command's process")?;
     match fork().to("start the command's process")? {
-        Fork::Parent(pid) => Ok(Offspring { pid, channel: ours }),
+        Fork::Parent(pid) => {
+            restricted.filter_who_stays()?;
+            Ok(Offspring {
+                pid,
+                channel: ours,
+                unsaid,
+                program: command.program.as_str().to_owned(),
+            })
+        }
         Fork::Child => {
             // The parent's end must not live in the child: its end is how the parent's death is seen.
             drop(ours);
@@ -73,6 +85,7 @@ pub fn bear(
                     Channel::new(socket)
                 }
             };
+            unsaid.set(failure.errno);
             // If the parent is gone there is nobody to tell.
             let _ = channel.send(&Outcome::Failed(failure), &[]);
             exit_now(111)
@@ -105,7 +118,10 @@ impl Offspring {
             Err(e) => return Err(lost(e)),
         }
         match self.channel.receive() {
-            Err(ChannelError::Closed) => Ok(()),
+            Err(ChannelError::Closed) => match self.unsaid.get() {
+                0 => Ok(()),
+                errno => Err(not_executed(&self.program, errno)),
+            },
             Ok((Outcome::Failed(failure), _)) => Err(failure),
             Err(e) => Err(lost(e)),
         }

@@ -1,19 +1,6 @@
 //! The condition column of a policy's line. Pure: text in, tests or a reason out. The language is in README.md.
 
-/// What a system call's argument must satisfy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Test {
-    /// Number of the argument, from 0.
-    pub argument: u8,
-    /// Whether all 64 bits count; without, the lower 32, as the kernel itself takes an `int`.
-    pub wide: bool,
-    /// Bits that count.
-    pub mask: Option<u64>,
-    /// Whether the value must differ.
-    pub differs: bool,
-    /// The value.
-    pub value: u64,
-}
+use wire::filter::{MOST_ALTERNATIVES, MOST_TESTS, Test};
 
 /// Alternatives; in each, all tests must hold. None at all: every argument will do.
 pub type Condition = Vec<Vec<Test>>;
@@ -34,6 +21,9 @@ pub fn alternatives(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition,
         let mut expanded: Condition = vec![Vec::new()];
         for conjunct in alternative.split(" and ") {
             let choices = conjunct_choices(conjunct.trim(), vocabulary)?;
+            if choices.len() > MOST_ALTERNATIVES {
+                return Err(format!("there are more than {MOST_ALTERNATIVES} alternatives"));
+            }
             expanded = expanded
                 .iter()
                 .flat_map(|head| {
@@ -42,8 +32,16 @@ pub fn alternatives(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition,
                         .map(|choice| head.iter().chain(choice).cloned().collect::<Vec<_>>())
                 })
                 .collect();
+            if expanded.len() > MOST_ALTERNATIVES || expanded.iter().any(|tests| tests.len() > MOST_TESTS) {
+                return Err(format!(
+                    "condition `{alternative}` stands for more than {MOST_ALTERNATIVES} alternatives or {MOST_TESTS} tests"
+                ));
+            }
         }
         all.append(&mut expanded);
+        if all.len() > MOST_ALTERNATIVES {
+            return Err(format!("there are more than {MOST_ALTERNATIVES} alternatives"));
+        }
     }
     Ok(all)
 }

@@ -1,12 +1,12 @@
 //! Writes one policy as Rust text. Pure.
 
+use crate::compile::Step;
 use crate::facts::Facts;
 use crate::text::Policy;
-use seccompiler::BpfProgram;
 use std::fmt::{self, Write as _};
 
 /// Appends the constant of the policy `name`.
-pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, programs: &[BpfProgram]) -> fmt::Result {
+pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, programs: &[Vec<Step>]) -> fmt::Result {
     let upper = name.to_uppercase();
     let allowed = allowed(policy);
     writeln!(out, "pub(crate) static {upper}: Policy = Policy {{")?;
@@ -34,7 +34,7 @@ pub fn policy(out: &mut String, name: &str, facts: &Facts, policy: &Policy, prog
 }
 
 /// Appends the constant of the stricter policy of a program's state.
-pub fn state(out: &mut String, name: &str, policy: &Policy, programs: &[BpfProgram]) -> fmt::Result {
+pub fn state(out: &mut String, name: &str, policy: &Policy, programs: &[Vec<Step>]) -> fmt::Result {
     let upper = name.to_uppercase().replace('.', "_");
     writeln!(out, "pub(crate) static {upper}: Stricter = Stricter {{")?;
     writeln!(out, "    name: {name:?},")?;
@@ -48,16 +48,12 @@ fn allowed(policy: &Policy) -> Vec<&str> {
     allowing.flat_map(|s| s.rules.iter().map(|r| r.name.as_str())).collect()
 }
 
-fn filters(out: &mut String, programs: &[BpfProgram]) -> fmt::Result {
+fn filters(out: &mut String, programs: &[Vec<Step>]) -> fmt::Result {
     writeln!(out, "    filters: &[")?;
     for program in programs {
         writeln!(out, "        &[")?;
-        for i in program {
-            writeln!(
-                out,
-                "            Instruction::new({}, {}, {}, {}),",
-                i.code, i.jt, i.jf, i.k
-            )?;
+        for (code, yes, no, value) in program {
+            writeln!(out, "            Instruction::new({code}, {yes}, {no}, {value}),")?;
         }
         writeln!(out, "        ],")?;
     }

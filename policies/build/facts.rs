@@ -205,6 +205,9 @@ mod tests {
             name: "read".into(),
             number: 0,
             condition: Vec::new(),
+            written: "any".into(),
+            reason: "a file".into(),
+            place: ("t".into(), 1),
         }];
         Policy {
             facts: facts.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),

@@ -12,6 +12,12 @@ pub struct Rule {
     pub number: i64,
     /// The condition.
     pub condition: Condition,
+    /// The condition as it is written, with the reason why there is none.
+    pub written: String,
+    /// The reason.
+    pub reason: String,
+    /// The file in which it stands, and the line, from 1.
+    pub place: (String, usize),
 }
 
 /// The calls that meet one answer.
@@ -30,6 +36,34 @@ pub struct Policy {
     pub facts: Vec<(String, String)>,
     /// The sections, in order.
     pub sections: Vec<Section>,
+}
+
+impl Policy {
+    /// The rules of all sections, as they travel.
+    pub fn rules(&self) -> Result<Vec<wire::filter::Rule>, Wrong> {
+        let mut rules = Vec::new();
+        for section in &self.sections {
+            for rule in &section.rules {
+                let wrong = |what: &str| rule.wrong(format!("{}: {what}", rule.name));
+                rules.push(wire::filter::Rule {
+                    call: u16::try_from(rule.number).map_err(|_| wrong("a call of this number does not exist"))?,
+                    answer: match section.errno {
+                        None => None,
+                        Some(errno) => Some(u16::try_from(errno).map_err(|_| wrong("an errno is at most 4095"))?),
+                    },
+                    condition: rule.condition.clone(),
+                });
+            }
+        }
+        Ok(rules)
+    }
+}
+
+impl Rule {
+    fn wrong(&self, what: String) -> Wrong {
+        let (file, line) = self.place.clone();
+        Wrong { file, line, what }
+    }
 }
 
 /// Where a file is wrong, and how.
@@ -148,7 +182,7 @@ pub fn parse(
 ) -> Result<Policy, Wrong> {
     let mut policy = Policy::default();
     read(file, text, vocabulary, include, &mut policy)?;
-    reconcile(file, &mut policy)?;
+    reconcile(&policy)?;
     Ok(policy)
 }
 
@@ -200,7 +234,10 @@ fn read(
             policy.facts.push((key.into(), value.trim().into()));
             continue;
         };
-        let rule = rule(line, errno, vocabulary).map_err(wrong)?;
+        let rule = Rule {
+            place: (file.into(), index.saturating_add(1)),
+            ..rule(line, errno, vocabulary).map_err(wrong)?
+        };
         add(policy, errno, rule).map_err(wrong)?;
     }
     Ok(())
@@ -236,7 +273,7 @@ fn answer(header: &str, vocabulary: Vocabulary<'_>) -> Option<Option<u32>> {
 }
 
 /// A call may stand in two sections only if it is allowed with whatever arguments and the other takes some of them back.
-fn reconcile(file: &str, policy: &mut Policy) -> Result<(), Wrong> {
+fn reconcile(policy: &Policy) -> Result<(), Wrong> {
     let mut seen: Vec<(String, Option<u32>, bool)> = Vec::new();
     for section in &policy.sections {
         for rule in &section.rules {
@@ -249,11 +286,7 @@ fn reconcile(file: &str, policy: &mut Policy) -> Result<(), Wrong> {
                 };
                 if *name == rule.name && !(split && allowed_whole) {
                     let what = format!("{name} meets two answers: allow it with `any` and take back what must fail");
-                    return Err(Wrong {
-                        file: file.into(),
-                        line: 0,
-                        what,
-                    });
+                    return Err(rule.wrong(what));
                 }
             }
             seen.push((rule.name.clone(), section.errno, rule.condition.is_empty()));
@@ -265,7 +298,7 @@ fn reconcile(file: &str, policy: &mut Policy) -> Result<(), Wrong> {
 fn rule(line: &str, errno: Option<u32>, vocabulary: Vocabulary<'_>) -> Result<Rule, String> {
     let mut columns = line.splitn(3, '|').map(str::trim);
     let name = columns.next().unwrap_or_default();
-    let condition = columns.next().ok_or("a line is: call | condition | reason")?;
+    let written = columns.next().ok_or("a line is: call | condition | reason")?;
     let reason = columns.next().unwrap_or_default();
     let number = vocabulary
         .calls
@@ -275,13 +308,13 @@ fn rule(line: &str, errno: Option<u32>, vocabulary: Vocabulary<'_>) -> Result<Ru
     if reason.is_empty() {
         return Err(format!("{name} has no reason"));
     }
-    let (condition, excuse) = match condition.strip_prefix("any") {
+    let (condition, excuse) = match written.strip_prefix("any") {
         Some("") => (Vec::new(), ""),
         Some(rest) => match rest.strip_prefix(':') {
             Some(excuse) => (Vec::new(), excuse.trim()),
             None => return Err(format!("{name}: after `any` comes nothing, or `: why`")),
         },
-        None => (alternatives(condition, vocabulary)?, ""),
+        None => (alternatives(written, vocabulary)?, ""),
     };
     if errno.is_none() {
         if NEVER.contains(&name) {
@@ -297,6 +330,9 @@ fn rule(line: &str, errno: Option<u32>, vocabulary: Vocabulary<'_>) -> Result<Ru
         name: name.into(),
         number,
         condition,
+        written: written.into(),
+        reason: reason.into(),
+        place: (String::new(), 0),
     })
 }
 

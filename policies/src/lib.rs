@@ -1,32 +1,32 @@
 //! The whole power of each program, as text that is compiled at build, and the code that applies it to the calling process.
 //! May touch: the calling process alone, on its way to less power.
 
+pub mod compile;
 mod confine;
+pub mod masks;
 pub mod options;
 pub mod piece;
 mod pipe;
 mod policy;
 mod steady;
+pub mod texts;
 pub mod verdict;
 mod view;
 
 #[cfg(test)]
-#[path = "../build/calls.rs"]
-mod calls;
-#[cfg(test)]
-#[path = "../build/condition.rs"]
-mod condition;
-#[cfg(test)]
-#[path = "../build/constants.rs"]
-mod constants;
-#[cfg(test)]
-#[path = "../build/facts.rs"]
-mod facts;
-#[cfg(test)]
 mod rules;
-#[cfg(test)]
+
+// What the build reads the policy files by, `lazaret` reads those of its users by.
+#[path = "../build/calls.rs"]
+pub mod calls;
+#[path = "../build/condition.rs"]
+pub mod condition;
+#[path = "../build/constants.rs"]
+pub mod constants;
+#[path = "../build/facts.rs"]
+pub mod facts;
 #[path = "../build/text.rs"]
-mod text;
+pub mod text;
 
 pub use confine::{Confined, confine_lazaret};
 pub use piece::Ended;

@@ -8,6 +8,7 @@ use nix::unistd::{Gid, Pid, Uid};
 use rustix::thread::CapabilitiesSecureBits;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The namespaces that a child can be born in (clone(2)).
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
@@ -143,6 +144,46 @@ pub fn set_file_ids(uid: u32, gid: u32) {
     // setfsuid(2) reports no error: it returns the previous id.
     let _ = nix::unistd::setfsgid(Gid::from_raw(gid));
     let _ = nix::unistd::setfsuid(Uid::from_raw(uid));
+}
+
+/// A number that this process shares with the children that it forks from here on. It is how a child whose filter lets it say nothing else
+/// says that it could not become what it was to be.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedNumber(&'static AtomicI32);
+
+impl SharedNumber {
+    /// A new one, which is 0. Its page is never given back: whoever makes one makes one in its life.
+    pub fn new() -> Result<Self, Errno> {
+        let size = size_of::<AtomicI32>();
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping at an address that the kernel chooses touches no memory of ours.
+        let page = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                size,
+                protection,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if page == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        // SAFETY: the page is there, zeroed, aligned and never unmapped, and an atomic may change under a shared reference; were it unmapped,
+        // the next access would end the process.
+        Ok(Self(unsafe { &*page.cast::<AtomicI32>() }))
+    }
+
+    /// What was set last, in whatever process.
+    pub fn get(self) -> i32 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Sets it.
+    pub fn set(self, number: i32) {
+        self.0.store(number, Ordering::SeqCst);
+    }
 }
 
 /// close_range(2) from `first` upwards.
@@ -382,6 +423,19 @@ mod tests {
             text.contains("Groups:\t \n") && text.contains("NoNewPrivs:\t1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_number_is_shared_with_a_child() {
+        let (shared, own) = (SharedNumber::new().unwrap(), SharedNumber::new().unwrap());
+        match fork().unwrap() {
+            Fork::Child => {
+                shared.set(38);
+                exit_now(0)
+            }
+            Fork::Parent(pid) => assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0)))),
+        }
+        assert_eq!((shared.get(), own.get()), (38, 0));
     }
 
     #[test]

@@ -314,13 +314,16 @@ fn an_app_cannot_unshare_mount_or_trace() {
     need_root!();
     let host = Host::new();
     fs::copy(env!("CARGO_BIN_EXE_attack"), host.image().join("bin/attack")).unwrap();
+    let name = host.name("all");
+    host.policy(&format!("capability all {name}"));
+    let all = ["--name", &name, "--cap-add", "ALL"];
     for shell in [
         "unshare -U true",
         "unshare -m true",
         "mount -t tmpfs none /mnt",
         "chroot / true",
     ] {
-        let said = host.once(&["--cap-add", "ALL"], &["sh", "-c", shell]);
+        let said = host.once(&all, &["sh", "-c", shell]);
         assert_ne!(said.code(), 0, "{shell}: {said}");
     }
     let said = host
@@ -334,9 +337,7 @@ fn an_app_cannot_unshare_mount_or_trace() {
         "fresh /mnt proc",
         "join /proc/self/ns/net",
     ] {
-        let said = host
-            .once(&["--cap-add", "ALL"], &["sh", "-c", &format!("attack {attack}")])
-            .ok();
+        let said = host.once(&all, &["sh", "-c", &format!("attack {attack}")]).ok();
         assert_ne!(said.stdout, "done\n", "{attack}");
     }
 }

@@ -224,6 +224,7 @@ fn a_container_cannot_speak_with_anothers_address() {
     let host = Host::new();
     let mut outside = Outside::new(&host);
     outside.serve_peer_address(8000);
+    host.policy(&format!("capability net_admin {}", host.name("liar")));
     let name = detached(&host, "liar", &["--cap-add", "net_admin"], "exec sleep 1000");
     let script = format!(
         "ip addr add 10.209.77.77/16 dev eth0; ip route replace {OUTSIDE_V4} via 10.209.0.1 src 10.209.77.77; nc -w 2 {OUTSIDE_V4} 8000 < /dev/null"

@@ -478,14 +478,22 @@ fn no_descriptor_of_the_callers_comes_along() {
 fn capabilities_are_added_and_dropped() {
     need_root!();
     let host = Host::new();
+    let name = host.name("caps");
+    let once = |options: &[&str]| {
+        let options = [&["--name", &name], options].concat();
+        host.once(&options, &["grep", "CapEff", "/proc/self/status"])
+    };
     let effective = |options: &[&str]| {
-        let said = host.once(options, &["grep", "CapEff", "/proc/self/status"]).ok();
+        let said = once(options).ok();
         u64::from_str_radix(said.stdout.split_whitespace().nth(1).unwrap(), 16).unwrap()
     };
     let plain = effective(&[]);
     assert_eq!(plain & (1 << 13), 0, "net_raw is not among the default ones");
+    once(&["--cap-add", "net_raw"]).refused(125, &["NET_RAW", &name]);
+    host.policy(&format!("capability NET_RAW {name}"));
     assert_eq!(effective(&["--cap-add", "net_raw"]), plain | (1 << 13));
     assert_eq!(effective(&["--cap-add", "CAP_NET_RAW"]), plain | (1 << 13));
+    once(&["--cap-add", "all"]).refused(125, &["NET_ADMIN", &name]);
     assert_eq!(effective(&["--cap-drop", "chown"]), plain & !1);
     assert_eq!(effective(&["--cap-drop", "ALL"]), 0);
     assert_eq!(effective(&["--cap-drop", "ALL", "--cap-add", "chown"]), 1);

@@ -1,6 +1,7 @@
 //! What the launcher tells `init`, step by step, and what `init` answers. The steps come in the order of the variants.
 
 use crate::failure::Failure;
+use crate::filter::OwnFilter;
 use crate::frame::Message;
 use crate::ids::IdRange;
 use crate::mountd::Device;
@@ -102,6 +103,8 @@ pub struct Command {
     pub window: Option<Window>,
     /// Whether it sees a 32-bit machine (personality(2), `PER_LINUX32`), as a libvirt domain of architecture i686 does.
     pub linux32: bool,
+    /// A filter of its own, which takes no-new-privileges.
+    pub filter: Option<OwnFilter>,
 }
 
 /// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
@@ -174,9 +177,16 @@ pub struct Container {
     pub resolv_conf: Option<Text<4096>>,
     /// Content of `/etc/hosts`, laid over the image's.
     pub hosts: Option<Text<4096>>,
+    /// Places that its profile hides or makes read-only, and that stay as they are for it.
+    pub unmasked: Vec<Path>,
 }
 
 impl Container {
+    /// How many streams come with it.
+    pub fn passed(&self) -> usize {
+        self.streams.iter().filter(|s| **s == Stream::Passed).count()
+    }
+
     /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
     /// host's), lent proc, then those of the attachments.
     pub fn factory_mounts(&self) -> usize {
@@ -240,7 +250,7 @@ pub const NAMESPACES: usize = 7;
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Begin(c) => c.streams.iter().filter(|s| **s == Stream::Passed).count(),
+            Self::Begin(c) => c.passed(),
             Self::Join(n) | Self::Attach(n) => usize::from(*n),
             Self::Mapped | Self::Execute => 0,
             Self::MappedInto => 1,
@@ -326,6 +336,7 @@ mod tests {
                 }],
                 window: Some(Window { rows: 24, columns: 80 }),
                 linux32: false,
+                filter: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -334,6 +345,7 @@ mod tests {
             },
             resolv_conf: Some(Text::new("n").unwrap()),
             hosts: None,
+            unmasked: vec![],
         }
     }
 
@@ -341,7 +353,7 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000010001016e00"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff01011850000000010001016e0000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -189,7 +189,7 @@ pub enum Request {
     /// Opens a regular file for reading, if it was named on the command line. Answer: `File`.
     Open(Path),
     /// Starts a container. Descriptors: the state directory's lock file, the listening control socket, the exit record open for
-    /// writing, the log ring open for reading and writing; then one for each passed stream if `passed` (without, the launcher makes a
+    /// writing, the log ring open for reading and writing; then what [`Container::passed`] counts if `passed` (without, the launcher makes a
     /// pipe to the supervisor and passes it as standard output and error, and `/dev/null` as input). Answer: `Started`, or `Busy`.
     Start {
         /// What to do.
@@ -248,6 +248,8 @@ pub struct HostPolicy {
     pub host_root: Vec<ContainerName>,
     /// Whether forwarding may be turned on.
     pub forwarding: bool,
+    /// Containers that may have a filter of their own in place of their profile's.
+    pub own_filter: Vec<ContainerName>,
 }
 
 /// What the launcher answers.
@@ -291,7 +293,7 @@ impl Message for Request {
         let passed = |streams: &[Stream; 3]| streams.iter().filter(|s| **s == Stream::Passed).count();
         match self {
             Self::Start { plan, passed: true, .. } => {
-                4usize.saturating_add(plan.container().map_or(0, |c| passed(&c.streams)))
+                4usize.saturating_add(plan.container().map_or(0, Container::passed))
             }
             Self::Start { passed: false, .. } => 4,
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
@@ -369,6 +371,7 @@ mod tests {
             limits: vec![],
             window: None,
             linux32: false,
+            filter: None,
         }
     }
 
@@ -401,6 +404,7 @@ mod tests {
             },
             resolv_conf: None,
             hosts: None,
+            unmasked: vec![],
         }
     }
 
@@ -545,8 +549,9 @@ mod tests {
             blocks: 2,
             host_root: vec![name()],
             forwarding: true,
+            own_filter: vec![],
         });
-        assert_eq!(hex(&policy), "06ac020201016301");
+        assert_eq!(hex(&policy), "06ac02020101630100");
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
         assert_eq!(hex(&Reply::Busy), "08");
         assert_eq!(hex(&Reply::Log), "09");
@@ -559,6 +564,6 @@ mod tests {
         assert_eq!(Reply::Directories.descriptors(), 3);
     }
 
-    const START: &str = "020163e8070900000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f00000101000000000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010701630162017600000001080101";
-    const ENTER: &str = "030163e807022f7801017800012f0000010100000000000102";
+    const START: &str = "020163e8070900000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f000001010000000000000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010701630162017600000001080101";
+    const ENTER: &str = "030163e807022f7801017800012f000001010000000000000102";
 }

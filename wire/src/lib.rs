@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod cgroupd;
 pub mod devd;
 pub mod failure;
+pub mod filter;
 pub mod frame;
 pub mod fused;
 pub mod idmapd;

@@ -20,7 +20,7 @@ pub struct Place {
 pub struct Named {
     /// Directories of `lazaret`'s own.
     pub directories: Vec<(Directory, String)>,
-    /// Definitions to be read, and older files of the log of deeds.
+    /// Definitions and policies to be read, and older files of the log of deeds.
     pub definitions: Vec<String>,
     /// Roots and binds of containers.
     pub places: Vec<Place>,
@@ -76,6 +76,8 @@ impl Named {
                     (Some("audit"), 1) if replay => operands = 2,
                     (Some("audit"), _) => named.definitions.push(word.to_owned()),
                     (Some("define" | "create"), _) => named.definitions.push(word.to_owned()),
+                    (Some("policy"), 0) => operands = 1,
+                    (Some("policy"), _) => named.definitions.push(word.to_owned()),
                     // A command, which begins here, is the container's own business.
                     (Some("run"), _) | (Some("enter" | "lxc-enter-namespace"), 1..) => break,
                     (Some(_), _) => operands = operands.saturating_add(1),
@@ -103,6 +105,7 @@ impl Named {
                 ("data-dir", _) => named.directories.push((Directory::Data, value.to_owned())),
                 ("rootfs", Some("run")) => rootfs.push(value),
                 ("bind", Some("run")) => named.places.push(bind(value)),
+                ("seccomp", Some("run")) => named.definitions.push(value.to_owned()),
                 ("publish", Some("run")) => named.ports.extend(value.parse::<Publish>()),
                 _ => {}
             }
@@ -197,6 +200,20 @@ mod tests {
             "define --rootfs /etc",
         ] {
             assert_eq!(named(line), nothing, "{line}");
+        }
+    }
+
+    #[test]
+    fn policies_are_named_to_be_read() {
+        assert_eq!(named("run --seccomp f --seccomp=/g -- x").definitions, ["f", "/g"]);
+        assert_eq!(named("policy diff app ./f --json").definitions, ["app", "./f"]);
+        for line in [
+            "run x --seccomp f",
+            "enter --seccomp f vm1 x",
+            "policy check --seccomp f",
+            "policy show -o f",
+        ] {
+            assert_eq!(named(line), Named::default(), "{line}");
         }
     }
 

@@ -85,6 +85,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         limits: asked.limits,
         window: asked.window,
         linux32: false,
+        filter: None,
     })
 }
 
@@ -160,6 +161,7 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         limits: Vec::new(),
         window: None,
         linux32: domain.os.arch == Some(Arch::I686),
+        filter: None,
     })
 }
 

@@ -44,6 +44,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         afterwards: domain.afterwards,
         resolv_conf: None,
         hosts: None,
+        unmasked: vec![],
     };
     let draft = Draft {
         container,
@@ -263,6 +264,7 @@ mod tests {
             panic!()
         };
         assert_eq!((limits.memory, limits.cpu_shares), (Some(32 << 20), Some(512)));
+        assert_eq!(limits.tasks, Some(crate::plan::limits::TASKS));
         assert_eq!(limits.cpus.as_ref().unwrap().as_str(), "0-1");
     }
 }

@@ -4,6 +4,7 @@
 pub mod capabilities;
 pub mod command;
 pub mod domain;
+pub mod filter;
 pub mod limits;
 pub mod network;
 pub mod run;
@@ -264,6 +265,7 @@ pub mod testing {
                 blocks: 100,
                 host_root: vec![],
                 forwarding: true,
+                own_filter: vec![],
             },
             hierarchies: vec![
                 v1(Controller::Memory),

@@ -1,6 +1,7 @@
 //! The plan of a one-off container: `run` and its options. Pure.
 
-use super::command::{self, Asked};
+use super::command;
+use super::filter::Asked;
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, devices, fit, hostname, limits};
@@ -50,8 +51,15 @@ pub fn absolute(path: &str, directory: &str) -> String {
     }
 }
 
-/// Plans a one-off container.
-pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host: &Host) -> Outcome<Plan> {
+/// Plans a one-off container; `filter` is what it asks for, read from the file that it names.
+pub fn plan(
+    run: &Run,
+    name: &ContainerName,
+    filter: Option<&Asked>,
+    caller: Caller<'_>,
+    lot: &Lot,
+    host: &Host,
+) -> Outcome<Plan> {
     let root_path = run
         .rootfs
         .as_deref()
@@ -71,7 +79,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
     let home = if host_root || run.user.is_some() { "/" } else { "/root" };
     let term = on_console.then_some(caller.term.unwrap_or("dumb"));
     let [app, _] = host.capabilities;
-    let command = command::of_asked(Asked {
+    let mut command = command::of_asked(command::Asked {
         command: &run.command,
         environment: command::environment_of_run(&uuid, home, term, &run.env)?,
         directory: run.workdir.as_deref().unwrap_or("/"),
@@ -81,6 +89,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
         limits: rlimits(run)?,
         window: caller.window.filter(|_| on_console),
     })?;
+    command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match run.network {
         Network::None => None,
         Network::Default => Some(network::resolv_conf(host, false)),
@@ -110,6 +119,7 @@ pub fn plan(run: &Run, name: &ContainerName, caller: Caller<'_>, lot: &Lot, host
             crash: Then::End,
         },
         resolv_conf: resolv,
+        unmasked: run.unmask.iter().map(|p| fit("the place", p)).collect::<Outcome<_>>()?,
     };
     network::check_publish(&container, &wiring, &run.publish)?;
     let draft = Draft {
@@ -192,7 +202,7 @@ mod tests {
             window: None,
             directory: "/home/me",
         };
-        plan(&run, &ContainerName::new("web").unwrap(), caller, &lot(), &host())
+        plan(&run, &ContainerName::new("web").unwrap(), None, caller, &lot(), &host())
     }
 
     fn mounts(plan: &Plan) -> &[wire::launcher::PlannedMount] {
@@ -317,8 +327,8 @@ mod tests {
             directory: "/",
         };
         let name = ContainerName::new("web").unwrap();
-        assert!(plan(&run, &name, caller, &lot(), &host).is_err());
+        assert!(plan(&run, &name, None, caller, &lot(), &host).is_err());
         host.forwards = true;
-        assert!(plan(&run, &name, caller, &lot(), &host).is_ok());
+        assert!(plan(&run, &name, None, caller, &lot(), &host).is_ok());
     }
 }

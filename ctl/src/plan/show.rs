@@ -127,6 +127,12 @@ fn container_lines(c: &Container) -> Vec<String> {
         ),
         format!("root {}", if c.read_only_root { "read-only" } else { "writable" }),
     ];
+    if let Some(own) = &c.command.filter {
+        let how = if own.in_place { "in the place of" } else { "beside" };
+        let calls = own.filter.allowed().count();
+        lines.push(format!("a filter of its own {how} its profile's: {calls} calls"));
+    }
+    lines.extend(c.unmasked.iter().map(|p| format!("leave {p} as it is")));
     for a in &c.attachments {
         let access = if a.read_only { "read-only" } else { "writable" };
         lines.push(match &a.source {

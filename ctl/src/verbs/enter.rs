@@ -45,6 +45,7 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
     })?;
     command.no_new_privileges = own.no_new_privileges;
     command.linux32 = own.linux32;
+    command.filter.clone_from(&own.filter);
     Ok(command)
 }
 

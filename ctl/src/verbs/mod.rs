@@ -14,6 +14,7 @@ mod list;
 mod logs;
 mod net_list;
 mod plan;
+mod policy;
 mod privileges;
 mod run;
 mod shutdown;
@@ -52,6 +53,9 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Plan(facts) => plan::plan(session, facts),
         Verb::Privileges(facts) => privileges::privileges(session, facts),
         Verb::Audit(options) => audit::audit(session, &options.verb),
+        Verb::Policy(options) => {
+            policy::policy(options, Some(session), policy::open(options, Some(&session.launcher))?)
+        }
         Verb::NetList(json) => net_list::net_list(session, json.json),
         Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) => {
             Err(Error::Bug("a verb that needs no authority was given it".into()))
@@ -60,9 +64,18 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
     Ok(0)
 }
 
-/// Does what a verb says that needs nobody's help, and gives the exit status.
-pub fn without_authority(verb: &Verb, launcher: Option<&Launcher>) -> Outcome<u8> {
+/// Opens the files that are named to a verb that needs nobody's help.
+pub fn open_named(verb: &Verb, launcher: Option<&Launcher>) -> Outcome<policy::Opened> {
     match verb {
+        Verb::Policy(options) => policy::open(options, launcher),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Does what a verb says that needs nobody's help, and gives the exit status.
+pub fn without_authority(verb: &Verb, launcher: Option<&Launcher>, opened: policy::Opened) -> Outcome<u8> {
+    match verb {
+        Verb::Policy(options) => policy::policy(options, None, opened),
         Verb::Check(json) => return check::check(launcher, json.json),
         Verb::Wire(options) => wire::wire(options),
         Verb::Version(json) => version::version(json.json),

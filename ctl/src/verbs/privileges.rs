@@ -4,6 +4,7 @@ use crate::error::{Error, Outcome};
 use crate::lookup::find;
 use crate::options::Facts;
 use crate::output::{print, print_json, table};
+use crate::policy::{Difference, View, difference};
 use crate::processes::{NAMESPACES, Process, all, read};
 use crate::session::Session;
 use crate::state::record::Pids;
@@ -11,6 +12,7 @@ use crate::supervisor::Supervisor;
 use nix::errno::Errno;
 use std::os::fd::OwnedFd;
 use wire::ids::IdRange;
+use wire::init::Container;
 
 /// Ids below this one may be the host's own: a process that has one is the container's only if one of the container's started it.
 const HOSTS_OWN: u32 = 65536;
@@ -62,6 +64,25 @@ fn own_namespaces(held: &[OwnedFd]) -> Outcome<Vec<(String, String)>> {
         .collect())
 }
 
+/// How a container differs from its profile: in its capabilities as the kernel holds PID 1 to them, in its filter and its masks as it was
+/// started with them.
+fn from_profile(container: Option<&Container>, first: &Process) -> Outcome<Difference> {
+    let container = container.ok_or_else(|| Error::Bug("the record has no container".into()))?;
+    let wrong = |e: policies::text::Wrong| Error::Bug(e.to_string());
+    let profile = container.command.profile;
+    let mut usual = container.clone();
+    usual.command.capabilities = policies::payload(profile).capabilities;
+    usual.command.no_new_privileges = policies::payload(profile).no_new_privileges;
+    usual.command.filter = None;
+    usual.unmasked.clear();
+    let mut found = container.clone();
+    found.command.capabilities = first.capabilities.bounding;
+    found.command.no_new_privileges = first.no_new_privileges;
+    let mut before = View::of_container(&usual).map_err(wrong)?;
+    before.of = format!("the profile {}", policies::texts::profile(profile));
+    Ok(difference(&before, &View::of_container(&found).map_err(wrong)?))
+}
+
 /// Shows them.
 pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
@@ -74,6 +95,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     if let Some(first) = processes.iter_mut().find(|p| p.pid == pid1) {
         // The kernel shows the namespaces of a process only to who may trace it; the supervisor has these from their birth.
         first.namespaces = own_namespaces(&Supervisor::reach(place)?.namespaces()?)?;
+        first.difference = Some(from_profile(record.plan.container(), first)?);
     }
     if options.json {
         return print_json(&processes);
@@ -118,7 +140,12 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         cells
     };
     let head: Vec<&str> = std::iter::once("PID").chain(NAMESPACES).collect();
-    print(&table(&head, &processes.iter().map(spaces).collect::<Vec<_>>()))
+    print(&table(&head, &processes.iter().map(spaces).collect::<Vec<_>>()))?;
+    match processes.iter().find_map(|p| p.difference.as_ref()) {
+        Some(difference) if difference.is_empty() => print(&format!("as {} has it\n", difference.first())),
+        Some(difference) => print(&difference.text()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

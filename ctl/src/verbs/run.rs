@@ -4,9 +4,11 @@ use crate::begin::{Start, begin, lot};
 use crate::domain::Uuid;
 use crate::error::{Error, Outcome, status_of_wait};
 use crate::foreground::Foreground;
+use crate::named::text;
 use crate::options::Run;
 use crate::output::{print, print_json, say};
-use crate::plan::run::{Caller, plan, streams};
+use crate::plan::filter::Asked;
+use crate::plan::run::{Caller, absolute, plan, streams};
 use crate::reconcile::finish;
 use crate::session::Session;
 use crate::signals::{FORWARDED, Signals};
@@ -33,6 +35,12 @@ pub fn name(text: &str) -> Outcome<ContainerName> {
     ContainerName::new(text).map_err(|e| Error::caller(format!("the name {text:?} is refused: {e}")))
 }
 
+/// Reads a filter that the command line names.
+fn own_filter(session: &Session, file: &str) -> Outcome<Asked> {
+    let opened = session.launcher.open(&absolute(file, &session.directory))?;
+    Asked::read(file, &text(opened, file)?)
+}
+
 /// Runs, and gives the command's exit status.
 pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
     if options.json && !options.plan && !options.detach {
@@ -57,7 +65,8 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         window: window(),
         directory: &session.directory,
     };
-    let make = |lot: &_| plan(options, &name, caller, lot, &host);
+    let filter = options.seccomp.as_ref().map(|f| own_filter(session, f)).transpose()?;
+    let make = |lot: &_| plan(options, &name, filter.as_ref(), caller, lot, &host);
     if options.plan {
         let planned = make(&lot(session, &host.policy, uuid)?)?;
         return super::plan::show(&planned, options.json).map(|()| 0);

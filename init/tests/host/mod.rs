@@ -80,6 +80,7 @@ pub fn container(script: &str) -> Container {
         },
         resolv_conf: None,
         hosts: None,
+        unmasked: vec![],
     }
 }
 
@@ -100,6 +101,7 @@ pub fn command(script: &str) -> Command {
         limits: vec![],
         window: None,
         linux32: false,
+        filter: None,
     }
 }
 

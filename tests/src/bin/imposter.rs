@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Limits;
+use wire::filter::{OwnFilter, Rule};
 use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, User};
 use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
 use wire::mountd::{Flags, Mount};
@@ -74,6 +75,7 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
         },
         resolv_conf: None,
         hosts: None,
+        unmasked: Vec::new(),
     };
     plan.steps = vec![
         Step::Groups(Limits::default()),
@@ -102,6 +104,17 @@ fn mapped_plan(block: u32, outside: u32) -> Box<Plan> {
             Step::Build(container) => container.uid_map = vec![range],
             Step::Maps { uid, .. } => *uid = vec![range],
             _ => {}
+        }
+    }
+    plan
+}
+
+/// A plan as above, of a container that is confined less than its profile says.
+fn wider_plan(block: u32, widen: fn(&mut Container)) -> Box<Plan> {
+    let mut plan = whole_plan(block, "/srv", false);
+    for step in &mut plan.steps {
+        if let Step::Build(container) = step {
+            widen(container);
         }
     }
     plan
@@ -148,6 +161,19 @@ fn address(address: Ipv4Addr, prefix: u8) -> Address {
     }
 }
 
+/// A filter of its own that allows the two calls without which there is none, in the place of the profile's.
+fn own_filter() -> OwnFilter {
+    let rule = |call| Rule {
+        call,
+        answer: None,
+        condition: Vec::new(),
+    };
+    OwnFilter {
+        filter: vec![rule(59), rule(231)].try_into().expect("a filter"),
+        in_place: true,
+    }
+}
+
 fn command() -> Box<Command> {
     Box::new(Command {
         program: path("/bin/sh"),
@@ -158,12 +184,13 @@ fn command() -> Box<Command> {
             user: None,
             group: None,
         },
-        capabilities: u64::MAX,
+        capabilities: 0,
         no_new_privileges: false,
         profile: Profile::System,
         limits: Vec::new(),
         window: None,
         linux32: false,
+        filter: None,
     })
 }
 
@@ -188,12 +215,15 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         links: Vec::new(),
         bridges: vec![wire::LinkName::new(link).expect("a link's name")],
     };
-    let enter = |first| Request::Enter {
+    let enter_with = |first, command| Request::Enter {
         name: name(),
         block: block(first),
-        command: command(),
+        command,
         streams: [Stream::Null; 3],
     };
+    let enter = |first| enter_with(first, command());
+    let mut powerful = command();
+    powerful.capabilities = u64::MAX;
     vec![
         (
             "directories that nobody named",
@@ -250,6 +280,25 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         ),
         ("the log of deeds", Request::Log),
         ("a new file for the log of deeds", Request::Rotate),
+        (
+            "capabilities beyond the profile",
+            start(wider_plan(given, |c| c.command.capabilities = u64::MAX)),
+        ),
+        (
+            "a filter in the place of the profile's",
+            start(wider_plan(given, |c| {
+                c.command.no_new_privileges = true;
+                c.command.filter = Some(own_filter());
+            })),
+        ),
+        (
+            "a place that is not hidden",
+            start(wider_plan(given, |c| c.unmasked = vec![path("/proc/kcore")])),
+        ),
+        (
+            "entering with capabilities beyond the profile",
+            enter_with(given, powerful),
+        ),
     ]
 }
 

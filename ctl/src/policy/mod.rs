@@ -1,0 +1,9 @@
+//! What a policy gives, in one form for profiles, programs, files and containers, so that any two can be shown and compared. Pure.
+
+mod condition;
+mod difference;
+mod view;
+
+use condition::condition;
+pub use difference::{Difference, difference};
+pub use view::{Call, View};

@@ -1,0 +1,151 @@
+//! Is a container confined as its profile says, or has the host's administrator consented to less? Pure.
+
+use crate::policy::Policy;
+use policies::facts::CAPABILITIES;
+use policies::texts;
+use wire::init::{Command, Container};
+use wire::{ContainerName, Failure};
+
+/// Judges what a command of this container may do.
+pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Result<(), Failure> {
+    let profile = texts::profile(command.profile);
+    let of_profile = policies::payload(command.profile);
+    let beyond = command.capabilities & !of_profile.capabilities & !policy.capabilities_of(name);
+    if beyond != 0 {
+        return Err(Failure::caller(&format!(
+            "keep what the profile {profile} lacks, without a `capability` for it and {name} in the host's policy: {}",
+            named(beyond).join(" ")
+        )));
+    }
+    if of_profile.no_new_privileges && !command.no_new_privileges {
+        return Err(Failure::caller(&format!(
+            "go without no-new-privileges: the profile {profile} has it"
+        )));
+    }
+    if command.filter.as_ref().is_some_and(|f| f.in_place) && !policy.own_filter.contains(name) {
+        return Err(Failure::caller(&format!(
+            "replace the filter of the profile {profile}: the host's policy has no `seccomp` for {name}"
+        )));
+    }
+    Ok(())
+}
+
+/// Judges a whole container.
+pub fn container(policy: &Policy, container: &Container) -> Result<(), Failure> {
+    command(policy, &container.name, &container.command)?;
+    let shown = |path: &str| policy.unmasked.iter().any(|(p, n)| p == path && *n == container.name);
+    match container.unmasked.iter().find(|p| !shown(p.as_str())) {
+        None => Ok(()),
+        Some(path) => Err(Failure::caller(&format!(
+            "leave {path} as it is: the host's policy has no `unmask` for it and {}",
+            container.name
+        ))),
+    }
+}
+
+/// The names of capabilities, by number where there is none.
+fn named(set: u64) -> Vec<String> {
+    let held = (0..64u32).filter(|bit| set & 1u64.checked_shl(*bit).unwrap_or(0) != 0);
+    let name = |bit: u32| {
+        let known = usize::try_from(bit).ok().and_then(|at| CAPABILITIES.get(at));
+        known.map_or_else(|| format!("capability {bit}"), |name| (*name).to_owned())
+    };
+    held.map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::plan;
+    use crate::policy::parse;
+    use wire::filter::{OwnFilter, Rule};
+    use wire::init::{Path, Profile};
+
+    fn asked() -> Container {
+        let mut container = plan().container().unwrap().clone();
+        container.command.capabilities = policies::payload(Profile::App).capabilities;
+        container
+    }
+
+    fn judged(statements: &str, asked: &Container) -> Result<(), String> {
+        let policy = parse(statements, &[], &[]).unwrap();
+        container(&policy, asked).map_err(|f| f.what.as_str().to_owned())
+    }
+
+    const NET_RAW: u64 = 1 << 13;
+
+    #[test]
+    fn a_profile_needs_no_consent_and_less_than_it_neither() {
+        let mut asked = asked();
+        assert_eq!(judged("", &asked), Ok(()));
+        asked.command.capabilities = 1;
+        assert_eq!(judged("", &asked), Ok(()));
+        asked.command.profile = Profile::System;
+        asked.command.no_new_privileges = false;
+        asked.command.capabilities = policies::payload(Profile::System).capabilities;
+        assert_eq!(judged("", &asked), Ok(()));
+    }
+
+    #[test]
+    fn refuses_a_capability_beyond_the_profile_unless_the_policy_names_it_and_the_container() {
+        let mut asked = asked();
+        asked.command.capabilities |= NET_RAW | 1 << 12;
+        let refusal = judged("", &asked).unwrap_err();
+        assert!(refusal.contains("NET_ADMIN NET_RAW"), "{refusal}");
+        assert!(
+            judged("capability NET_RAW a", &asked)
+                .unwrap_err()
+                .ends_with("policy: NET_ADMIN")
+        );
+        assert!(judged("capability all b", &asked).is_err());
+        assert_eq!(
+            judged("capability CAP_NET_RAW a\ncapability net_admin a", &asked),
+            Ok(())
+        );
+        assert_eq!(judged("capability all a", &asked), Ok(()));
+        asked.command.capabilities = 1 << 50;
+        assert!(
+            judged("capability all a", &asked)
+                .unwrap_err()
+                .contains("capability 50")
+        );
+    }
+
+    #[test]
+    fn refuses_an_app_that_may_gain_privileges() {
+        let mut asked = asked();
+        asked.command.no_new_privileges = false;
+        assert!(judged("capability all a\nseccomp a", &asked).is_err());
+    }
+
+    #[test]
+    fn refuses_a_filter_in_the_place_of_the_profiles_unless_the_policy_names_the_container() {
+        let rule = |call| Rule {
+            call,
+            answer: None,
+            condition: vec![],
+        };
+        let filter: wire::filter::Filter = vec![rule(59), rule(231), rule(101)].try_into().unwrap();
+        let mut asked = asked();
+        let mut with = |in_place| {
+            asked.command.filter = Some(OwnFilter {
+                filter: filter.clone(),
+                in_place,
+            });
+            asked.clone()
+        };
+        assert_eq!(judged("", &with(false)), Ok(()));
+        assert!(judged("seccomp b", &with(true)).is_err());
+        assert_eq!(judged("seccomp a", &with(true)), Ok(()));
+    }
+
+    #[test]
+    fn refuses_to_leave_a_place_as_it_is_unless_the_policy_names_it_and_the_container() {
+        let mut asked = asked();
+        asked.unmasked = vec![Path::new("/proc/kallsyms").unwrap()];
+        for statements in ["", "unmask /proc/kallsyms b", "unmask /proc/keys a"] {
+            assert!(judged(statements, &asked).is_err(), "{statements}");
+        }
+        assert_eq!(judged("unmask /proc/kallsyms a", &asked), Ok(()));
+    }
+}
