@@ -1,5 +1,6 @@
 //! Whether the kernel's audit system is enabled (`linux/audit.h`, netlink(7)), asked while this process still holds what root holds: the
-//! answer takes AUDIT_CONTROL. It is asked before the process splits and heard after, so that nobody waits. May touch: one socket.
+//! question takes AUDIT_CONTROL, the answer nothing. It is asked before the process splits and heard when it has given up its power. May touch:
+//! one socket.
 
 use nix::errno::Errno;
 use nix::sys::socket::{

@@ -90,14 +90,17 @@ fn run() -> Result<(), Failure> {
             drop((exe, theirs));
             let null = open::file("/dev/null", true)?;
             let socket: OwnedFd = ours.into();
-            let audit = question.map(kernel_audit::enabled).transpose();
-            let audit = audit.map_err(kernel("ask the kernel's audit system"))?.flatten();
-            alone(&policy, &null, &socket, audit.as_ref())?;
+            alone(&policy, &null, &socket, question.as_ref())?;
             let channel: Channel<Reply, Request> =
                 Channel::new(sys::process::inherited(CHANNEL).map_err(kernel("keep the channel"))?);
-            let kernel_audit = audit.as_ref().map(|_| sys::process::inherited(AUDIT)).transpose();
+            let kernel_audit = question.as_ref().map(|_| sys::process::inherited(AUDIT)).transpose();
             let kernel_audit = kernel_audit.map_err(kernel("keep the socket of the kernel's audit system"))?;
-            std::mem::forget((null, socket, audit));
+            std::mem::forget((null, socket, question));
+            let kernel_audit = kernel_audit.map(kernel_audit::enabled).transpose();
+            let kernel_audit = kernel_audit.map_err(kernel("ask the kernel's audit system"))?.flatten();
+            if kernel_audit.is_none() {
+                limit(&policy, false)?;
+            }
             let programs = Programs::beside_this_one()?;
             let ledger = Ledger::new(by, policy.audit.clone(), kernel_audit);
             serve::serve(
@@ -136,11 +139,16 @@ fn alone(policy: &Policy, null: &OwnedFd, socket: &OwnedFd, audit: Option<&Owned
     let mut table = vec![null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()];
     table.extend(audit.map(AsFd::as_fd));
     sys::process::lay_out(&table).map_err(kernel("lay out descriptors"))?;
+    limit(policy, audit.is_some())?;
+    sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))
+}
+
+/// Keeps no power but what is handed out; AUDIT_WRITE is only where the kernel's audit system may be enabled.
+fn limit(policy: &Policy, audit: bool) -> Result<(), Failure> {
     let consents = !policy.host_root.is_empty();
     let mut power = policies::power(Program::Launcher, !consents).to_vec();
-    power.retain(|capability| audit.is_some() || *capability != kernel_audit::WRITE);
-    sys::process::limit_power(&power).map_err(kernel("give up power"))?;
-    sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))
+    power.retain(|capability| audit || *capability != kernel_audit::WRITE);
+    sys::process::limit_power(&power).map_err(kernel("give up power"))
 }
 
 /// Becomes `lazaret` again, under its own uid and without any power, with the channel as descriptor 3.

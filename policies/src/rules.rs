@@ -380,7 +380,7 @@ fn payloads_meet_the_known_argument_rules() {
 #[test]
 fn powers_are_those_of_the_charter() {
     use crate::policy::power;
-    let table: [(Program, &[u8], &[u8]); 11] = [
+    let table: [(Program, &[u8], &[u8]); 12] = [
         (Program::Lazaret, &[], &[]),
         (
             Program::Launcher,
@@ -396,6 +396,7 @@ fn powers_are_those_of_the_charter() {
         (Program::Fused, &[], &[]),
         (Program::Init, &[], &[]),
         (Program::Nsenter, &[], &[]),
+        (Program::Recordd, &[], &[29]),
     ];
     for (program, usual, otherwise) in table {
         assert_eq!(
