@@ -175,7 +175,7 @@ pub fn wait(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
 }
 
 /// Looks again and again until `condition` holds; false if it never did before the deadline. On a busy machine one look may take as long
-/// as that: it is looked [`LOOKS`] times at least.
+/// as that: it is looked ten times at least.
 pub fn until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + deadline;
     let mut looks = 0;
