@@ -226,7 +226,7 @@ pub struct AuditLog {
     /// Only those of this kind: start, stop, enter, suspend, resume, destroy, shutdown, reboot, console, rotate, open, unreadable
     #[arg(long, value_name = "VERB")]
     pub verb: Option<Verbs>,
-    /// Only what began then or later: YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS] or @SECONDS since 1970, in UTC
+    /// Only what began then or later: YYYY-MM-DD, YYYY-MM-DDTHH:MM, with or without :SS, or @SECONDS since 1970, in UTC
     #[arg(long, value_name = "TIME")]
     pub since: Option<Instant>,
     /// Only what began before then
