@@ -69,8 +69,12 @@ fn cve_2020_13401_a_router_advertisement_changes_no_route_of_the_hosts() {
         format!("{all}{addresses}")
     };
     let neighbour = ground.app(&["--network", "default"]);
+    let liar = ground.host.name("liar");
+    ground.host.policy(&format!("capability NET_RAW {liar}"));
     let said = ground.host.run(&[
         "run",
+        "--name",
+        &liar,
         "--network",
         "default",
         "--cap-add",
@@ -92,7 +96,7 @@ fn cve_2020_13401_a_router_advertisement_changes_no_route_of_the_hosts() {
     let said = ground
         .host
         .once(
-            &["--cap-add", "NET_RAW"],
+            &["--name", &liar, "--cap-add", "NET_RAW"],
             &["sh", "-c", "attack call 41 17 3 0x0300; attack call 41 17 2 0"],
         )
         .ok();
