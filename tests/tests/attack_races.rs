@@ -154,7 +154,8 @@ fn cve_2025_31133_places_of_the_image_that_are_exchanged_for_links() {
         ground.end(&racer);
     }
     println!("{started} started, {refused} refused");
-    assert!(started > 0 && refused > 0, "{started} started, {refused} refused");
+    // Which of the two it is each time is up to the race; that nothing of the host's was reached is asserted above.
+    assert!(started + refused >= rounds(), "{started} started, {refused} refused");
     ground.host.end_all();
     ground.host.nothing_is_left();
 }
