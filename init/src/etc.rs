@@ -4,34 +4,76 @@
 use crate::place::{self, Kind, Laid};
 use nix::errno::Errno;
 use payload::Step;
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use sys::mount::{Attr, Change, Superblock, clone_tree, set_attributes};
+use sys::mount::{Attr, Change, Superblock, clone_tree, open_beneath, set_attributes};
 use wire::failure::Failure;
 
-/// An empty file that a writable image was given, because it had nothing to lay a file over. It goes with the container.
+/// How often a place may come and go, with containers that share a writable image, before it is given up.
+const TURNS: u32 = 10_000;
+
+/// An empty file over which a file is laid. Whoever removes its name takes the mount off in every namespace: so each container that uses it
+/// holds a shared lock on it (flock(2)), and the one that made it, because the image had nothing there, removes it only if nobody else
+/// holds one. Otherwise an empty file stays behind.
 #[derive(Debug)]
 pub struct Placeholder {
     directory: OwnedFd,
     name: CString,
     path: CString,
-    made: (u64, u64),
+    file: (u64, u64),
+    held: OwnedFd,
+    made: bool,
+}
+
+/// What was found where a file is to be laid.
+enum Place {
+    /// An empty file, which will not go.
+    Held(OwnedFd, Placeholder),
+    /// What the image has of its own.
+    Images(OwnedFd),
+    /// It came or went at that moment.
+    Again,
 }
 
 impl Placeholder {
-    fn new(root: BorrowedFd<'_>, name: &str, path: &str) -> Result<Self, Failure> {
-        let what = format!("remember the place {path}");
+    /// Holds what is at the place `target`, if it is an empty file that is still there.
+    fn hold(root: BorrowedFd<'_>, name: &str, path: &str, target: OwnedFd, made: bool) -> Result<Place, Failure> {
+        let what = format!("hold the place {path}");
+        let stat = rustix::fs::fstat(&target).to(&what)?;
+        let empty = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0;
+        if !empty {
+            return Ok(Place::Images(target));
+        }
         let directory = place::find(root, "/etc").to(&what)?;
         let text = |t: &str| CString::new(t).map_err(|_| Failure::bug(&what));
         let (name, path) = (text(name)?, text(path)?);
-        let stat = rustix::fs::statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW).to(&what)?;
-        Ok(Self {
+        let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let held = match open_beneath(directory.as_fd(), &name, how, Mode::empty(), resolve) {
+            Err(Errno::ENOENT) => return Ok(Place::Again),
+            other => other.to(&what)?,
+        };
+        let file = (stat.st_dev, stat.st_ino);
+        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Place::Again),
+            other => other.to(&what)?,
+        }
+        let opened = rustix::fs::fstat(&held).to(&what)?;
+        let there = rustix::fs::statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW);
+        let same = |s: &Stat| (s.st_dev, s.st_ino) == file;
+        if !same(&opened) || !there.is_ok_and(|s| same(&s)) {
+            return Ok(Place::Again);
+        }
+        let held = Self {
             directory,
             name,
             path,
-            made: (stat.st_dev, stat.st_ino),
-        })
+            file,
+            held,
+            made,
+        };
+        Ok(Place::Held(target, held))
     }
 
     /// Takes the file off its place in the builder's own namespace, once the payload has a copy: a place that is in use cannot be removed.
@@ -44,8 +86,11 @@ impl Placeholder {
 impl Drop for Placeholder {
     fn drop(&mut self) {
         self.uncover();
+        if !self.made || rustix::fs::flock(&self.held, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return;
+        }
         let stat = rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW);
-        if stat.is_ok_and(|s| (s.st_dev, s.st_ino) == self.made && s.st_size == 0) {
+        if stat.is_ok_and(|s| (s.st_dev, s.st_ino) == self.file && s.st_size == 0) {
             let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }
@@ -106,12 +151,30 @@ pub fn lay(
         },
     )
     .to(&what)?;
-    let (target, placeholder) = match place::find_link(root, &path) {
-        Err(Errno::ENOENT) => {
-            let made = place::make(root, &path, Kind::File)?;
-            (made, Some(Placeholder::new(root, name, &path)?))
-        }
-        other => (other.to(&format!("find the place {path}"))?, None),
-    };
-    Ok((place::over(&path, target.as_fd(), mount.as_fd())?, placeholder))
+    for _ in 0..TURNS {
+        let (target, placeholder) = match look(root, name, &path)? {
+            Place::Held(target, placeholder) => (target, Some(placeholder)),
+            Place::Images(target) => (target, None),
+            Place::Again => {
+                rustix::thread::sched_yield();
+                continue;
+            }
+        };
+        return Ok((place::over(&path, target.as_fd(), mount.as_fd())?, placeholder));
+    }
+    Err(Failure::caller(&format!(
+        "lay a file over {path}: the place comes and goes"
+    )))
+}
+
+/// Finds the place, or makes it where the image has none.
+fn look(root: BorrowedFd<'_>, name: &str, path: &str) -> Result<Place, Failure> {
+    match place::find_link(root, path) {
+        Err(Errno::ENOENT) => match place::make(root, path, Kind::File) {
+            // Another container was first, or has just taken its own away.
+            Err(failure) if [Errno::EEXIST as i32, Errno::ENOENT as i32].contains(&failure.errno) => Ok(Place::Again),
+            made => Placeholder::hold(root, name, path, made?, true),
+        },
+        found => Placeholder::hold(root, name, path, found.to(&format!("find the place {path}"))?, false),
+    }
 }
