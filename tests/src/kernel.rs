@@ -33,9 +33,10 @@ pub fn groups() -> Vec<PathBuf> {
             let Ok(entries) = fs::read_dir(&directory) else {
                 continue;
             };
+            // `.keep` is the host's, as `lazaret` is: where programs are that outlive a command. It stays from the first one on.
             let below: Vec<PathBuf> = entries
                 .flatten()
-                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()) && e.file_name() != ".keep")
                 .map(|e| e.path())
                 .collect();
             found.extend(below.iter().cloned());
