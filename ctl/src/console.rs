@@ -67,6 +67,7 @@ impl Proxy<'_> {
             input: self.input,
             escape: self.escape,
             typed: Vec::new(),
+            leaving: false,
             ended: None,
         }
         .run(self.signals, peer)
@@ -78,6 +79,8 @@ struct Loop {
     input: bool,
     escape: bool,
     typed: Vec<u8>,
+    /// Whether the caller has left, but for what was typed last.
+    leaving: bool,
     ended: Option<Ended>,
 }
 
@@ -86,6 +89,9 @@ impl Loop {
         loop {
             if let (Some(ended), None) = (self.ended, &self.stream) {
                 return Ok(Left::Ended(ended));
+            }
+            if self.leaving && self.typed.is_empty() {
+                return Ok(Left::Viewer);
             }
             let [signalled, news, keyboard, readable, writable] = self.wait(signals, peer)?;
             if signalled {
@@ -106,6 +112,8 @@ impl Loop {
                 self.show()?;
             }
             if keyboard && self.type_in()? {
+                // What was typed before the key goes out if there is room for it; nobody waits for that.
+                self.send()?;
                 return Ok(Left::Viewer);
             }
             if writable {
@@ -170,24 +178,29 @@ impl Loop {
         }
     }
 
-    /// Takes what was typed; `true` if that was the key that leaves.
+    /// Takes what was typed; `true` if the key that leaves was among it. Where there is one, the end of the input leaves too; else it is
+    /// typed, as a terminal would.
     fn type_in(&mut self) -> Outcome<bool> {
         let mut part = [0u8; 4096];
         match rustix::io::read(rustix::stdio::stdin(), &mut part) {
-            Ok(0) => {
+            Ok(0) if !self.escape => {
                 self.input = false;
                 self.typed.push(END_OF_INPUT);
             }
-            Ok(n) => {
+            Ok(n) if n > 0 => {
                 let part = part.get(..n).unwrap_or_default();
-                if self.escape && part.contains(&LEAVE) {
+                let mut pieces = part.split(|b| self.escape && *b == LEAVE);
+                self.typed.extend_from_slice(pieces.next().unwrap_or_default());
+                if pieces.next().is_some() {
                     return Ok(true);
                 }
-                self.typed.extend_from_slice(part);
             }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            // A terminal that hung up.
-            Err(_) => self.input = false,
+            // The end, or a terminal that hung up.
+            _ => {
+                self.input = false;
+                self.leaving = self.escape;
+            }
         }
         if self.stream.is_none() {
             self.typed.clear();

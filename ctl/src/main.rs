@@ -71,11 +71,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The status of a failure before the options are known: that of `run` and `enter` if the first word is one of them.
+/// The status of a failure before the options are known: that of `run` and `enter` if the verb is one of them.
 fn status_before_options() -> u8 {
-    let runs = std::env::args()
-        .skip(1)
-        .any(|a| matches!(a.as_str(), "run" | "enter" | "lxc-enter-namespace"));
+    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let runs = wire::named::Named::by(&words.collect::<Vec<_>>()).runs;
     if runs { error::OWN } else { error::REFUSED }
 }
 

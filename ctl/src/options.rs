@@ -20,7 +20,7 @@ use wire::netd::Publish;
         sudo lazaret console vm1                      log in; leave with ^]\n  \
         sudo lazaret privileges vm1                   what each of its processes may do\n\n\
         Exit status: run and enter give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a \
-        shell does. Every other verb: 0 done, 1 refused or failed, 2 used wrongly."
+        shell does. Every other verb: 0 done, 1 refused or failed. A command line that is wrong: 2, whatever the verb."
 )]
 pub struct Options {
     /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]

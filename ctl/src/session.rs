@@ -5,6 +5,7 @@ use crate::error::{Error, Outcome};
 use crate::launcher::Launcher;
 use crate::options::Options;
 use crate::plan::Host;
+use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
 use policies::Confined;
 use wire::init::Profile;
@@ -23,22 +24,22 @@ pub struct Session {
     pub launcher: Launcher,
     /// The state store.
     pub store: Store,
-    /// The directory that relative paths of the command line begin from.
-    pub directory: String,
+    /// The directory that relative paths of the command line begin from, if it can be told.
+    pub directory: Option<String>,
     resolv: Vec<String>,
 }
 
 impl Session {
     /// Has the launcher open the directories, and then sees nothing of the file system but those, `/proc`, control groups and `/etc`.
     pub fn open(_: &Confined, launcher: Launcher, options: &Options) -> Outcome<Self> {
-        let directory = std::env::current_dir().map_or_else(|_| "/".to_owned(), |d| d.to_string_lossy().into_owned());
+        let directory = working_directory();
         let asked = [&options.run_dir, &options.config_dir, &options.data_dir];
         let mut paths: [String; 3] = Default::default();
         for ((path, asked), (variable, default)) in paths.iter_mut().zip(asked).zip(DIRECTORIES) {
             let chosen = asked
                 .clone()
                 .or_else(|| std::env::var(variable).ok().filter(|v| !v.is_empty()));
-            *path = crate::plan::run::absolute(&chosen.unwrap_or_else(|| default.to_owned()), &directory);
+            *path = absolute(&chosen.unwrap_or_else(|| default.to_owned()), directory.as_deref())?;
         }
         // The host's resolv.conf may be a link to a place that is out of sight afterwards.
         let resolv = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].iter();

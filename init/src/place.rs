@@ -123,7 +123,16 @@ pub struct Laid {
 pub fn lay(root: BorrowedFd<'_>, path: &str, mount: BorrowedFd<'_>) -> Result<Laid, Failure> {
     let kind = Kind::of(mount).to(&format!("look at the mount for {path}"))?;
     let target = make(root, path, kind)?;
-    over(path, target.as_fd(), mount)
+    let found = Kind::of(target.as_fd()).to(&format!("look at {path}"))?;
+    match (kind, found) {
+        (Kind::File, Kind::Directory) => Err(Failure::caller(&format!(
+            "mount {path}: it is a directory, and what is to lie there is not"
+        ))),
+        (Kind::Directory, Kind::File) => Err(Failure::caller(&format!(
+            "mount {path}: what is to lie there is a directory, and it is not"
+        ))),
+        _ => over(path, target.as_fd(), mount),
+    }
 }
 
 /// Attaches `mount` over `target`, which `path` names.

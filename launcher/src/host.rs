@@ -29,12 +29,13 @@ pub struct Host {
 pub struct Named(wire::named::Named);
 
 impl Named {
-    /// What is named by these arguments (without the program's own name) and variables, in the directory `here`.
-    pub fn new(arguments: &[String], variables: Vec<(Directory, String)>, here: &str) -> Self {
-        let absolute = |path: &mut String| {
-            if !path.starts_with('/') {
-                *path = format!("{}/{path}", here.trim_end_matches('/'));
-            }
+    /// What is named by these arguments (without the program's own name) and variables, in the directory `here`. Where that cannot be told,
+    /// relative paths name nothing.
+    pub fn new(arguments: &[String], variables: Vec<(Directory, String)>, here: Option<&str>) -> Self {
+        let absolute = |path: &mut String| match here {
+            _ if path.starts_with('/') => {}
+            Some(here) => *path = format!("{}/{path}", here.trim_end_matches('/')),
+            None => path.clear(),
         };
         let mut named = wire::named::Named::by(arguments);
         named

@@ -318,9 +318,17 @@ pub fn way<'a>(policy: &'a Policy, named: &Named, path: &'a str, writable: bool)
         None if policy.named && named.place(path, false) => {
             refuse(&format!("mount {path} writable: the command line names it to be read"))
         }
-        None => refuse(&format!(
-            "mount {path}: it lies below no root that the host's policy allows; a line `root {path}` in {FILE} would allow it"
-        )),
+        None => {
+            // The command line would do, were it believed.
+            let or = if named.place(path, writable) {
+                ", or `root named`,"
+            } else {
+                ""
+            };
+            refuse(&format!(
+                "mount {path}: it lies below no root that the host's policy allows; a line `root {path}`{or} in {FILE} would allow it"
+            ))
+        }
     }
 }
 
@@ -523,7 +531,7 @@ pub(crate) mod tests {
 
     fn named(line: &str) -> Named {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Named::new(&words, vec![(Directory::Run, "var".into())], "/here/")
+        Named::new(&words, vec![(Directory::Run, "var".into())], Some("/here/"))
     }
 
     #[test]

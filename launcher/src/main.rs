@@ -28,6 +28,7 @@ use policy::Policy;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::process::ExitCode;
 use sys::channel::Channel;
 use sys::process::{Fork, Power};
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
                 format!(": {}", nix::errno::Errno::from_raw(failure.errno).desc())
             };
             eprintln!("lazaret: cannot {}{reason}", failure.what);
-            ExitCode::from(1)
+            ExitCode::from(if wire::named::Named::by(&words()).runs { 125 } else { 1 })
         }
     }
 }
@@ -79,7 +80,7 @@ fn run() -> Result<(), Failure> {
     }
     let exe = sys::process::inherited(exe).map_err(kernel("find lazaret's own file"))?;
     let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
-    let named = named();
+    let here = std::env::current_dir().ok();
     // Before it splits: this process is the one that was called.
     let by = caller::caller();
     let question = kernel_audit::ask().map_err(kernel("ask the kernel's audit system"))?;
@@ -101,6 +102,7 @@ fn run() -> Result<(), Failure> {
             if kernel_audit.is_none() {
                 limit(&policy, false)?;
             }
+            let named = named(here.as_deref());
             let programs = Programs::beside_this_one()?;
             let ledger = Ledger::new(by, policy.audit.clone(), kernel_audit);
             serve::serve(
@@ -117,18 +119,23 @@ fn run() -> Result<(), Failure> {
     }
 }
 
-/// What the caller named, in the caller's directory.
-fn named() -> Named {
-    let arguments: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|a| a.to_string_lossy().into_owned())
-        .collect();
+/// The caller's words.
+fn words() -> Vec<String> {
+    let words = std::env::args_os().skip(1);
+    words.map(|a| a.to_string_lossy().into_owned()).collect()
+}
+
+/// What the caller named, in the caller's directory, if that can be told.
+fn named(here: Option<&Path>) -> Named {
     let directories = [Directory::Run, Directory::Definitions, Directory::Data];
     let variables = directories
         .into_iter()
         .filter_map(|d| std::env::var(d.variable()).ok().map(|path| (d, path)));
-    let here = std::env::current_dir().unwrap_or_default();
-    Named::new(&arguments, variables.collect(), &here.to_string_lossy())
+    Named::new(
+        &words(),
+        variables.collect(),
+        here.map(Path::to_string_lossy).as_deref(),
+    )
 }
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out.

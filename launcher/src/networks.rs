@@ -280,7 +280,7 @@ mod tests {
         let words: Vec<String> = ["run", "--publish", "8080:80", "--publish", "192.0.2.1:53:53/udp", "sh"]
             .map(str::to_owned)
             .into();
-        let named = Named::new(&words, vec![], "/");
+        let named = Named::new(&words, vec![], Some("/"));
         let port = |text: &str| text.parse::<Publish>().unwrap();
         let plain = networks(&[]);
         assert!(plain.publish(&named, &port("8080:80")).is_ok());

@@ -335,7 +335,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     // Nothing of the container's runs before it is on record that it will.
     host.ledger.written()?;
     // Once it has ended nobody can say which it was.
-    let pid1 = pid_of(first);
+    let pid1 = pid_of(first)?;
     init.send(&init::Request::Execute, &[])?;
     let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
     let kept = Kept {
@@ -439,9 +439,16 @@ fn number(pid: Pid) -> u32 {
 }
 
 /// The pid behind a pidfd, as `/proc/self/fdinfo` gives it (pidfd_open(2)).
-fn pid_of(pidfd: &OwnedFd) -> u32 {
+fn pid_of(pidfd: &OwnedFd) -> Result<u32, Failure> {
     use std::os::fd::AsRawFd;
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).map_err(|e| {
+        Failure::kernel(
+            "find the pid of the container's first process",
+            e.raw_os_error().unwrap_or(0),
+        )
+    })?;
     let line = text.lines().find_map(|l| l.strip_prefix("Pid:"));
-    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+    // -1 is that of a process which has ended.
+    line.and_then(|n| n.trim().parse().ok())
+        .ok_or_else(|| Failure::caller("find the pid of the container's first process: it has ended"))
 }

@@ -1,7 +1,10 @@
 //! Receive, judge, act, reply: one entry, and then its signals. May touch: the channel; the acts are elsewhere.
 
 use crate::judge::{self, Entry};
+use crate::watch::{Next, Watch};
 use crate::{join, watch};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use payload::confine::{KILL, keep_only, restrict};
 use payload::offspring::bear;
@@ -21,6 +24,8 @@ pub struct Entered {
     pub pid: Pid,
     /// It, whatever the number.
     pub pidfd: OwnedFd,
+    /// Tells of SIGCHLD; never blocks.
+    pub children: SignalFd,
 }
 
 /// Serves one entry to its end.
@@ -64,8 +69,15 @@ fn refuse(channel: &Channel<Reply, Request>, failure: Failure) -> Result<(), End
 
 /// Waits for the end of the command, and passes on signals until then.
 fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
-    while watch::wait(command, channel)? == watch::Next::Peer {
+    let mut watch = Watch::new(command);
+    loop {
+        if let Next::Ended(status) = watch.wait(channel)? {
+            return Ok(channel.send(&Reply::Exited(status), &[])?);
+        }
         let done = match channel.receive()? {
+            (Request::Signal(_), _) if watch.held() => Err(Failure::caller(
+                "learn how the command ended: a process of the container's traces it, and does not let it go",
+            )),
             (Request::Signal(number), _) => judge::signal(number).and_then(|signal| watch::signal(command, signal)),
             (Request::Enter { .. }, _) => Err(Failure::protocol("enter a second time")),
         };
@@ -74,11 +86,16 @@ fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> R
             return refuse(channel, failure);
         }
     }
-    Ok(channel.send(&Reply::Exited(watch::status(command)?), &[])?)
 }
 
 /// Joins, gives everything up, and only then forks into the container's pid namespace: what is visible there is confined already.
 fn enter(entry: &Entry) -> Result<(Entered, Option<OwnedFd>), Failure> {
+    // A pidfd tells of an end that cannot be collected yet. The command has its signals reset.
+    let mut child_ended = SigSet::empty();
+    child_ended.add(Signal::SIGCHLD);
+    child_ended.thread_block().to("block SIGCHLD")?;
+    let how = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    let children = SignalFd::with_flags(&child_ended, how).to("listen to SIGCHLD")?;
     join::join(entry)?;
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .to("open the container's root")?;
@@ -98,5 +115,6 @@ fn enter(entry: &Entry) -> Result<(Entered, Option<OwnedFd>), Failure> {
     let pidfd = sys::process::pidfd(pid).to("hold the command's process")?;
     keep_only(KILL)?;
     child.release()?;
-    Ok((Entered { pid, pidfd }, master))
+    let entered = Entered { pid, pidfd, children };
+    Ok((entered, master))
 }

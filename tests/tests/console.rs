@@ -142,3 +142,21 @@ fn text_from_inside_cannot_drive_the_callers_terminal_in_a_listing() {
     host.run(&["destroy", &name]).ok();
     let _ = capture::wait(&mut child, capture::DEADLINE);
 }
+
+#[test]
+fn it_is_left_when_its_input_ends_and_what_was_typed_before_is_typed() {
+    need_root!();
+    let host = Host::new();
+    let name = running(&host, "while read x; do echo got $x; done; echo ended; exec sleep 1000");
+    host.run_with(&["console", &name], b"").ok();
+    host.run_with(&["console", &name], b"one\n").ok();
+    host.run_with(&["console", &name], b"two\n\x1dthree\n").ok();
+    let log = || host.run(&["logs", &name]).ok().stdout;
+    assert!(capture::until(capture::DEADLINE, || log().contains("got two")));
+    let log = log();
+    assert!(
+        log.contains("got one") && !log.contains("three") && !log.contains("ended"),
+        "{log}"
+    );
+    assert!(host.runs(&name));
+}

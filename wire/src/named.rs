@@ -28,6 +28,8 @@ pub struct Named {
     pub ports: Vec<Publish>,
     /// Whether the log of deeds is to be read, or to begin a new file.
     pub audit: bool,
+    /// Whether the verb is one that gives a command's exit status.
+    pub runs: bool,
 }
 
 /// Options of `run`, `enter` and `audit`, and those of every verb, that take no value; letters are those of short options.
@@ -67,6 +69,7 @@ impl Named {
                     (None, _) => {
                         verb = Some(word);
                         named.audit = word == "audit";
+                        named.runs = matches!(word, "run" | "enter" | "lxc-enter-namespace");
                     }
                     (Some("audit"), 0) => {
                         operands = 1;
@@ -158,6 +161,15 @@ mod tests {
         (path.to_owned(), writable)
     }
 
+    fn names_nothing(line: &str) -> bool {
+        let named = named(line);
+        named
+            == Named {
+                runs: named.runs,
+                ..Named::default()
+            }
+    }
+
     #[test]
     fn roots_and_binds_are_named_with_what_may_be_done_to_them() {
         let line = "run --rm --rootfs box -dt --bind /a:/x:ro --bind=/b:/y -e=K=V -wdir --bind /c:/z:rw sh";
@@ -182,8 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn the_verb_is_the_first_word_that_is_no_option() {
+        let runs = |line: &str| named(line).runs;
+        assert!(runs("run -- true") && runs("--run-dir /x enter web -- run") && runs("lxc-enter-namespace web -- x"));
+        assert!(!runs("list") && !runs("--run-dir run list") && !runs("start run"));
+    }
+
+    #[test]
     fn a_containers_command_names_nothing() {
-        let nothing = Named::default();
         for line in [
             "run -- sh --bind /etc:/etc",
             "run sh --bind /etc:/etc --rootfs /root",
@@ -199,7 +217,7 @@ mod tests {
             "start /etc",
             "define --rootfs /etc",
         ] {
-            assert_eq!(named(line), nothing, "{line}");
+            assert!(names_nothing(line), "{line}");
         }
     }
 
@@ -213,7 +231,7 @@ mod tests {
             "policy check --seccomp f",
             "policy show -o f",
         ] {
-            assert_eq!(named(line), Named::default(), "{line}");
+            assert!(names_nothing(line), "{line}");
         }
     }
 

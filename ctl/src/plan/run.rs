@@ -23,8 +23,8 @@ pub struct Caller<'a> {
     pub term: Option<&'a str>,
     /// The size of its terminal.
     pub window: Option<Window>,
-    /// The directory that relative paths begin from.
-    pub directory: &'a str,
+    /// The directory that relative paths begin from, if it can be told.
+    pub directory: Option<&'a str>,
 }
 
 /// The three streams: a console where there is a terminal, and else what the caller has; in the background the log.
@@ -42,13 +42,20 @@ pub const fn streams(terminals: [bool; 3], tty: bool, detach: bool) -> [Stream; 
     [one(a), one(b), one(c)]
 }
 
-/// A path of the host, absolute.
-pub fn absolute(path: &str, directory: &str) -> String {
-    if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("{}/{path}", directory.trim_end_matches('/'))
+/// A path of the host, absolute. Relative ones begin from `directory`, which may have been removed or lie out of sight.
+pub fn absolute(path: &str, directory: Option<&str>) -> Outcome<String> {
+    match directory {
+        _ if path.starts_with('/') => Ok(path.to_owned()),
+        Some(directory) => Ok(format!("{}/{path}", directory.trim_end_matches('/'))),
+        None => Err(Error::caller(format!(
+            "cannot find {path}: the working directory cannot be told; give an absolute path"
+        ))),
     }
+}
+
+/// The working directory, if it can be told (getcwd(2)).
+pub fn working_directory() -> Option<String> {
+    Some(std::env::current_dir().ok()?.to_string_lossy().into_owned())
 }
 
 /// Plans a one-off container; `filter` is what it asks for, read from the file that it names.
@@ -63,7 +70,7 @@ pub fn plan(
     let root_path = run
         .rootfs
         .as_deref()
-        .map_or_else(|| "/".to_owned(), |p| absolute(p, caller.directory));
+        .map_or_else(|| Ok("/".to_owned()), |p| absolute(p, caller.directory))?;
     let root = tree::root(&root_path, run.read_only, false)?;
     let host_root = root.from == wire::launcher::Opened::HostRoot;
     let read_only = run.read_only || host_root;
@@ -149,7 +156,7 @@ fn attachments(run: &Run, caller: Caller<'_>, host_root: bool) -> Outcome<Tree> 
         tree.memory(&tmpfs.target, tmpfs.size.unwrap_or(half), 0o1777, false)?;
     }
     for bind in &run.bind {
-        tree.host(&absolute(&bind.source, caller.directory), &bind.target, bind.read_only)?;
+        tree.host(&absolute(&bind.source, caller.directory)?, &bind.target, bind.read_only)?;
     }
     Ok(tree)
 }
@@ -200,7 +207,7 @@ mod tests {
             terminals: [false; 3],
             term: None,
             window: None,
-            directory: "/home/me",
+            directory: Some("/home/me"),
         };
         plan(&run, &ContainerName::new("web").unwrap(), None, caller, &lot(), &host())
     }
@@ -324,7 +331,7 @@ mod tests {
             terminals: [false; 3],
             term: None,
             window: None,
-            directory: "/",
+            directory: Some("/"),
         };
         let name = ContainerName::new("web").unwrap();
         assert!(plan(&run, &name, None, caller, &lot(), &host).is_err());

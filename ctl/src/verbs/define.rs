@@ -11,7 +11,7 @@ use crate::state::files::read_open;
 
 /// Reads a definition that was named on the command line, and makes up a uuid and what else is missing.
 pub fn read(session: &Session, file: &str) -> Outcome<Domain> {
-    let fd = session.launcher.open(&absolute(file, &session.directory))?;
+    let fd = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
     let Some(bytes) = read_open(fd, file, MAX_BYTES)? else {
         return Err(Error::caller(format!("{file} has more than 1 MiB")));
     };

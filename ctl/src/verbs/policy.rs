@@ -7,7 +7,7 @@ use crate::lookup::find;
 use crate::named::text;
 use crate::options::{Policy, PolicyVerb};
 use crate::output::{print, print_json};
-use crate::plan::run::absolute;
+use crate::plan::run::{absolute, working_directory};
 use crate::policy::{View, difference};
 use crate::session::Session;
 use policies::text::Wrong;
@@ -51,9 +51,9 @@ impl Policy {
 
 /// Opens the files that are named: by the launcher, which reads for `lazaret` what its caller may read; else as the caller.
 pub fn open(options: &Policy, launcher: Option<&Launcher>) -> Outcome<Opened> {
-    let here = std::env::current_dir().map_or_else(|_| "/".to_owned(), |d| d.to_string_lossy().into_owned());
+    let here = working_directory();
     let one = |name: &String| {
-        let path = absolute(name, &here);
+        let path = absolute(name, here.as_deref())?;
         let opened = match launcher {
             Some(launcher) => launcher.open(&path)?,
             None => std::fs::File::open(&path).map(OwnedFd::from).map_err(|e| {

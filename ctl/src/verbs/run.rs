@@ -37,7 +37,7 @@ pub fn name(text: &str) -> Outcome<ContainerName> {
 
 /// Reads a filter that the command line names.
 fn own_filter(session: &Session, file: &str) -> Outcome<Asked> {
-    let opened = session.launcher.open(&absolute(file, &session.directory))?;
+    let opened = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
     Asked::read(file, &text(opened, file)?)
 }
 
@@ -63,7 +63,7 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         terminals,
         term: term.as_deref(),
         window: window(),
-        directory: &session.directory,
+        directory: session.directory.as_deref(),
     };
     let filter = options.seccomp.as_ref().map(|f| own_filter(session, f)).transpose()?;
     let make = |lot: &_| plan(options, &name, filter.as_ref(), caller, lot, &host);

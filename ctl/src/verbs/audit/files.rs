@@ -32,7 +32,7 @@ pub fn walk(
     see: &mut dyn FnMut(Seen<'_>) -> Outcome<()>,
 ) -> Outcome<Option<Head>> {
     for path in older {
-        let path = crate::plan::run::absolute(path, &session.directory);
+        let path = crate::plan::run::absolute(path, session.directory.as_deref())?;
         file(session.launcher.open(&path)?, u64::MAX, see)?;
     }
     let (log, size, head) = current(session)?;

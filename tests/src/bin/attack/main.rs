@@ -22,6 +22,7 @@ fn main() {
         ["exchange", one, other] => races::exchange(one, other),
         ["overwrite"] => races::overwrite(),
         ["seize"] => races::seize(),
+        ["hold", word] => races::hold(word),
         [attack, path] => mounts::try_it(attack, path, ""),
         [attack, path, kind] => mounts::try_it(attack, path, kind),
         _ => Err("usage: attack ATTACK [ARGUMENT]...".into()),

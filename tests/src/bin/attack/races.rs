@@ -119,3 +119,23 @@ pub fn seize() -> Result<(), String> {
         known = now;
     }
 }
+
+/// Waits for a process with this word among its arguments, traces it, kills it, and never lets it go.
+pub fn hold(word: &str) -> Result<(), String> {
+    let own = std::process::id().cast_signed();
+    let has_word = |pid: &i32| {
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.split(|b| *b == 0).any(|w| w == word.as_bytes())
+    };
+    let process = loop {
+        if let Some(pid) = processes().into_iter().filter(|p| *p != own).find(has_word) {
+            break Pid::from_raw(pid);
+        }
+    };
+    ptrace::seize(process, ptrace::Options::empty()).map_err(|e| format!("seize: {e}"))?;
+    nix::sys::signal::kill(process, nix::sys::signal::SIGKILL).map_err(|e| format!("kill: {e}"))?;
+    println!("held");
+    loop {
+        std::thread::park();
+    }
+}
