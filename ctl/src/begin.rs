@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::launcher::unexpected;
+use crate::learner::Learner;
 use crate::output::say;
 use crate::plan::Lot;
 use crate::session::Session;
@@ -30,6 +31,10 @@ pub struct Start<'a> {
     pub passed: bool,
     /// Whether the container ends when this process does.
     pub tied: bool,
+    /// Output and error of the caller's that become the container's, after its input, where they are passed.
+    pub output: [BorrowedFd<'a>; 2],
+    /// Who learns which system calls its command makes.
+    pub learner: Option<&'a mut Learner>,
     /// Makes the plan once ids and addresses are chosen.
     pub plan: &'a dyn Fn(&Lot) -> Outcome<Plan>,
     /// What is to be done once the control socket is there and before anything runs; again if the start is tried again.
@@ -171,19 +176,29 @@ fn run(
     let (exit, log) = place.make_records()?;
     (start.before)(place)?;
     let streams = record.plan.container().map_or([Stream::Null; 3], |c| c.streams);
-    let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let [output, error] = start.output;
+    let standard = [rustix::stdio::stdin(), output, error];
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![claim.as_fd(), control.as_fd(), exit.as_fd(), log.as_fd()];
     let own = streams
         .iter()
         .zip(standard)
         .filter(|(stream, _)| start.passed && **stream == Stream::Passed);
     descriptors.extend(own.map(|(_, fd)| fd));
+    let learner = start.learner.as_deref_mut();
+    let told = learner.as_ref().map(|l| l.theirs()).transpose()?;
+    descriptors.extend(told.as_ref().map(AsFd::as_fd));
     let request = Request::Start {
         plan: Box::new(record.plan.clone()),
         passed: start.passed,
         tied: start.tied,
     };
-    let (pid1, init, supervisor, fused, forwarding_changed) = match session.launcher.ask(&request, &descriptors)?.0 {
+    let (pid1, init, supervisor, fused, forwarding_changed) = match session
+        .launcher
+        .ask_while(&request, &descriptors, |answer| {
+            learner.map_or(Ok(()), |learner| learner.serve_until(answer))
+        })?
+        .0
+    {
         Reply::Started {
             pid1,
             init,

@@ -22,6 +22,14 @@ pub trait Peer {
     fn news(&self) -> BorrowedFd<'_>;
     /// Reads the news: the wait(2) status once what runs has ended; `None` within if it was lost.
     fn read_news(&mut self) -> Outcome<Option<Ended>>;
+    /// What else becomes readable while it goes on, if there is anything.
+    fn other(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+    /// Reads what that is.
+    fn read_other(&mut self) -> Outcome<()> {
+        Ok(())
+    }
     /// Does what a signal to `lazaret` asks for; `true` if that is to leave.
     fn signalled(&mut self, signal: i32) -> Outcome<bool>;
     /// The window has this size.
@@ -93,7 +101,10 @@ impl Loop {
             if self.leaving && self.typed.is_empty() {
                 return Ok(Left::Viewer);
             }
-            let [signalled, news, keyboard, readable, writable] = self.wait(signals, peer)?;
+            let [signalled, news, keyboard, readable, writable, other] = self.wait(signals, peer)?;
+            if other {
+                peer.read_other()?;
+            }
             if signalled {
                 while let Some(signal) = signals.next()? {
                     if signal == Signal::SIGWINCH as i32 {
@@ -122,8 +133,8 @@ impl Loop {
         }
     }
 
-    /// Waits for anything at all: signals, news, the keyboard, output of the container, room for input to it.
-    fn wait(&self, signals: &Signals, peer: &dyn Peer) -> Outcome<[bool; 5]> {
+    /// Waits for anything at all: signals, news, the keyboard, output of the container, room for input to it, what else the peer has.
+    fn wait(&self, signals: &Signals, peer: &dyn Peer) -> Outcome<[bool; 6]> {
         let stream = self.stream.as_ref().map(AsFd::as_fd);
         let mut wanted = vec![(0, signals.as_fd(), PollFlags::POLLIN)];
         if self.ended.is_none() {
@@ -140,13 +151,14 @@ impl Loop {
             };
             wanted.push((3, stream, PollFlags::POLLIN | write));
         }
+        wanted.extend(peer.other().map(|other| (5, other, PollFlags::POLLIN)));
         let mut fds: Vec<PollFd<'_>> = wanted.iter().map(|(_, fd, flags)| PollFd::new(*fd, *flags)).collect();
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok([false; 5]),
+            Err(Errno::EINTR) => return Ok([false; 6]),
             Err(e) => return Err(Error::kernel("wait", e)),
         }
-        let mut ready = [false; 5];
+        let mut ready = [false; 6];
         for ((what, _, _), fd) in wanted.iter().zip(&fds) {
             let found = fd.revents().unwrap_or(PollFlags::empty());
             let can_read =
@@ -155,7 +167,7 @@ impl Loop {
                 *slot = can_read;
             }
             if *what == 3 {
-                let [.., writable] = &mut ready;
+                let [.., writable, _] = &mut ready;
                 *writable = found.contains(PollFlags::POLLOUT);
             }
         }

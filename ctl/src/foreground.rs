@@ -3,6 +3,7 @@
 
 use crate::console::{Ended, Left, Peer, Proxy};
 use crate::error::{Error, Outcome};
+use crate::learner::Learner;
 use crate::signals::Signals;
 use crate::state::Place;
 use crate::state::record::End;
@@ -52,12 +53,13 @@ impl Foreground {
     }
 
     /// Stays until the container has ended, and gives the wait(2) status of its first process.
-    pub fn stay(self, place: &Place, input: bool, signals: &Signals) -> Outcome<i32> {
+    pub fn stay(self, place: &Place, input: bool, signals: &Signals, learner: Option<&mut Learner>) -> Outcome<i32> {
         let stream = self.console.as_ref().map(Supervisor::attached).transpose()?;
         let mut kept = Kept {
             news: &self.news,
             window: self.window.as_ref(),
             place,
+            learner,
         };
         let proxy = Proxy {
             stream,
@@ -84,6 +86,7 @@ struct Kept<'a> {
     news: &'a Supervisor,
     window: Option<&'a Supervisor>,
     place: &'a Place,
+    learner: Option<&'a mut Learner>,
 }
 
 impl Peer for Kept<'_> {
@@ -93,6 +96,14 @@ impl Peer for Kept<'_> {
 
     fn read_news(&mut self) -> Outcome<Option<Ended>> {
         Ok(Some(self.news.ended()?))
+    }
+
+    fn other(&self) -> Option<BorrowedFd<'_>> {
+        self.learner.as_ref()?.news()
+    }
+
+    fn read_other(&mut self) -> Outcome<()> {
+        self.learner.as_mut().map_or(Ok(()), |learner| learner.hear())
     }
 
     fn signalled(&mut self, signal: i32) -> Outcome<bool> {

@@ -1,7 +1,7 @@
 //! The client of the launcher: one request, one answer. May touch: the channel that the launcher gave.
 
 use crate::error::{Error, Outcome};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Hierarchy;
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
@@ -24,8 +24,19 @@ impl Launcher {
 
     /// Asks, and gives the answer that is no refusal, with its descriptors.
     pub fn ask(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Outcome<(Reply, Vec<OwnedFd>)> {
+        self.ask_while(request, descriptors, |_| Ok(()))
+    }
+
+    /// The same; `meanwhile` is called with what becomes readable when the answer is there.
+    pub fn ask_while(
+        &self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+        meanwhile: impl FnOnce(BorrowedFd<'_>) -> Outcome<()>,
+    ) -> Outcome<(Reply, Vec<OwnedFd>)> {
         let failed = |e| Error::channel("launcher", e);
         self.channel.send(request, descriptors).map_err(failed)?;
+        meanwhile(self.channel.as_fd())?;
         match self.channel.receive().map_err(failed)? {
             (Reply::Refused(failure), _) => Err(failure.into()),
             answer => Ok(answer),

@@ -9,6 +9,7 @@ mod foreground;
 mod handover;
 mod instant;
 mod launcher;
+mod learner;
 mod lookup;
 mod named;
 mod options;

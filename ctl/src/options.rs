@@ -187,6 +187,13 @@ pub struct Run {
     pub command: Vec<String>,
 }
 
+impl Run {
+    /// The command's first word.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("it", String::as_str)
+    }
+}
+
 /// Options of `audit`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -463,6 +470,8 @@ pub enum PolicyVerb {
     Diff(PolicyDiff),
     /// Read a file by the rules by which Lazaret's own are read
     Check(PolicyCheck),
+    /// Run a command, and print the smallest policy under which it runs as it has run
+    Learn(Box<PolicyLearn>),
 }
 
 /// Options of `policy show`.
@@ -497,6 +506,20 @@ pub struct PolicyCheck {
     pub json: bool,
 }
 
+/// Options of `policy learn`: those of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    lazaret policy learn --rootfs /srv/box -- nginx -t > nginx.policy\n  \
+    lazaret run --rootfs /srv/box --seccomp nginx.policy -- nginx -t\n\n\
+    The command's own output goes to standard error, the policy to standard output once the command has ended, and the exit status is \
+    the command's. What the command does not do this time is not in the policy: let it do all that it is to be able to do. What its \
+    profile refuses is refused while it is learned from, too. Each call waits until it is written down, so it runs slowly.")]
+pub struct PolicyLearn {
+    /// How it runs.
+    #[command(flatten)]
+    pub run: Run,
+}
+
 /// Options of `generate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Without a page or shell, the names of all are printed, one on a line.")]
@@ -520,7 +543,7 @@ impl Verb {
     /// What the verb does to what, as it follows "cannot".
     pub fn doing(&self) -> String {
         match self {
-            Self::Run(run) => format!("run {}", run.command.first().map_or("it", |c| c.as_str())),
+            Self::Run(run) => format!("run {}", run.program()),
             Self::Define(f) => format!("define {}", f.file),
             Self::Undefine(w) => format!("undefine {}", w.container),
             Self::Create(f) => format!("create {}", f.file),
@@ -549,6 +572,7 @@ impl Verb {
                 PolicyVerb::Show(show) => format!("show the policy of {}", show.what),
                 PolicyVerb::Diff(diff) => format!("compare {} with {}", diff.first, diff.second),
                 PolicyVerb::Check(check) => format!("check {}", check.file),
+                PolicyVerb::Learn(learn) => format!("learn a policy from {}", learn.run.program()),
             },
             Self::NetList(_) => "list networks".into(),
             Self::Check(_) => "check the host".into(),
@@ -560,7 +584,11 @@ impl Verb {
 
     /// Whether the verb's exit statuses are those of the command that it runs.
     pub const fn runs(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Enter(_))
+        match self {
+            Self::Run(_) | Self::Enter(_) => true,
+            Self::Policy(policy) => matches!(policy.verb, PolicyVerb::Learn(_)),
+            _ => false,
+        }
     }
 
     /// Whether the verb needs the launcher and the state store.

@@ -8,7 +8,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use payload::Step;
 use payload::account;
 use payload::confine::restrict;
-use payload::execute::{Connected, execute};
+use payload::execute::{Connected, Ends, execute};
 use payload::streams;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -163,11 +163,19 @@ fn become_payload(container: &Judged, channel: &ToOuter, streams: &[OwnedFd]) ->
         .map(|c| c.as_fd());
     let restricted = restrict(&container.command, account)?;
     if container.reaper {
-        return reaper::reap(&restricted, &container.command, chosen, terminal, null.as_fd(), channel);
+        let ends = Ends {
+            streams: chosen,
+            terminal,
+            learner: streams.last().filter(|_| container.learn).map(AsFd::as_fd),
+        };
+        return reaper::reap(&restricted, &container.command, &ends, null.as_fd(), channel);
     }
     let connected = Connected {
-        streams: chosen,
-        terminal,
+        ends: Ends {
+            streams: chosen,
+            terminal,
+            learner: None,
+        },
         parent: channel.as_fd(),
     };
     let (socket, failure) = execute(&restricted, &container.command, &connected, |_| Ok(()));

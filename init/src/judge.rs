@@ -43,6 +43,9 @@ pub fn judge(container: Container) -> Result<Judged, Failure> {
     if c.streams.contains(&Stream::Console) && c.consoles == 0 {
         return Err(Failure::caller("connect a stream to a console: the container has none"));
     }
+    if c.learn && !c.reaper {
+        return Err(Failure::caller("learn from a command that is the first process itself"));
+    }
     if !c.devices.contains(&Device::Null) {
         return Err(Failure::caller(
             "hide what is to be hidden: there is no /dev/null among the devices",
@@ -155,6 +158,7 @@ pub(crate) mod tests {
             resolv_conf: None,
             hosts: None,
             unmasked: vec![],
+            learn: false,
         }
     }
 

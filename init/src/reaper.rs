@@ -5,7 +5,7 @@ use crate::inner::{Answer, Order};
 use nix::unistd::Pid;
 use payload::Step;
 use payload::confine::{KILL, Restricted, keep_only};
-use payload::execute::parent_is_gone;
+use payload::execute::{Ends, parent_is_gone};
 use payload::offspring::bear;
 use policies::{State, Steady, steady};
 use rustix::process::{WaitOptions, wait};
@@ -19,14 +19,13 @@ use wire::init::Command;
 pub fn reap(
     restricted: &Restricted,
     command: &Command,
-    streams: [BorrowedFd<'_>; 3],
-    terminal: Option<BorrowedFd<'_>>,
+    ends: &Ends<'_>,
     null: BorrowedFd<'_>,
     channel: &Channel<Answer, Order>,
 ) -> Result<(), Failure> {
     // From here on signals wait in the queue, those for a command that is not there yet among them.
     sys::signals::block_all().to("block signals")?;
-    let child = bear(restricted, command, streams, terminal)?;
+    let child = bear(restricted, command, ends)?;
     let pid = child.pid();
     let pidfd = sys::process::pidfd(pid).to("hold the command's process")?;
     keep_only(KILL)?;

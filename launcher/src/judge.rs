@@ -507,6 +507,7 @@ pub(crate) mod tests {
             resolv_conf: None,
             hosts: None,
             unmasked: vec![],
+            learn: false,
         };
         let device = PlannedMount {
             mount: Mount::Node(Device::Null),

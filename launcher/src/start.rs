@@ -146,6 +146,9 @@ fn streams(host: &Host, container: &init::Container, given: Option<Vec<OwnedFd>>
         open::no_directories(&passed)?;
         return Ok(Streams { passed, log: None });
     }
+    if container.learn {
+        return Err(Failure::caller("learn from a command: who learns is not there"));
+    }
     let fail = |e: nix::errno::Errno| Failure::kernel("make the log's pipe", e as i32);
     if !container.streams.contains(&Stream::Passed) {
         return Ok(Streams {

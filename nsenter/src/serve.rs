@@ -7,6 +7,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use payload::confine::{KILL, keep_only, restrict};
+use payload::execute::Ends;
 use payload::offspring::bear;
 use payload::{Step, account, streams};
 use policies::{Confined, Ended, State, Steady, steady};
@@ -110,7 +111,12 @@ fn enter(entry: &Entry) -> Result<(Entered, Option<OwnedFd>), Failure> {
     }
     let chosen = streams::choose(&entry.streams, &entry.passed, slave.as_ref(), &null)?;
     let restricted = restrict(&entry.command, account)?;
-    let child = bear(&restricted, &entry.command, chosen, slave.as_ref().map(AsFd::as_fd))?;
+    let ends = Ends {
+        streams: chosen,
+        terminal: slave.as_ref().map(AsFd::as_fd),
+        learner: None,
+    };
+    let child = bear(&restricted, &entry.command, &ends)?;
     let pid = child.pid();
     let pidfd = sys::process::pidfd(pid).to("hold the command's process")?;
     keep_only(KILL)?;

@@ -8,17 +8,27 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::failure::{Failure, Kind};
 use wire::init::Command;
+use wire::learn::Told;
 
 /// Where a name without a slash is looked for when the environment has no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What the command is connected to.
-#[derive(Debug)]
-pub struct Connected<'a> {
+/// What the command is to have of the world outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends<'a> {
     /// Standard input, output and error.
     pub streams: [BorrowedFd<'a>; 3],
     /// The terminal that it shall control.
     pub terminal: Option<BorrowedFd<'a>>,
+    /// A socket of somebody who wants to learn which system calls it makes, and who must be there to let each go on.
+    pub learner: Option<BorrowedFd<'a>>,
+}
+
+/// What the command is connected to.
+#[derive(Debug)]
+pub struct Connected<'a> {
+    /// What it is to have.
+    pub ends: Ends<'a>,
     /// A socket whose other end the parent holds: it closes when the command is executed, and its end says that the parent has died.
     pub parent: BorrowedFd<'a>,
 }
@@ -36,13 +46,14 @@ pub fn execute(
         Ok(words) => words,
         Err(failure) => return (None, failure),
     };
-    let socket = match lead(connected).and_then(|()| connect(connected)) {
-        Ok(socket) => socket,
+    let (socket, learner) = match lead(&connected.ends).and_then(|()| connect(connected)) {
+        Ok(sockets) => sockets,
         Err(failure) => return (None, failure),
     };
     let done = become_it(restricted, command, socket.as_fd())
         .and_then(|()| ready(socket.as_fd()))
-        .and_then(|()| restricted.filter_command());
+        .and_then(|()| restricted.filter_command())
+        .and_then(|()| learner.map_or(Ok(()), |l| be_watched(&l)));
     let failure = match done {
         Ok(()) => words.exec(command),
         Err(failure) => failure,
@@ -51,7 +62,7 @@ pub fn execute(
 }
 
 /// A session of its own, with its terminal.
-fn lead(connected: &Connected<'_>) -> Result<(), Failure> {
+fn lead(connected: &Ends<'_>) -> Result<(), Failure> {
     // EPERM: it leads one already, as the first process of a pid namespace does.
     match nix::unistd::setsid() {
         Ok(_) | Err(Errno::EPERM) => {}
@@ -63,11 +74,21 @@ fn lead(connected: &Connected<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Lays the three streams out and closes everything else but the socket.
-fn connect(connected: &Connected<'_>) -> Result<OwnedFd, Failure> {
-    let [input, output, error] = connected.streams;
-    sys::process::lay_out(&[input, output, error, connected.parent]).to("lay out the standard streams")?;
-    sys::process::inherited(3).to("keep the socket to the parent")
+/// Lays the three streams out and closes everything else but the sockets to the parent and to the learner.
+fn connect(connected: &Connected<'_>) -> Result<(OwnedFd, Option<OwnedFd>), Failure> {
+    let [input, output, error] = connected.ends.streams;
+    let mut table = vec![input, output, error, connected.parent];
+    table.extend(connected.ends.learner);
+    sys::process::lay_out(&table).to("lay out the standard streams")?;
+    let parent = sys::process::inherited(3).to("keep the socket to the parent")?;
+    let learner = connected.ends.learner.map(|_| sys::process::inherited(4)).transpose();
+    Ok((parent, learner.to("keep the socket to who learns")?))
+}
+
+/// Has each system call from here on told to who learns.
+fn be_watched(learner: &OwnedFd) -> Result<(), Failure> {
+    let frame = wire::frame::encode(&Told::Watched).map_err(|_| Failure::bug("say that the command is watched"))?;
+    sys::notify::watch_from_here(learner.as_fd(), &frame).to("have the command's system calls told")
 }
 
 fn become_it(restricted: &Restricted, command: &Command, parent: BorrowedFd<'_>) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 
 use crate::Step;
 use crate::confine::Restricted;
-use crate::execute::{Connected, execute, not_executed};
+use crate::execute::{Connected, Ends, execute, not_executed};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,13 +49,8 @@ pub struct Offspring {
     program: String,
 }
 
-/// Forks the child. `terminal` is the one it shall control. It holds every descriptor of the parent until it executes.
-pub fn bear(
-    restricted: &Restricted,
-    command: &Command,
-    streams: [BorrowedFd<'_>; 3],
-    terminal: Option<BorrowedFd<'_>>,
-) -> Result<Offspring, Failure> {
+/// Forks the child. It holds every descriptor of the parent until it executes.
+pub fn bear(restricted: &Restricted, command: &Command, ends: &Ends<'_>) -> Result<Offspring, Failure> {
     let (ours, theirs) = pair::<Go, Outcome>().to("make the channel to the command")?;
     let unsaid = SharedNumber::new().to("share a number with the command's process")?;
     match fork().to("start the command's process")? {
@@ -72,8 +67,7 @@ pub fn bear(
             // The parent's end must not live in the child: its end is how the parent's death is seen.
             drop(ours);
             let connected = Connected {
-                streams,
-                terminal,
+                ends: *ends,
                 parent: theirs.as_fd(),
             };
             let (socket, failure) = execute(restricted, command, &connected, wait_for_go);

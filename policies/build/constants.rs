@@ -48,5 +48,8 @@ pub const KERNEL: &[(&str, u64)] = &[
     ("PER_QUERY", 0xffff_ffff),
     // include/uapi/linux/fs.h
     ("NS_GET_OWNER_UID", 0xb704),
+    // include/uapi/linux/seccomp.h
+    ("SECCOMP_IOCTL_NOTIF_RECV", 0xc050_2100),
+    ("SECCOMP_IOCTL_NOTIF_SEND", 0xc018_2101),
     ("PIDFD_GET_INFO", 0xc040_ff0b),
 ];

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod notify;
 pub mod process;
 pub mod seccomp;
 pub mod signals;

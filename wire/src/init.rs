@@ -179,12 +179,15 @@ pub struct Container {
     pub hosts: Option<Text<4096>>,
     /// Places that its profile hides or makes read-only, and that stay as they are for it.
     pub unmasked: Vec<Path>,
+    /// Whether somebody learns which system calls its command makes: a socket for [`crate::learn::Told`] comes with it, after the streams.
+    pub learn: bool,
 }
 
 impl Container {
-    /// How many streams come with it.
+    /// How many descriptors come with it: the streams that are passed, and the socket of whoever learns.
     pub fn passed(&self) -> usize {
-        self.streams.iter().filter(|s| **s == Stream::Passed).count()
+        let streams = self.streams.iter().filter(|s| **s == Stream::Passed).count();
+        streams.saturating_add(self.learn.into())
     }
 
     /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
@@ -205,7 +208,7 @@ impl Container {
 /// A step that `init` is told to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Unshares the outer user namespace (one descriptor for each stream that is `Passed`). Answer: `Unshared`.
+    /// Unshares the outer user namespace ([`Container::passed`] descriptors). Answer: `Unshared`.
     Begin(Box<Container>),
     /// The maps are written. Makes the inner user namespace and PID 1 in it. Answer: `Born`.
     Mapped,
@@ -346,6 +349,7 @@ mod tests {
             resolv_conf: Some(Text::new("n").unwrap()),
             hosts: None,
             unmasked: vec![],
+            learn: false,
         }
     }
 
@@ -353,7 +357,7 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff01011850000000010001016e0000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff01011850000000010001016e000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

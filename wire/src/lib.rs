@@ -13,6 +13,7 @@ pub mod idmapd;
 pub mod ids;
 pub mod init;
 pub mod launcher;
+pub mod learn;
 pub mod mountd;
 pub mod name;
 pub mod named;

@@ -79,6 +79,11 @@ impl Named {
                     (Some("audit"), 1) if replay => operands = 2,
                     (Some("audit"), _) => named.definitions.push(word.to_owned()),
                     (Some("define" | "create"), _) => named.definitions.push(word.to_owned()),
+                    // It runs a command, with the options of `run`.
+                    (Some("policy"), 0) if word == "learn" => {
+                        verb = Some("run");
+                        named.runs = true;
+                    }
                     (Some("policy"), 0) => operands = 1,
                     (Some("policy"), _) => named.definitions.push(word.to_owned()),
                     // A command, which begins here, is the container's own business.

@@ -45,6 +45,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         resolv_conf: None,
         hosts: None,
         unmasked: vec![],
+        learn: false,
     };
     let draft = Draft {
         container,

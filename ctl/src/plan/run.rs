@@ -25,6 +25,8 @@ pub struct Caller<'a> {
     pub window: Option<Window>,
     /// The directory that relative paths begin from, if it can be told.
     pub directory: Option<&'a str>,
+    /// Whether it wants to learn which system calls the command makes.
+    pub learns: bool,
 }
 
 /// The three streams: a console where there is a terminal, and else what the caller has; in the background the log.
@@ -127,6 +129,7 @@ pub fn plan(
         },
         resolv_conf: resolv,
         unmasked: run.unmask.iter().map(|p| fit("the place", p)).collect::<Outcome<_>>()?,
+        learn: caller.learns,
     };
     network::check_publish(&container, &wiring, &run.publish)?;
     let draft = Draft {
@@ -208,6 +211,7 @@ mod tests {
             term: None,
             window: None,
             directory: Some("/home/me"),
+            learns: false,
         };
         plan(&run, &ContainerName::new("web").unwrap(), None, caller, &lot(), &host())
     }
@@ -332,6 +336,7 @@ mod tests {
             term: None,
             window: None,
             directory: Some("/"),
+            learns: false,
         };
         let name = ContainerName::new("web").unwrap();
         assert!(plan(&run, &name, None, caller, &lot(), &host).is_err());

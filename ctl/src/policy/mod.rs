@@ -2,8 +2,10 @@
 
 mod condition;
 mod difference;
+mod learned;
 mod view;
 
 use condition::condition;
 pub use difference::{Difference, difference};
+pub use learned::Learned;
 pub use view::{Call, View};

@@ -10,6 +10,7 @@ mod dominfo;
 mod dumpxml;
 mod enter;
 mod generate;
+mod learn;
 mod list;
 mod logs;
 mod net_list;
@@ -27,7 +28,7 @@ mod wire;
 
 use crate::error::{Error, Outcome};
 use crate::launcher::Launcher;
-use crate::options::Verb;
+use crate::options::{Policy, PolicyVerb, Verb};
 use crate::session::Session;
 
 /// Does what a verb says, with the launcher's help, and gives the exit status.
@@ -53,6 +54,9 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Plan(facts) => plan::plan(session, facts),
         Verb::Privileges(facts) => privileges::privileges(session, facts),
         Verb::Audit(options) => audit::audit(session, &options.verb),
+        Verb::Policy(Policy {
+            verb: PolicyVerb::Learn(options),
+        }) => return learn::learn(session, options),
         Verb::Policy(options) => {
             policy::policy(options, Some(session), policy::open(options, Some(&session.launcher))?)
         }

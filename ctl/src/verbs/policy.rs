@@ -34,6 +34,7 @@ impl Policy {
             PolicyVerb::Show(show) => vec![&show.what],
             PolicyVerb::Diff(diff) => vec![&diff.first, &diff.second],
             PolicyVerb::Check(check) => vec![&check.file],
+            PolicyVerb::Learn(_) => Vec::new(),
         }
     }
 
@@ -45,7 +46,11 @@ impl Policy {
     /// Whether it is about a container, which only the store knows.
     pub fn needs_authority(&self) -> bool {
         let container = |w: &&String| !texts::is_name(w) && !is_file(w);
-        !matches!(self.verb, PolicyVerb::Check(_)) && self.words().iter().any(container)
+        match self.verb {
+            PolicyVerb::Check(_) => false,
+            PolicyVerb::Learn(_) => true,
+            PolicyVerb::Show(_) | PolicyVerb::Diff(_) => self.words().iter().any(container),
+        }
     }
 }
 
@@ -112,6 +117,7 @@ pub fn policy(options: &Policy, session: Option<&Session>, opened: Opened) -> Ou
             let view = checked(&name, &text(file, &name)?)?;
             report(&view, check.json)
         }
+        PolicyVerb::Learn(_) => Err(Error::Bug("a command was to be run without the launcher".into())),
     }
 }
 

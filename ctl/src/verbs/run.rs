@@ -4,6 +4,7 @@ use crate::begin::{Start, begin, lot};
 use crate::domain::Uuid;
 use crate::error::{Error, Outcome, status_of_wait};
 use crate::foreground::Foreground;
+use crate::learner::Learner;
 use crate::named::text;
 use crate::options::Run;
 use crate::output::{print, print_json, say};
@@ -43,6 +44,11 @@ fn own_filter(session: &Session, file: &str) -> Outcome<Asked> {
 
 /// Runs, and gives the command's exit status.
 pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
+    conduct(session, options, None)
+}
+
+/// Runs, and learns which system calls the command makes, if somebody wants to; its output then goes where its errors go.
+pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learner>) -> Outcome<u8> {
     if options.json && !options.plan && !options.detach {
         return Err(Error::Usage(
             "--json goes with --plan or -d: in the foreground the output is the command's own".into(),
@@ -57,13 +63,19 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         None => name(&format!("run-{a:02x}{b:02x}{c:02x}"))?,
     };
     let host = session.host()?;
-    let terminals = terminals();
+    let mut terminals = terminals();
+    let mut output = [rustix::stdio::stdout(), rustix::stdio::stderr()];
+    if learner.is_some() {
+        let ([_, out, err], [printed, _]) = (&mut terminals, &mut output);
+        (*out, *printed) = (*err, rustix::stdio::stderr());
+    }
     let term = std::env::var("TERM").ok();
     let caller = Caller {
         terminals,
         term: term.as_deref(),
         window: window(),
         directory: session.directory.as_deref(),
+        learns: learner.is_some(),
     };
     let filter = options.seccomp.as_ref().map(|f| own_filter(session, f)).transpose()?;
     let make = |lot: &_| plan(options, &name, filter.as_ref(), caller, lot, &host);
@@ -96,6 +108,8 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         definition,
         passed: !detach,
         tied: !detach,
+        output,
+        learner: learner.as_deref_mut(),
         plan: &make,
         before: &mut before,
     };
@@ -108,7 +122,7 @@ pub fn run(session: &Session, options: &Run) -> Outcome<u8> {
         return print(&format!("{name}\n")).map(|()| 0);
     };
     let [input, ..] = streams;
-    let stayed = foreground.stay(&place, input == Stream::Console, signals);
+    let stayed = foreground.stay(&place, input == Stream::Console, signals, learner);
     if let Err(e) = finish(session, &name, record.id) {
         say(&format!("cannot clear away what is left of {name}: {e}"));
     }

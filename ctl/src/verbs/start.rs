@@ -23,6 +23,8 @@ pub fn begin_domain(session: &Session, domain: &Domain, text: &str, origin: Orig
         definition: Some(text),
         passed: false,
         tied: false,
+        output: [rustix::stdio::stdout(), rustix::stdio::stderr()],
+        learner: None,
         plan: &make,
         before: &mut |_| Ok(()),
     };

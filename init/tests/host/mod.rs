@@ -81,6 +81,7 @@ pub fn container(script: &str) -> Container {
         resolv_conf: None,
         hosts: None,
         unmasked: vec![],
+        learn: false,
     }
 }
 

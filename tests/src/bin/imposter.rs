@@ -76,6 +76,7 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
         resolv_conf: None,
         hosts: None,
         unmasked: Vec::new(),
+        learn: false,
     };
     plan.steps = vec![
         Step::Groups(Limits::default()),
