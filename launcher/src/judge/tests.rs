@@ -1,0 +1,325 @@
+//! Every rule of the judgement from both sides.
+
+use super::*;
+use crate::policy;
+use wire::init::{Afterwards, Attachment, Path, Profile, Stream, Then, User};
+use wire::mountd::{Device, Flags};
+use wire::name::Text;
+use wire::netd::{Address, Bridge};
+
+fn host() -> Policy {
+    policy::parse("root /srv", &[], &[]).unwrap()
+}
+
+fn tree(path: &str, read_only: bool) -> PlannedMount {
+    let flags = Flags {
+        read_only,
+        no_suid: true,
+        no_dev: true,
+        no_exec: false,
+    };
+    PlannedMount {
+        mount: Mount::Tree {
+            recursive: false,
+            flags,
+            idmapped: true,
+        },
+        from: Opened::Path {
+            path: Path::new(path).unwrap(),
+            writable: !read_only,
+        },
+    }
+}
+
+fn link() -> Link {
+    let side = HostSide::Network(wire::network::bridge().unwrap());
+    Link {
+        host: LinkName::new("lzv0").unwrap(),
+        guest: LinkName::new("eth0").unwrap(),
+        mac: [2, 0, 0, 0, 0, 1],
+        side,
+        addresses: vec![Address {
+            address: [10, 209, 0, 2].into(),
+            prefix: 16,
+            peer: None,
+        }],
+        routes: vec![],
+        up: true,
+    }
+}
+
+/// A plan that nothing is wrong with: a writable root, one device, one read-only bind.
+pub(crate) fn plan() -> Plan {
+    let block = IdBlock::new(ids::OWN_FIRST).unwrap();
+    let name = ContainerName::new("a").unwrap();
+    let text = |t: &str| Path::new(t).unwrap();
+    let command = Command {
+        program: text("/x"),
+        arguments: vec![],
+        environment: vec![],
+        directory: text("/"),
+        user: User {
+            user: None,
+            group: None,
+        },
+        capabilities: 0,
+        no_new_privileges: true,
+        profile: Profile::App,
+        limits: vec![],
+        window: None,
+        linux32: false,
+        filter: None,
+    };
+    let container = Container {
+        name: name.clone(),
+        hostname: Text::new("a").unwrap(),
+        uid_map: vec![block.range()],
+        gid_map: vec![block.range()],
+        host_network: false,
+        read_only_root: false,
+        attachments: vec![Attachment {
+            target: text("/mnt"),
+            source: Source::Factory,
+            read_only: true,
+        }],
+        devices: vec![Device::Null],
+        meminfo: false,
+        lent_proc: false,
+        unified: true,
+        cgroup_writable: false,
+        consoles: 0,
+        streams: [Stream::Null; 3],
+        reaper: true,
+        command,
+        afterwards: Afterwards {
+            poweroff: Then::End,
+            reboot: Then::End,
+            crash: Then::End,
+        },
+        resolv_conf: None,
+        hosts: None,
+        unmasked: vec![],
+        learn: false,
+    };
+    let device = PlannedMount {
+        mount: Mount::Node(Device::Null),
+        from: Opened::Device,
+    };
+    Plan {
+        name,
+        block,
+        steps: vec![
+            Step::Groups(Limits::default()),
+            Step::Devices(vec![]),
+            Step::Maps {
+                uid: container.uid_map.clone(),
+                gid: container.gid_map.clone(),
+            },
+            Step::Build(Box::new(container)),
+            Step::Mounts(vec![tree("/srv/a", false), device, tree("/srv/b", true)]),
+            Step::Keep,
+        ],
+    }
+}
+
+fn named(line: &str) -> Named {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    Named::new(&words, vec![(Directory::Run, "var".into())], Some("/here/"))
+}
+
+#[test]
+fn refuses_files_and_directories_that_nobody_named() {
+    let named = named("--data-dir data define a.xml");
+    assert!(named_file(&named, "/here/a.xml").is_ok());
+    for bad in ["/etc/shadow", "a.xml", "/here/var", "/here/data", "/etc/lazaret", ""] {
+        assert!(named_file(&named, bad).is_err(), "{bad}");
+    }
+    for (which, good) in [
+        (Directory::Run, "/run/lazaret"),
+        (Directory::Run, "/here/var"),
+        (Directory::Data, "/here/data"),
+    ] {
+        assert!(directory(&named, which, good).is_ok(), "{good}");
+    }
+    for bad in [
+        "/etc/lazaret",
+        "/etc/systemd/system/sshd.service.d",
+        "/run/udev/rules.d",
+        "/here/data",
+        "/here/a.xml",
+    ] {
+        assert!(directory(&named, Directory::Run, bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn refuses_host_paths_that_neither_the_policy_nor_the_command_line_names() {
+    let usual = policy::parse("", &[], &[]).unwrap();
+    let line = named("run --rootfs box --bind /data:/d:ro sh --bind /opt:/opt");
+    let way = |path: &'static str, writable| way(&usual, &line, path, writable).map(|w| format!("{w:?}"));
+    assert_eq!(way("/here/box", true).unwrap(), "Named");
+    assert_eq!(way("/data", false).unwrap(), "Named");
+    assert_eq!(way("/srv/a", true).unwrap(), "Below(\"/srv\", \"/a\")");
+    let says = |path, writable, words: &str| {
+        let failure = way(path, writable).unwrap_err();
+        assert!(failure.what.as_str().contains(words), "{path}: {failure:?}");
+    };
+    says("/data", true, "names it to be read");
+    for bad in ["/etc", "/root", "/here", "/here/box/below", "/opt"] {
+        says(bad, true, &format!("`root {bad}` in /etc/lazaret.policy"));
+        says(bad, false, &format!("`root {bad}` in /etc/lazaret.policy"));
+    }
+    // A policy that says where roots lie is not widened by a command line.
+    assert!(super::way(&host(), &line, "/here/box", true).is_err());
+    assert!(super::way(&host(), &line, "/srv/a", true).is_ok());
+}
+
+#[test]
+fn refuses_to_have_the_systems_directories_written() {
+    let usual = policy::parse("", &[], &[]).unwrap();
+    assert!(written(&usual, "/here/box", "/here/box").is_ok());
+    for led in ["/etc", "/etc/ssl", "/root/box", "/usr/local", "/run/a", "/var", "/"] {
+        let failure = written(&usual, "/here/box", led).unwrap_err();
+        assert!(failure.what.as_str().contains(&format!("`root {led}`")), "{failure:?}");
+    }
+    let consents = policy::parse("root named\nroot /run/a", &[], &[]).unwrap();
+    assert!(written(&consents, "/run/a/b", "/run/a/b").is_ok());
+    assert!(written(&consents, "/run/b", "/run/b").is_err());
+}
+
+#[test]
+fn refuses_maps_that_reach_the_hosts_users_or_our_own_programs() {
+    let block = IdBlock::new(ids::OWN_FIRST).unwrap();
+    let policy = policy::parse("map 100000 10\nhost-root a", &[], &[]).unwrap();
+    let own = [block.range()];
+    assert!(map(&policy, 0, &own, block, false).is_ok());
+    let reach = |outside, count, host_root| {
+        let range = IdRange {
+            inside: 0,
+            outside,
+            count,
+        };
+        map(&policy, 1, &[range], block, host_root)
+    };
+    for bad in [1000, LAZARET, block.keeper(), 65530, 0, 200_000, 100_001] {
+        assert!(reach(bad, 10, false).is_err(), "{bad}");
+    }
+    assert!(reach(100_000, 10, false).is_ok() && reach(block.root() + ids::BLOCK, 10, false).is_ok());
+    assert!(reach(0, 65536, true).is_ok() && reach(0, 65537, true).is_err() && reach(1000, 10, true).is_ok());
+    let failure = reach(200_000, 10, false).unwrap_err();
+    assert!(
+        failure.what.as_str().contains("`map 200000 10` in /etc/lazaret.policy"),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn refuses_mounts_in_another_order_or_of_another_kind_than_init_expects() {
+    assert!(start(&host(), &Named::default(), plan()).is_ok());
+    let refused = |edit: &dyn Fn(&mut Vec<PlannedMount>)| {
+        let mut plan = plan();
+        for step in &mut plan.steps {
+            if let Step::Mounts(mounts) = step {
+                edit(mounts);
+            }
+        }
+        start(&host(), &Named::default(), plan).is_err()
+    };
+    let proc = || PlannedMount {
+        mount: Mount::Proc,
+        from: Opened::Nothing,
+    };
+    assert!(refused(&|m| m.swap(1, 2)));
+    assert!(refused(&|m| m[1] = proc()));
+    assert!(refused(&|m| m[2] = proc()));
+    assert!(refused(&|m| m.push(proc())));
+    assert!(refused(&|m| m[2] = tree("/srv/b", false)));
+    assert!(refused(&|m| m[0] = tree("/etc", true)));
+    assert!(refused(&|m| m[0].from = Opened::HostRoot));
+}
+
+#[test]
+fn refuses_rules_for_what_is_no_link_of_the_container() {
+    let with = |edit: &dyn Fn(&mut Firewall)| {
+        let mut plan = plan();
+        let mut firewall = Firewall {
+            name: plan.name.clone(),
+            bridge: LinkName::new("lzr0").unwrap(),
+            link: LinkName::new("lzv0").unwrap(),
+            v4: Some([10, 209, 0, 2].into()),
+            v6: None,
+            publish: vec![],
+        };
+        edit(&mut firewall);
+        plan.steps.push(Step::Connect(vec![link()]));
+        plan.steps.push(Step::Protect {
+            firewall,
+            forward: false,
+        });
+        start(&host(), &Named::default(), plan)
+    };
+    assert!(with(&|_| {}).is_ok());
+    // What the host's network is asked for is judged by `networks`.
+    assert!(with(&|f| f.publish = vec!["22:22".parse().unwrap()]).is_err());
+    assert!(with(&|f| f.bridge = LinkName::new("docker0").unwrap()).is_err());
+    assert!(with(&|f| f.link = LinkName::new("eth0").unwrap()).is_err());
+    assert!(with(&|f| f.v4 = Some([10, 209, 0, 3].into())).is_err());
+    assert!(with(&|f| f.name = ContainerName::new("other").unwrap()).is_err());
+}
+
+#[test]
+fn refuses_the_default_network_without_its_rules() {
+    let mut plan = plan();
+    plan.steps.push(Step::Connect(vec![link()]));
+    let failure = start(&host(), &Named::default(), plan).unwrap_err();
+    assert!(failure.what.as_str().contains("without the rules"), "{failure:?}");
+}
+
+#[test]
+fn refuses_to_begin_what_it_could_not_clear_away() {
+    let mut plan = plan();
+    let side = HostSide::Network(Bridge {
+        name: LinkName::new("docker0").unwrap(),
+        addresses: vec![],
+    });
+    plan.steps.push(Step::Connect(vec![Link { side, ..link() }]));
+    assert!(start(&host(), &Named::default(), plan).is_err());
+}
+
+#[test]
+fn refuses_devices_beyond_the_usual_ones() {
+    let rule = |major, minor, block| Rule {
+        block,
+        major,
+        minor,
+        read: true,
+        write: true,
+        make: false,
+    };
+    assert!(device(&rule(Some(1), Some(3), false)).is_ok() && device(&rule(Some(136), None, false)).is_ok());
+    for bad in [
+        rule(Some(1), Some(1), false),
+        rule(None, None, false),
+        rule(Some(8), Some(0), true),
+        rule(Some(1), None, false),
+    ] {
+        assert!(device(&bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn refuses_ids_and_bridges_that_are_not_ours() {
+    let remains = |first, bridge: &str| Remains {
+        name: ContainerName::new("a").unwrap(),
+        block: IdBlock::new(first).unwrap(),
+        links: vec![],
+        bridges: vec![LinkName::new(bridge).unwrap()],
+    };
+    assert!(clear(&host(), remains(ids::OWN_FIRST, "lzr0")).is_ok());
+    assert!(clear(&host(), remains(ids::OWN_FIRST, "docker0")).is_err());
+    assert!(clear(&host(), remains(5000, "lzr0")).is_err());
+    let asked = plan();
+    let command = &asked.container().unwrap().command;
+    let enter = |first| enter(&host(), &asked.name, IdBlock::new(first).unwrap(), command);
+    assert!(enter(ids::OWN_FIRST).is_ok() && enter(5000).is_err());
+}
