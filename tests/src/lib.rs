@@ -3,6 +3,7 @@
 
 pub mod canary;
 pub mod capture;
+pub mod deeds;
 pub mod figures;
 pub mod host;
 pub mod image;
