@@ -103,33 +103,27 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     first
 }
 
-/// Ends every process that runs under an id of the block, and everything in the namespaces that its keeper owns. One child for each id
-/// gives up all power, becomes that id, and kills all that it then may: which is just those. They work side by side.
+/// Programs whose ids have processes of their own; the keeper's, which is the supervisor's too, also has the container's namespaces.
+const IDS: [Program; 5] = [
+    Program::Mountd,
+    Program::Netd,
+    Program::Devd,
+    Program::Fused,
+    Program::Supervisor,
+];
+/// CAP_SETUID (capabilities(7)).
+const SETUID: u8 = 7;
+
+/// Ends every process that runs under an id of the block, and everything in the namespaces that its keeper owns. A child gives up all power
+/// but to become those ids, and kills under each all that it then may: which is just those.
 fn end_processes(block: IdBlock) -> Result<(), Failure> {
-    let mut left = vec![
-        Program::Mountd,
-        Program::Netd,
-        Program::Devd,
-        Program::Fused,
-        Program::Supervisor,
-    ];
-    let mut result = Ok(());
     // A launcher that was killed in the midst of this leaves a child that ends ours too, once.
-    for _ in 0..4 {
-        let children: Vec<_> = left.iter().map(|p| (*p, end_processes_of(block, *p))).collect();
-        result = Ok(());
-        left.clear();
-        for (program, child) in children {
-            if let Err(failure) = child.and_then(ended) {
-                left.push(program);
-                result = result.and(Err(failure));
-            }
-        }
-        if left.is_empty() {
-            break;
-        }
+    let mut tries = (0..4).map(|_| ender(block).and_then(ended));
+    let first = tries.next().unwrap_or(Ok(()));
+    if first.is_err() && tries.any(|ended| ended.is_ok()) {
+        return Ok(());
     }
-    result
+    first
 }
 
 fn unended(e: nix::errno::Errno) -> Failure {
@@ -145,17 +139,21 @@ fn ended(child: Pid) -> Result<(), Failure> {
     }
 }
 
-fn end_processes_of(block: IdBlock, program: Program) -> Result<Pid, Failure> {
+/// The child that ends them.
+fn ender(block: IdBlock) -> Result<Pid, Failure> {
     match sys::process::fork().map_err(unended)? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
             let power = Power {
-                id: block.of(program),
+                id: block.of(Program::Mountd),
                 groups: Vec::new(),
-                capabilities: Vec::new(),
+                capabilities: vec![SETUID],
                 no_new_privileges: true,
             };
-            let done = sys::process::become_power(&power).and_then(|()| sys::process::kill_everything_of_this_id());
+            let done = sys::process::become_power(&power).and_then(|()| {
+                let all = IDS.map(|program| sys::process::kill_everything_of(block.of(program)));
+                all.into_iter().collect::<Result<(), _>>()
+            });
             sys::process::exit_now(i32::from(done.is_err()))
         }
     }

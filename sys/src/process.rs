@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Pid, Uid};
 use rustix::thread::CapabilitiesSecureBits;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 /// The namespaces that a child can be born in (clone(2)).
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
@@ -100,9 +100,12 @@ pub fn signal(pidfd: impl AsFd, signal: i32) -> Result<(), Errno> {
     }
 }
 
-/// Sends SIGKILL to every process that this one may signal and that is visible to it, except itself (kill(2) with pid -1).
-/// Only ever called by a process that has no capability and runs under an id that belongs to one container.
-pub fn kill_everything_of_this_id() -> Result<(), Errno> {
+/// Sends SIGKILL to every process of this id and in the user namespaces that it owns: to all that this process may signal and that are visible
+/// to it, except itself (kill(2) with pid -1). Only ever called by a process that has no capability but SETUID, for an id that belongs to
+/// one container.
+pub fn kill_everything_of(id: u32) -> Result<(), Errno> {
+    let id = Uid::from_raw(id);
+    nix::unistd::setresuid(id, id, id)?;
     match nix::sys::signal::kill(Pid::from_raw(-1), Signal::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => Ok(()),
         Err(e) => Err(e),
@@ -250,12 +253,7 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
         Uid::from_raw(power.id),
         Uid::from_raw(power.id),
     )?;
-    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
-        // A kernel that does not know the capability answers EINVAL to the question, and has nothing to drop.
-        if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
-            caps::drop(None, CapSet::Bounding, capability).map_err(|_| Errno::EPERM)?;
-        }
-    }
+    bound(&keep)?;
     caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
     caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
     caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)?;
@@ -265,6 +263,24 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
     if power.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(errno)?;
     }
+    Ok(())
+}
+
+/// What can be left in the bounding set of this process, by bit: all, before it has been cut for the first time. The kernel tells of one
+/// capability at a time, and a child that is forked knows as much as its parent.
+static BOUND: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Cuts the bounding set down to `keep`.
+fn bound(keep: &CapsHashSet) -> Result<(), Errno> {
+    let left = BOUND.load(Ordering::Relaxed);
+    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
+        // A kernel that does not know the capability answers EINVAL to the question, and has nothing to drop.
+        if left & capability.bitmask() != 0 && caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+            caps::drop(None, CapSet::Bounding, capability).map_err(|_| Errno::EPERM)?;
+        }
+    }
+    let kept = keep.iter().fold(0, |all, c| all | c.bitmask());
+    BOUND.store(left & kept, Ordering::Relaxed);
     Ok(())
 }
 
@@ -278,11 +294,7 @@ pub fn limit_power(capabilities: &[u8]) -> Result<(), Errno> {
     let held = caps::read(None, CapSet::Permitted).map_err(|_| Errno::EPERM)?;
     let keep: CapsHashSet = keep.intersection(&held).copied().collect();
     rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP).map_err(errno)?;
-    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
-        if caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
-            caps::drop(None, CapSet::Bounding, capability).map_err(|_| Errno::EPERM)?;
-        }
-    }
+    bound(&keep)?;
     caps::set(None, CapSet::Inheritable, &CapsHashSet::new()).map_err(|_| Errno::EPERM)?;
     caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
     caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)
