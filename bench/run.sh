@@ -1,10 +1,10 @@
 #!/bin/sh
-# Times one start and end of a container on a busybox root, in turn with what else is installed here.
-# usage: bench/run.sh DIRECTORY-OF-THE-PROGRAMS [ROUNDS]
+# Measures Lazaret beside what else is installed here, in a network namespace of its own. See bench.py for the options.
+# usage: bench/run.sh DIRECTORY-OF-THE-PROGRAMS [OPTION ...]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "$(id -u)" -ne 0 ]; then
     echo "the measurement starts containers, which needs root: run  sudo make bench" >&2
     exit 1
 fi
-exec python3 "$here/start.py" "$1" "${2:-40}"
+exec unshare -n sh -c 'ip link set lo up; exec python3 "$@"' sh "$here/bench.py" "$@"

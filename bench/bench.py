@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Measures Lazaret beside what else is installed here, prints medians and ratios, and writes them down.
+
+Everything runs in a network namespace of its own (see run.sh) and below one directory in /srv, which goes at the end. Commands take
+turns. Results go to bench/results/DATE-MACHINE.json, and as a drawing to bench/results/start.svg and scale.svg.
+
+usage: bench.py DIRECTORY-OF-THE-PROGRAMS [--rounds N] [--containers N] [--only PART,...] [--floor PROGRAM]
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import draw
+from measure import in_turn, must, once, processor_ticks, proportional_set, summary
+from peers import Lazaret, busybox_root, installed
+
+
+def show(title, table, left_out, first):
+    print(f"\n{title}")
+    print(f"{'':22}{'median ms':>10}{'p10':>8}{'p90':>8}   to {first}")
+    for name, row in table.items():
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        print(f"{name:22}{row['median_ms']:10.2f}{row['p10_ms']:8.2f}{row['p90_ms']:8.2f}{ratio:>9}")
+    for name, reason in left_out.items():
+        print(f"{name}: left out: {reason}")
+
+
+def compared(title, commands, rounds, first):
+    times, left_out = in_turn(commands, rounds)
+    if "lazaret" in left_out:
+        raise RuntimeError(left_out["lazaret"])
+    table = summary(times, first)
+    show(title, table, left_out, first)
+    return {"table": table, "left_out": left_out, "first": first, "rounds": rounds}
+
+
+def start(bench):
+    """One run of `true`, from the call to its end."""
+    own, root = bench.lazaret, bench.root
+    unshare = ["unshare", "-U", "-r", "-m", "-p", "-f", "-i", "-u", "-n", "-C", "chroot", root, "/bin/true"]
+    bwrap = ["bwrap", "--unshare-all", "--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]
+    commands = [("lazaret", own.run)]
+    if bench.floor:
+        commands.append(("floor", lambda: must([bench.floor, root, "/bin/true"])))
+    commands.append(("unshare", lambda: must(unshare)))
+    if shutil.which("bwrap"):
+        commands.append(("bwrap", lambda: must(bwrap)))
+    commands += [(name, peer.run) for name, peer in bench.peers.items()]
+    commands.append(("lazaret, NAT network", lambda: own.run("default")))
+    return compared("run -- true", commands, bench.rounds, "lazaret")
+
+
+def enter(bench):
+    """`true` in a container that runs."""
+    own = bench.lazaret
+    own.define("enter")
+    own.start("enter")
+    pid = own.pids("enter") and json.loads(subprocess.check_output(own.words("dominfo", "enter", "--json")))["pids"]["pid1"]
+    commands = [("lazaret", lambda: own.enter("enter"))]
+    nsenter = ["nsenter", "-t", str(pid), "-U", "-m", "-p", "-i", "-u", "-n", "-C", "-r", "--preserve-credentials", "/bin/true"]
+    commands.append(("nsenter(1)", lambda: must(nsenter)))
+    begun = []
+    for name, peer in bench.peers.items():
+        try:
+            peer.begin()
+            begun.append(peer)
+            commands.append((name, peer.enter))
+        except RuntimeError as reason:
+            print(f"{name}: left out: {reason}")
+    try:
+        return compared("enter -- true", commands, bench.rounds, "lazaret")
+    finally:
+        for peer in begun:
+            peer.end()
+        own.end("enter")
+        own.forget("enter")
+
+
+def cycle(bench):
+    """A defined container until its init has been executed, and until nothing is left."""
+    own = bench.lazaret
+    own.define("cycle")
+    taken = {"lazaret start": [], "lazaret destroy": []}
+    lxc = bench.peers.get("lxc")
+    if lxc:
+        taken |= {"lxc-start -d": [], "lxc-stop -k": []}
+    for number in range(bench.rounds + 2):
+        row = [("lazaret start", own.start("cycle")), ("lazaret destroy", own.end("cycle"))]
+        if lxc:
+            row += [("lxc-start -d", lxc.begin()), ("lxc-stop -k", lxc.end())]
+        if number >= 2:
+            for name, milliseconds in row:
+                taken[name].append(milliseconds)
+    own.forget("cycle")
+    tables = {}
+    for ours, theirs in (("lazaret start", "lxc-start -d"), ("lazaret destroy", "lxc-stop -k")):
+        pair = {name: taken[name] for name in (ours, theirs) if name in taken}
+        table = summary(pair, theirs if theirs in pair else ours)
+        show(ours, table, {}, theirs)
+        tables |= table
+    return {"table": tables, "rounds": bench.rounds}
+
+
+def scale(bench):
+    """Many containers at once: how long each start takes, what is idle, and what all of them take."""
+    own, count = bench.lazaret, bench.containers
+    names = [f"many{number}" for number in range(count)]
+    for name in names:
+        own.define(name)
+    starts = [own.start(name) for name in names]
+    pids = [pid for name in names[:20] for pid in own.pids(name)]
+    memory = sum(proportional_set(pid) for pid in pids) / min(20, count)
+    listing = sorted(once(own.words("list"))[0] for _ in range(9))[4]
+    everything = [pid for name in names for pid in own.pids(name)]
+    before = processor_ticks(everything)
+    time.sleep(10)
+    ticks = processor_ticks(everything) - before
+    for name in names:
+        own.end(name)
+    tenth = max(1, count // 10)
+    first, last = sorted(starts[:tenth])[tenth // 2], sorted(starts[-tenth:])[tenth // 2]
+    together = [f"once{number}" for number in range(min(64, count))]
+    for name in together:
+        own.define(name)
+    one_after_the_other = sum(own.start(name) for name in together)
+    for name in together:
+        own.end(name)
+    begun = time.perf_counter()
+    children = [subprocess.Popen(own.words("start", name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for name in together]
+    failed = [child.communicate()[1] for child in children if child.wait() != 0]
+    at_once = (time.perf_counter() - begun) * 1000
+    for name in together:
+        once(own.words("destroy", name))
+    for name in names + together:
+        own.forget(name)
+    result = {
+        "containers": count,
+        "starts_ms": [round(s, 2) for s in starts],
+        "first_tenth_ms": round(first, 2),
+        "last_tenth_ms": round(last, 2),
+        "memory_kib_each": round(memory),
+        "list_ms": round(listing, 2),
+        "idle_ticks_in_10_s": ticks,
+        "together": len(together),
+        "together_ms": round(at_once),
+        "one_after_the_other_ms": round(one_after_the_other),
+        "together_failed": len(failed),
+    }
+    print(f"\n{count} containers")
+    print(f"start, median of the first tenth {first:.1f} ms, of the last {last:.1f} ms: {last / first:.2f} times")
+    print(f"memory of our processes for each, proportional: {memory:.0f} KiB; list: {listing:.1f} ms; idle: {ticks} ticks in 10 s")
+    print(f"{len(together)} starts at once: {at_once:.0f} ms, one after the other {one_after_the_other:.0f} ms, {len(failed)} failed")
+    for said in failed[:3]:
+        print(said.decode(errors="replace").strip())
+    return result
+
+
+def console(bench):
+    """What is written to a console that nobody watches, beside a terminal that cat(1) drains."""
+    own, size = bench.lazaret, 1 << 30
+    writer = "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 1073741824"
+    name = "console"
+    path = os.path.join(own.parent, "console.xml")
+    with open(path, "w") as file:
+        file.write(
+            f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>64</memory><os><type>exe</type><init>/bin/sh</init>"
+            f"<initarg>-c</initarg><initarg>{writer}</initarg></os><devices><filesystem type='mount'><source dir='{bench.root}'/>"
+            "<target dir='/'/><readonly/></filesystem><console type='pty'/></devices></domain>"
+        )
+    begun = time.perf_counter()
+    must(own.words("create", path))
+    supervisor = own.pids(name)[1]
+    must(own.words("wait", name))
+    ours = time.perf_counter() - begun
+    must(own.words("undefine", name)) if once(own.words("dominfo", name))[1] == 0 else None
+    drained = f"import os,pty,sys\npty.spawn(['sh','-c',{writer!r}], lambda fd: os.read(fd, 65536))"
+    begun = time.perf_counter()
+    subprocess.run(["sh", "-c", 'python3 -c "$1" | cat > /dev/null', "sh", drained], check=True, stdin=subprocess.DEVNULL)
+    theirs = time.perf_counter() - begun
+    del supervisor
+    rate = lambda seconds: size / seconds / (1 << 20)
+    print(f"\n1 GiB to a console that nobody watches: {rate(ours):.0f} MiB/s; to a terminal that is drained into cat: {rate(theirs):.0f} MiB/s")
+    return {"console_mib_s": round(rate(ours), 1), "drained_mib_s": round(rate(theirs), 1)}
+
+
+PARTS = {"start": start, "enter": enter, "cycle": cycle, "scale": scale, "console": console}
+
+
+class Bench:
+    """What every part needs."""
+
+    def __init__(self, asked, parent):
+        self.rounds, self.containers, self.floor = asked.rounds, asked.containers, asked.floor
+        self.root = busybox_root(parent)
+        self.lazaret = Lazaret(os.path.abspath(asked.programs), parent, self.root)
+        self.peers, self.missing = installed(parent, self.root)
+        if not shutil.which("bwrap"):
+            self.missing.append("bwrap")
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return {
+        "kernel": platform.release(),
+        "processors": len(models),
+        "model": models[0] if models else platform.machine(),
+        "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("programs")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--containers", type=int, default=100)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
+    parser.add_argument("--floor", help="a program that makes the same namespaces and executes, for what the kernel itself takes")
+    asked = parser.parse_args()
+    here = os.path.dirname(os.path.abspath(__file__))
+    result = {"date": datetime.date.today().isoformat(), "machine": machine()}
+    with tempfile.TemporaryDirectory(prefix="lazaret-bench-", dir="/srv") as parent:
+        os.chmod(parent, 0o700)
+        bench = Bench(asked, parent)
+        for name in bench.missing:
+            print(f"{name}: not installed, left out")
+        result["not_installed"] = bench.missing
+        for part in asked.only:
+            result[part] = PARTS[part](bench)
+    results = os.path.join(here, "results")
+    os.makedirs(results, exist_ok=True)
+    name = f"{result['date']}-{platform.node() or 'machine'}.json"
+    with open(os.path.join(results, name), "w") as file:
+        json.dump(result, file, indent=1)
+        file.write("\n")
+    if "start" in result:
+        draw.bars(os.path.join(results, "start.svg"), "run -- true", result["start"]["table"], result["date"])
+    if "scale" in result:
+        draw.curve(os.path.join(results, "scale.svg"), result["scale"]["starts_ms"], result["date"])
+    print(f"\nwritten to bench/results/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
