@@ -12,7 +12,7 @@ BASH_COMPLETIONS := $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS := $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
 UNITS := $(PREFIX)/lib/systemd/system
-PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter recordd
+PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter recordd byhand
 
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
 export LAZARET_LIBEXEC := $(LIBEXEC)

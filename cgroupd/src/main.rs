@@ -12,5 +12,5 @@ mod settings;
 mod wait;
 
 fn main() -> std::process::ExitCode {
-    policies::piece::run(wire::Program::Cgroupd, serve::serve)
+    policies::piece::run_beneath(wire::Program::Cgroupd, serve::serve)
 }

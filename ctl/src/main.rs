@@ -47,12 +47,9 @@ fn main() -> ExitCode {
         output::say(&reason);
         return ExitCode::from(status_before_options());
     }
-    let keep: &[i32] = if standing == Standing::Launched {
-        &[handover::CHANNEL]
-    } else {
-        &[]
-    };
-    let confined = match policies::confine_lazaret(keep) {
+    let channel = u32::from(standing == Standing::Launched);
+    let declared = handover::CHANNEL.unsigned_abs().saturating_add(channel);
+    let confined = match policies::confine_lazaret(declared) {
         Ok(confined) => confined,
         Err(reason) => {
             output::say(&format!("cannot confine itself: {reason}"));

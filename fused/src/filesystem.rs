@@ -67,7 +67,7 @@ impl Meminfo {
     fn steady(&self) -> &Steady {
         self.steady.get_or_init(|| match steady(State::FusedServing) {
             Ok(steady) => steady,
-            Err(_) => sys::process::exit_now(Ended::Bug.status().into()),
+            Err(_) => sys::process::exit_now(Ended::Bug.meaning().0.into()),
         })
     }
 }

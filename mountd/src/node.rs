@@ -1,8 +1,7 @@
 //! Clones of single device nodes. Touches the descriptor of the order, after it has asked what that is.
 
-use std::fs::File;
+use rustix::fs::{AtFlags, FileType, StatxFlags, statx};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use sys::mount::Attr;
 use wire::Failure;
 use wire::mountd::Device;
@@ -15,31 +14,20 @@ pub fn make(device: Device, at: OwnedFd) -> Result<OwnedFd, Failure> {
 
 /// Gives the descriptor back if it is the character device of that number.
 pub fn check(at: OwnedFd, number: (u32, u32), name: &str) -> Result<OwnedFd, Failure> {
-    let file = File::from(at);
-    let failed = |e: &std::io::Error| {
-        Failure::kernel(
-            &format!("look at the device node {name}"),
-            e.raw_os_error().unwrap_or(0),
-        )
-    };
-    let found = file.metadata().map_err(|e| failed(&e))?;
-    if found.file_type().is_char_device() && found.rdev() == encoded(number) {
-        Ok(file.into())
-    } else {
-        Err(Failure::caller(&format!(
-            "take what was opened for the device {name}: it is something else"
-        )))
+    let found = statx(&at, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+        .map_err(|e| Failure::kernel(&format!("look at the device node {name}"), e.raw_os_error()))?;
+    let device = (found.stx_rdev_major, found.stx_rdev_minor);
+    if FileType::from_raw_mode(found.stx_mode.into()) == FileType::CharacterDevice && device == number {
+        return Ok(at);
     }
-}
-
-/// A device number as stat(2) shows it (`new_encode_dev`); exact for a major below 4096 and a minor below 256.
-fn encoded((major, minor): (u32, u32)) -> u64 {
-    (u64::from(major) << 8) | u64::from(minor)
+    let what = format!("take what was opened for the device {name}: it is something else");
+    Err(Failure::caller(&what))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn open(path: &str) -> OwnedFd {
         File::open(path).unwrap().into()

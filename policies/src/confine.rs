@@ -2,10 +2,12 @@
 
 use crate::policy::{Policy, View, mask, of};
 use crate::view;
-use caps::{CapSet, Capability, CapsHashSet};
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::{capability_is_in_bounding_set, remove_capability_from_bounding_set};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::Program;
 
 /// Proof that the calling process is confined as its policy says. Only this file makes one; a serve loop demands it.
@@ -32,21 +34,15 @@ pub(crate) type Refusal = String;
 
 /// Confines the calling process for good, in this order: descriptor table, umask, no traces or dumps, capabilities,
 /// no-new-privileges, Landlock, all the memory that it will have, and the filter last, since all before it takes calls that no filter allows.
-/// A program whose policy is exempt stops after the umask.
-pub(crate) fn confine(program: Program, keep: &[RawFd], beneath: &[RawFd]) -> Result<Confined, Refusal> {
+/// Descriptors from `undeclared` upwards are closed. A program whose policy is exempt stops after the umask.
+pub(crate) fn confine(program: Program, undeclared: u32, beneath: Vec<OwnedFd>) -> Result<Confined, Refusal> {
     let policy = of(program);
-    let declared: Vec<RawFd> = [0, 1, 2].iter().chain(keep).chain(beneath).copied().collect();
-    sys::confine::close_all_except(&declared).map_err(said("close inherited descriptors"))?;
-    let beneath = beneath
-        .iter()
-        .map(|fd| sys::confine::inherited(*fd).ok_or_else(|| format!("descriptor {fd} is not open")))
-        .collect::<Result<Vec<_>, _>>()?;
+    sys::process::close_from(undeclared).map_err(said("close inherited descriptors"))?;
     umask(Mode::from_bits_truncate(policy.umask));
     if !policy.exempt {
         restrain(policy)?;
         if policy.view != View::Lazaret {
-            let directories: Vec<_> = beneath.iter().map(AsFd::as_fd).collect();
-            view::restrict(policy, &directories)?;
+            view::restrict(policy, &beneath)?;
         }
         if policy.memory > 0 && !sys::memory::reserve(policy.memory) {
             return Err("take memory: the kernel has none".into());
@@ -59,52 +55,43 @@ pub(crate) fn confine(program: Program, keep: &[RawFd], beneath: &[RawFd]) -> Re
 }
 
 /// Confines `lazaret`, before it reads its arguments: everything but Landlock, whose rules need the directories that the launcher
-/// opens; that follows with [`crate::restrict_lazaret`]. Descriptors other than 0 to 2 and `keep` are closed.
-pub fn confine_lazaret(keep: &[RawFd]) -> Result<Confined, String> {
-    confine(Program::Lazaret, keep, &[])
+/// opens; that follows with [`crate::restrict_lazaret`]. Descriptors from `undeclared` upwards are closed.
+pub fn confine_lazaret(undeclared: u32) -> Result<Confined, String> {
+    confine(Program::Lazaret, undeclared, Vec::new())
 }
 
 fn restrain(policy: &Policy) -> Result<(), Refusal> {
     nix::sys::prctl::set_dumpable(false).map_err(said("become untraceable"))?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(said("forbid core dumps"))?;
-    give_up(policy).map_err(|e| format!("give up capabilities: {e}"))?;
+    give_up(policy).map_err(|e| said("give up capabilities")(sys::process::errno(e)))?;
     nix::sys::prctl::set_no_new_privs().map_err(said("set no-new-privileges"))
 }
 
-fn said(what: &'static str) -> impl Fn(nix::errno::Errno) -> Refusal {
+fn said(what: &'static str) -> impl Fn(Errno) -> Refusal {
     move |e| format!("{what}: {}", e.desc())
 }
 
 /// Cuts all five sets to what the policy names. The launcher hands over just that, and then this changes nothing; a program that
-/// root starts by hand holds everything until here.
-fn give_up(policy: &Policy) -> Result<(), caps::errors::CapsError> {
-    let held = bits(&caps::read(None, CapSet::Permitted)?);
+/// root starts by hand holds everything until here. An ambient set goes with the inheritable one, and with what is not permitted.
+fn give_up(policy: &Policy) -> rustix::io::Result<()> {
+    let held = capabilities(None)?.permitted;
     // In the one case that the policy file names, other capabilities are handed over: just those, or root started the program by hand.
     let otherwise = mask(policy.power_otherwise);
     let own = if held == otherwise {
-        otherwise
+        held
     } else {
-        mask(policy.power)
+        held & mask(policy.power)
     };
-    if held & !own == 0 && bits(&caps::read(None, CapSet::Inheritable)?) & !own == 0 {
-        return Ok(());
-    }
-    let keep: CapsHashSet = caps::all()
-        .into_iter()
-        .filter(|c| c.bitmask() & own & held != 0)
-        .collect();
-    if held & Capability::CAP_SETPCAP.bitmask() != 0 {
-        for capability in caps::runtime::thread_all_supported() {
-            if !keep.contains(&capability) {
-                caps::drop(None, CapSet::Bounding, capability)?;
-            }
+    for capability in CapabilitySet::from_bits_retain(!own.bits()).iter() {
+        // A kernel that does not know a capability answers EINVAL to the question, and has nothing to drop.
+        if held.contains(CapabilitySet::SETPCAP) && capability_is_in_bounding_set(capability) == Ok(true) {
+            remove_capability_from_bounding_set(capability)?;
         }
     }
-    caps::set(None, CapSet::Effective, &keep)?;
-    caps::set(None, CapSet::Permitted, &keep)?;
-    caps::set(None, CapSet::Inheritable, &keep)
-}
-
-fn bits(set: &CapsHashSet) -> u64 {
-    set.iter().fold(0, |all, c| all | c.bitmask())
+    let sets = CapabilitySets {
+        effective: own,
+        permitted: own,
+        inheritable: own,
+    };
+    set_capabilities(None, sets)
 }

@@ -6,7 +6,6 @@ mod confine;
 pub mod masks;
 pub mod options;
 pub mod piece;
-mod pipe;
 mod policy;
 mod steady;
 pub mod texts;

@@ -1,5 +1,6 @@
 //! The compiled policies, looked up by enum. Pure.
 
+use rustix::thread::CapabilitySet;
 use sys::seccomp::Instruction;
 use wire::Program;
 use wire::init::Profile;
@@ -163,13 +164,15 @@ pub fn payload(profile: Profile) -> Payload {
     };
     Payload {
         filters: policy.filters,
-        capabilities: mask(policy.power),
+        capabilities: mask(policy.power).bits(),
         no_new_privileges: policy.no_new_privileges,
     }
 }
 
-/// A set of capability bits as one number.
-pub(crate) fn mask(bits: &[u8]) -> u64 {
+/// A set of capabilities that are given by bit.
+pub(crate) fn mask(bits: &[u8]) -> CapabilitySet {
     bits.iter()
-        .fold(0, |all, bit| all | 1u64.checked_shl(u32::from(*bit)).unwrap_or(0))
+        .filter_map(|bit| 1u64.checked_shl(u32::from(*bit)))
+        .map(CapabilitySet::from_bits_retain)
+        .collect()
 }

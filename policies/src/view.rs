@@ -1,96 +1,89 @@
 //! The Landlock ruleset of each view. May touch: the calling process, and, for the views that name them, /proc, /sys/fs/cgroup,
 //! /etc and terminals.
 
+use crate::confine::Refusal;
 use crate::policy::{Policy, View};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Why a view could not be put in force, in words.
-pub(crate) type Refusal = String;
-
 /// Restricts the calling process for good. A kernel without Landlock restricts nothing, which `lazaret check` says; one that
 /// has it and does not take a rule makes this fail.
-pub(crate) fn restrict(policy: &Policy, beneath: &[BorrowedFd<'_>]) -> Result<(), Refusal> {
+pub(crate) fn restrict(policy: &Policy, beneath: &[impl AsFd]) -> Result<(), Refusal> {
     let Some(version) = sys::confine::landlock_abi() else {
         return Ok(());
     };
     let abi = ABI::from(i32::try_from(version).unwrap_or(i32::MAX));
-    let mut ruleset = create(policy, abi).map_err(|e| format!("landlock: {e}"))?;
-    let write_all = AccessFs::from_all(abi);
-    match policy.view {
-        View::None => {}
-        View::Exempt => return Ok(()),
-        View::BeneathInherited => {
-            for directory in beneath {
-                ruleset = allow(ruleset, *directory, write_all)?;
-            }
-        }
-        View::WriteProc => ruleset = allow_path(ruleset, "/proc", AccessFs::WriteFile.into())?,
-        View::Lazaret => {
-            for directory in beneath {
-                ruleset = allow(ruleset, *directory, write_all)?;
-            }
-            let read = AccessFs::ReadFile | AccessFs::ReadDir;
-            for path in ["/proc", "/sys/fs/cgroup", "/etc"] {
-                ruleset = allow_path(ruleset, path, read)?;
-            }
-            let mut terminal = AccessFs::ReadFile | AccessFs::WriteFile;
-            if abi >= ABI::V5 {
-                terminal |= AccessFs::IoctlDev;
-            }
-            for path in ["/dev/tty", "/dev/null", "/dev/pts"] {
-                let rights = if path == "/dev/pts" {
-                    terminal | AccessFs::ReadDir
-                } else {
-                    terminal
-                };
-                ruleset = allow_path(ruleset, path, rights)?;
-            }
-        }
-    }
+    let ruleset = create(policy, abi).map_err(said)?;
+    let ruleset = match policy.view {
+        View::None | View::Exempt => ruleset,
+        View::BeneathInherited => allow_beneath(ruleset, abi, beneath)?,
+        View::WriteProc => allow_path(ruleset, "/proc", AccessFs::WriteFile.into())?,
+        View::Lazaret => allow_lazaret(allow_beneath(ruleset, abi, beneath)?, abi)?,
+    };
     // no-new-privileges is set already, by confine.rs.
-    let status = ruleset
-        .no_new_privs(false)
-        .restrict_self()
-        .map_err(|e| format!("landlock: {e}"))?;
-    if status.ruleset == RulesetStatus::FullyEnforced {
-        Ok(())
-    } else {
-        Err("landlock: the kernel enforces only part of the view".into())
+    match ruleset.no_new_privs(false).restrict_self().map_err(said)?.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        _ => Err("landlock: the kernel enforces only part of the view".into()),
     }
 }
 
-fn create(policy: &Policy, abi: ABI) -> Result<RulesetCreated, landlock::RulesetError> {
+fn said(e: RulesetError) -> Refusal {
+    format!("landlock: {e}")
+}
+
+/// A ruleset that denies everything the policy wants denied, and of that all the kernel knows.
+fn create(policy: &Policy, abi: ABI) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(abi))?;
     if policy.no_tcp && abi >= ABI::V4 {
         ruleset = ruleset.handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?;
     }
-    if abi >= ABI::V6 {
-        let mut scope = BitFlags::EMPTY;
-        if policy.scope_signal {
-            scope |= Scope::Signal;
-        }
-        if policy.scope_abstract {
-            scope |= Scope::AbstractUnixSocket;
-        }
-        if !scope.is_empty() {
-            ruleset = ruleset.scope(scope)?;
-        }
+    let wanted = [
+        (policy.scope_signal, Scope::Signal),
+        (policy.scope_abstract, Scope::AbstractUnixSocket),
+    ];
+    for (_, scope) in wanted.into_iter().filter(|(wanted, _)| *wanted && abi >= ABI::V6) {
+        ruleset = ruleset.scope(scope)?;
     }
     ruleset.create()
 }
 
+fn allow_beneath(mut ruleset: RulesetCreated, abi: ABI, directories: &[impl AsFd]) -> Result<RulesetCreated, Refusal> {
+    for directory in directories {
+        ruleset = allow(ruleset, directory.as_fd(), AccessFs::from_all(abi))?;
+    }
+    Ok(ruleset)
+}
+
+/// What `lazaret` sees beside its own directories.
+fn allow_lazaret(mut ruleset: RulesetCreated, abi: ABI) -> Result<RulesetCreated, Refusal> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    for path in ["/proc", "/sys/fs/cgroup", "/etc"] {
+        ruleset = allow_path(ruleset, path, read)?;
+    }
+    let mut terminal = AccessFs::ReadFile | AccessFs::WriteFile;
+    if abi >= ABI::V5 {
+        terminal |= AccessFs::IoctlDev;
+    }
+    for path in ["/dev/tty", "/dev/null", "/dev/pts"] {
+        let rights = if path == "/dev/pts" {
+            terminal | AccessFs::ReadDir
+        } else {
+            terminal
+        };
+        ruleset = allow_path(ruleset, path, rights)?;
+    }
+    Ok(ruleset)
+}
+
 fn allow(ruleset: RulesetCreated, file: impl AsFd, rights: BitFlags<AccessFs>) -> Result<RulesetCreated, Refusal> {
-    ruleset
-        .add_rule(PathBeneath::new(file, rights))
-        .map_err(|e| format!("landlock: {e}"))
+    ruleset.add_rule(PathBeneath::new(file, rights)).map_err(said)
 }
 
 /// A path that is not there needs no rule: nothing can be opened below it.

@@ -14,12 +14,11 @@ use nix::fcntl::{OFlag, OpenHow, openat, openat2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use policies::{Confined, Ended};
-use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use sys::channel::{Channel, ChannelError};
-use wire::frame::{HEADER, encode};
 use wire::idmapd::{Reply, Request};
 use wire::{Failure, IdRange, Program};
 
@@ -40,14 +39,18 @@ type Asking = Channel<Request, Reply>;
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
-    if ["--socket", "--pipe", "--help", "--version", "--wrong"].contains(&first.as_str()) {
-        // The argument vector's name says which program's policy applies; a worker of `--pipe` keeps it from the link to itself.
+    if first == "--socket" {
+        // The argument vector's name says which program's policy applies.
         let name = std::env::args().next().unwrap_or_default();
         let program = Program::ALL
             .into_iter()
             .find(|p| name.ends_with(p.name()))
             .unwrap_or(Program::Idmapd);
-        return policies::piece::run(program, serve);
+        return if program == Program::Cgroupd {
+            policies::piece::run_beneath(program, serve)
+        } else {
+            policies::piece::run(program, serve)
+        };
     }
     if first == "--lazaret" {
         return lazaret(&std::env::args().nth(2).unwrap_or_default());
@@ -74,21 +77,16 @@ fn main() -> ExitCode {
             "garbage_ends_the_conversation_with_100",
             garbage_ends_the_conversation_with_100,
         ),
-        ("wrong_usage_is_100_and_help_is_0", wrong_usage_is_100_and_help_is_0),
-        (
-            "by_hand_frames_go_through_pipes_and_a_program_follows",
-            by_hand_frames_go_through_pipes_and_a_program_follows,
-        ),
         (
             "lazaret_sees_its_directories_and_facts_and_starts_nothing",
             lazaret_sees_its_directories_and_facts_and_starts_nothing,
         ),
-        ("by_hand_a_cut_frame_is_refused", by_hand_a_cut_frame_is_refused),
     ];
     for (name, test) in tests {
         test();
         println!("test {name} ... ok");
     }
+    std::fs::remove_dir_all(named(Program::Idmapd).parent().unwrap()).unwrap();
     ExitCode::SUCCESS
 }
 
@@ -184,29 +182,32 @@ fn leave_open(fd: &OwnedFd) {
     nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
 }
 
-fn command(program: Program) -> Command {
-    use std::os::unix::process::CommandExt;
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    // A piece is started without an environment; a backtrace, which one asks for there, would open files.
-    command
-        .arg0(program.name())
-        .stderr(Stdio::null())
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin");
-    command
+/// This file under the name of a program.
+fn named(program: Program) -> PathBuf {
+    let place = std::env::temp_dir().join(format!("lazaret-ritual-names-{}", std::process::id()));
+    let name = place.join(program.name());
+    std::fs::create_dir_all(&place).unwrap();
+    if !name.exists() {
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &name).unwrap();
+    }
+    name
 }
 
-/// Starts this file as a piece with the policy of `program`.
-fn start(program: Program, more: &[&str]) -> (Child, Asking) {
+/// A piece is started without an environment; a backtrace, which one asks for there, would open files.
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stderr(Stdio::null()).env_clear().env("PATH", "/usr/bin:/bin")
+}
+
+/// Starts this file as a piece with the policy of `program`, beneath a directory if one is given.
+fn start(program: Program, beneath: Option<&Path>) -> (Child, Asking) {
     let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-    leave_open(&far);
-    let child = command(program)
-        .arg("--socket")
-        .arg(far.as_raw_fd().to_string())
-        .args(more)
-        .spawn()
-        .unwrap();
-    (child, Channel::new(near))
+    let mut command = Command::new("sh");
+    match beneath {
+        None => command.args(["-c", "exec \"$0\" --socket 3 3<&0 </dev/null"]),
+        Some(_) => command.args(["-c", "exec \"$0\" --socket 3 --beneath 4 3<&0 4<\"$1\" </dev/null"]),
+    };
+    command.arg(named(program)).args(beneath).stdin(far);
+    (quiet(&mut command).spawn().unwrap(), Channel::new(near))
 }
 
 /// Sends a request with the descriptor that idmapd's messages demand, and takes the answer.
@@ -229,7 +230,7 @@ fn holds_nothing_but_its_power_once_confined() {
         (Program::Mountd, "200000"),
         (Program::Fused, "0"),
     ] {
-        let (mut child, channel) = start(program, &[]);
+        let (mut child, channel) = start(program, None);
         assert_eq!(ask(&channel, NOTHING).unwrap(), Reply::Mapped);
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         let field = |name: &str| {
@@ -260,7 +261,7 @@ fn holds_nothing_but_its_power_once_confined() {
 fn closes_what_was_not_declared() {
     let leaked = std::fs::File::open("/dev/null").unwrap().into();
     leave_open(&leaked);
-    let (mut child, channel) = start(Program::Idmapd, &[]);
+    let (mut child, channel) = start(Program::Idmapd, None);
     assert_eq!(ask(&channel, NOTHING).unwrap(), Reply::Mapped);
     // An untraceable process of ours shows its descriptors to root alone.
     if nix::unistd::geteuid().is_root() {
@@ -276,7 +277,7 @@ fn sees_no_file() {
         println!("skipped: this kernel has no Landlock");
         return;
     }
-    let (mut child, channel) = start(Program::Idmapd, &[]);
+    let (mut child, channel) = start(Program::Idmapd, None);
     assert_eq!(errno(ask(&channel, OPEN_PASSWD)), libc::EACCES);
     assert_eq!(
         errno(ask(&channel, STATUS)),
@@ -294,9 +295,7 @@ fn sees_only_what_lies_beneath() {
     }
     let place = std::env::temp_dir().join(format!("lazaret-ritual-{}", std::process::id()));
     std::fs::create_dir_all(place.join("below")).unwrap();
-    let directory: OwnedFd = std::fs::File::open(place.join("below")).unwrap().into();
-    leave_open(&directory);
-    let (mut child, channel) = start(Program::Cgroupd, &["--beneath", &directory.as_raw_fd().to_string()]);
+    let (mut child, channel) = start(Program::Cgroupd, Some(&place.join("below")));
     let reply = ask(&channel, WRITE_BENEATH).unwrap();
     let passwd = errno(ask(&channel, OPEN_PASSWD));
     let (inside, outside) = (place.join("below/inside").exists(), place.join("outside").exists());
@@ -309,7 +308,7 @@ fn sees_only_what_lies_beneath() {
 
 fn dies_on_unlisted_syscall() {
     for what in [MAKE_DIRECTORY, CONNECT, THREAD] {
-        let (mut child, channel) = start(Program::Idmapd, &[]);
+        let (mut child, channel) = start(Program::Idmapd, None);
         assert_eq!(ask(&channel, what), Err(ChannelError::Closed), "{what}");
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGSYS), "{what}");
     }
@@ -323,7 +322,7 @@ fn a_panic_and_an_abort_end_it_at_once() {
     {
         // A panic is told and ends by our own hand; what abort(3) does first, no filter allows. Neither waits for anything.
         for (what, ends) in [(PANIC, (Some(101), None)), (ABORT, (None, Some(libc::SIGSYS)))] {
-            let (mut child, channel) = start(program, &[]);
+            let (mut child, channel) = start(program, None);
             assert_eq!(ask(&channel, what), Err(ChannelError::Closed));
             let status = child.wait().unwrap();
             assert_eq!((status.code(), status.signal()), ends, "{program:?}: {status}");
@@ -337,7 +336,7 @@ fn memory_is_what_was_reserved_and_no_more() {
         .into_iter()
         .filter(|p| policies::of(*p).memory > 0 && *p != Program::Fused)
     {
-        let (mut child, channel) = start(program, &[]);
+        let (mut child, channel) = start(program, None);
         assert_eq!(ask(&channel, USE_HALF), Ok(Reply::Mapped), "{program:?}");
         assert_eq!(ask(&channel, USE_HALF), Ok(Reply::Mapped), "{program:?}");
         assert_eq!(ask(&channel, USE_DOUBLE), Err(ChannelError::Closed));
@@ -346,7 +345,7 @@ fn memory_is_what_was_reserved_and_no_more() {
 }
 
 fn a_thread_starts_without_clone3() {
-    let (mut child, channel) = start(Program::Fused, &[]);
+    let (mut child, channel) = start(Program::Fused, None);
     assert_eq!(ask(&channel, THREAD).unwrap(), Reply::Mapped);
     drop(channel);
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -354,82 +353,14 @@ fn a_thread_starts_without_clone3() {
 
 fn garbage_ends_the_conversation_with_100() {
     use nix::sys::socket::{MsgFlags, send};
-    let (mut child, channel) = start(Program::Idmapd, &[]);
+    let (mut child, channel) = start(Program::Idmapd, None);
     send(channel.as_fd().as_raw_fd(), b"no frame at all", MsgFlags::empty()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(100));
 }
 
-fn wrong_usage_is_100_and_help_is_0() {
-    let run = |arguments: &[&str]| command(Program::Idmapd).args(arguments).output().unwrap();
-    assert_eq!(run(&["--wrong"]).status.code(), Some(100));
-    assert_eq!(run(&["--socket", "77"]).status.code(), Some(100));
-    let help = run(&["--help"]);
-    assert_eq!(help.status.code(), Some(0));
-    assert!(String::from_utf8(help.stdout).unwrap().contains("--pipe"));
-}
-
-/// A request as it stands on a pipe: the number of an inherited descriptor before the payload.
-fn on_pipe(what: u32, descriptor: u32) -> Vec<u8> {
-    let mut bytes = encode(&request(what)).unwrap();
-    let payload = bytes.split_off(HEADER);
-    bytes.extend(descriptor.to_le_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-fn by_hand(input: &[u8], then: &[&str]) -> std::process::Output {
-    let mut child = command(Program::Idmapd)
-        .args(["--pipe", "--"])
-        .args(then)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn by_hand_frames_go_through_pipes_and_a_program_follows() {
-    let mut input = on_pipe(NOTHING, 0);
-    input.extend(on_pipe(OPEN_PASSWD, 1));
-    let output = by_hand(
-        &input,
-        &[
-            "sh",
-            "-c",
-            "echo after $LAZARET_DESCRIPTORS; grep Seccomp: /proc/self/status",
-        ],
-    );
-    let mapped = encode(&Reply::Mapped).unwrap();
-    assert!(output.stdout.starts_with(&mapped), "{output:?}");
-    let refused = &output.stdout[mapped.len()..];
-    let header = wire::frame::header(refused).unwrap();
-    let text = String::from_utf8_lossy(&refused[HEADER + header.length..]).into_owned();
-    assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["after", "Seccomp:", "0"]);
-    assert_eq!(output.status.code(), Some(0));
-    let died = by_hand(&on_pipe(MAKE_DIRECTORY, 0), &["echo", "after"]);
-    assert_eq!((died.status.code(), died.stdout.as_slice()), (Some(101), &b""[..]));
-}
-
-fn by_hand_a_cut_frame_is_refused() {
-    let whole = on_pipe(NOTHING, 0);
-    for length in 1..whole.len() {
-        assert_eq!(
-            by_hand(&whole[..length], &["echo", "after"]).status.code(),
-            Some(100),
-            "{length}"
-        );
-    }
-    assert_eq!(
-        by_hand(&on_pipe(NOTHING, 999), &[]).status.code(),
-        Some(100),
-        "a descriptor that is not open"
-    );
-}
-
 /// As `lazaret` confines itself, and then tries what it may and what it may not. Its status says how far it came.
 fn lazaret(place: &str) -> ExitCode {
-    let directory = match policies::confine_lazaret(&[]).map(|_| std::fs::File::open(place)) {
+    let directory = match policies::confine_lazaret(3).map(|_| std::fs::File::open(place)) {
         Ok(Ok(directory)) => directory,
         _ => return ExitCode::from(1),
     };
@@ -461,7 +392,8 @@ fn lazaret(place: &str) -> ExitCode {
 fn lazaret_sees_its_directories_and_facts_and_starts_nothing() {
     let place = std::env::temp_dir().join(format!("lazaret-ritual-{}/own", std::process::id()));
     std::fs::create_dir_all(&place).unwrap();
-    let output = command(Program::Lazaret).arg("--lazaret").arg(&place).output().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = quiet(command.arg("--lazaret").arg(&place)).output().unwrap();
     std::fs::remove_dir_all(place.parent().unwrap()).unwrap();
     assert_eq!(
         (output.status.signal(), output.stdout.as_slice()),

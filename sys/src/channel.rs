@@ -1,13 +1,17 @@
 //! A channel of frames over an `AF_UNIX` `SOCK_SEQPACKET` socket (unix(7)), typed by direction: what it sends, what it receives.
 //! May touch: the one socket it is made of.
 
+use crate::process::errno;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::frame::{self, FrameError, HEADER, MAX_DESCRIPTORS, MAX_PAYLOAD, Message};
 
 /// Why a frame did not get through.
@@ -71,32 +75,10 @@ impl<S: Message, R: Message> Channel<S, R> {
 
     /// As [`Self::send`], and gives the bytes of the frame that was sent.
     pub fn send_frame(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<Vec<u8>, ChannelError> {
-        let expected = message.descriptors();
-        if expected != descriptors.len() {
-            return Err(FrameError::Descriptors {
-                expected,
-                found: descriptors.len(),
-            }
-            .into());
-        }
+        frame::counted(message.descriptors(), descriptors.len())?;
         let bytes = frame::encode(message)?;
-        let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&raw)];
-        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-        loop {
-            match sendmsg::<()>(
-                self.socket.as_raw_fd(),
-                &[IoSlice::new(&bytes)],
-                control,
-                MsgFlags::MSG_NOSIGNAL,
-                None,
-            ) {
-                Ok(_) => return Ok(bytes),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(ChannelError::Closed),
-                Err(e) => return Err(ChannelError::Kernel(e)),
-            }
-        }
+        send_packet(self.socket.as_fd(), &bytes, descriptors)?;
+        Ok(bytes)
     }
 
     /// Receives one frame and its descriptors, which are close-on-exec. Blocks unless the socket does not.
@@ -127,58 +109,58 @@ impl<S, R> From<Channel<S, R>> for OwnedFd {
     }
 }
 
+/// Room for the descriptors of any frame.
+const ROOM: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
+
+/// Sends one packet, whatever is in it, with the descriptors beside it. Never raises SIGPIPE.
+pub fn send_packet(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+    let mut room = [MaybeUninit::uninit(); ROOM];
+    let mut beside = SendAncillaryBuffer::new(&mut room);
+    if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(ChannelError::Kernel(Errno::EMSGSIZE));
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut beside, SendFlags::NOSIGNAL).map_err(errno) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(ChannelError::Closed),
+            Err(e) => return Err(ChannelError::Kernel(e)),
+        }
+    }
+}
+
 /// Receives one packet, whatever is in it, and the descriptors beside it. An empty packet is the end: no frame is empty.
 pub fn receive_packet(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), ChannelError> {
-    let mut control = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
-    let (length, flags, descriptors) = loop {
-        let mut iov = [IoSliceMut::new(bytes)];
-        match recvmsg::<()>(
-            socket.as_raw_fd(),
-            &mut iov,
-            Some(&mut control),
-            MsgFlags::MSG_CMSG_CLOEXEC,
-        ) {
-            Ok(message) => {
-                let mut owned = Vec::new();
-                if let Ok(parts) = message.cmsgs() {
-                    for part in parts {
-                        if let ControlMessageOwned::ScmRights(raw) = part {
-                            for fd in raw {
-                                // SAFETY: the kernel has just installed this descriptor for us and nobody else knows its number;
-                                // owning it twice would close a stranger's descriptor later.
-                                owned.push(unsafe { OwnedFd::from_raw_fd(fd) });
-                            }
-                        }
-                    }
-                }
-                break (message.bytes, message.flags, owned);
-            }
+    let mut room = [MaybeUninit::uninit(); ROOM];
+    let mut beside = RecvAncillaryBuffer::new(&mut room);
+    let message = loop {
+        let mut parts = [IoSliceMut::new(bytes)];
+        match recvmsg(socket, &mut parts, &mut beside, RecvFlags::CMSG_CLOEXEC).map_err(errno) {
+            Ok(message) => break message,
             // The peer closed its end with something unread. The kernel says so once, ahead of what the peer had sent before; that is read
             // next, and then the end.
             Err(Errno::EINTR | Errno::ECONNRESET) => {}
             Err(e) => return Err(ChannelError::Kernel(e)),
         }
     };
-    if length == 0 {
+    if message.bytes == 0 {
         return Err(ChannelError::Closed);
     }
-    if flags.contains(MsgFlags::MSG_TRUNC) {
+    if message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
         return Err(FrameError::Trailing.into());
     }
-    if flags.contains(MsgFlags::MSG_CTRUNC) {
-        return Err(FrameError::Descriptors {
-            expected: MAX_DESCRIPTORS,
-            found: MAX_DESCRIPTORS.saturating_add(1),
+    let mut descriptors = Vec::new();
+    for part in beside.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = part {
+            descriptors.extend(rights);
         }
-        .into());
     }
-    Ok((length, descriptors))
+    Ok((message.bytes, descriptors))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::socket::send;
     use wire::idmapd::{Reply, Request};
 
     #[test]
@@ -208,12 +190,7 @@ mod tests {
     #[test]
     fn refuses_a_packet_that_is_no_frame() {
         let (a, b) = pair::<Request, Reply>().unwrap();
-        send(
-            b.as_fd().as_raw_fd(),
-            b"nonsense that is long enough",
-            MsgFlags::empty(),
-        )
-        .unwrap();
+        send_packet(b.as_fd(), b"nonsense that is long enough", &[]).unwrap();
         assert_eq!(a.receive().map(|_| ()), Err(ChannelError::Frame(FrameError::NotAFrame)));
     }
 

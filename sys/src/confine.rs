@@ -2,7 +2,7 @@
 //! (landlock_create_ruleset(2)). May touch: the caller's own descriptor table.
 
 use nix::errno::Errno;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
 /// Closes every descriptor but those in `keep`, which need not be sorted.
 ///
@@ -28,39 +28,11 @@ fn close_range(first: u32, last: u32) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// Takes an inherited descriptor by its number; `None` if there is none. To be called once for each number, at the start.
-pub fn inherited(fd: RawFd) -> Option<OwnedFd> {
-    // SAFETY: the call touches no memory; a number that is not open gives EBADF.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-    if flags < 0 {
-        return None;
-    }
-    // SAFETY: the descriptor is open, and the program was started with it for its own use: nothing else in it knows the number,
-    // since each is taken once, at the start. Owned twice, it would be closed under its other owner.
-    Some(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 /// The version of Landlock's interface that the kernel offers; `None` if it has no Landlock, or has it switched off.
 pub fn landlock_abi() -> Option<u32> {
     const VERSION: u32 = 1; // LANDLOCK_CREATE_RULESET_VERSION
+    let (nothing, size) = (std::ptr::null::<libc::c_void>(), 0usize);
     // SAFETY: with no attributes, size 0 and this flag the call only answers a number; it reads and writes no memory.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0usize,
-            VERSION,
-        )
-    };
+    let result = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, size, VERSION) };
     u32::try_from(result).ok().filter(|v| *v > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_that_is_not_open_is_not_inherited() {
-        assert!(inherited(1_000_000).is_none() && inherited(-1).is_none());
-    }
 }

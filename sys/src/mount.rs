@@ -68,13 +68,14 @@ pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<()> 
 
 /// How mounts that are made below one mount spread to others (mount_namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Propagation {
     /// Neither way.
-    Private,
+    Private = libc::MS_PRIVATE,
     /// From the mount it was cloned from, never back.
-    Receive,
+    Receive = libc::MS_SLAVE,
     /// Both ways, within its group.
-    Shared,
+    Shared = libc::MS_SHARED,
 }
 
 /// What mount_setattr(2) is to change.
@@ -110,35 +111,18 @@ pub fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, change: Change<'_>
         set |= libc::MOUNT_ATTR_IDMAP;
         userns_fd = u64::try_from(namespace.as_raw_fd()).map_err(|_| Errno::EBADF)?;
     }
-    let propagation = match change.propagation {
-        None => 0,
-        Some(Propagation::Private) => libc::MS_PRIVATE,
-        Some(Propagation::Receive) => libc::MS_SLAVE,
-        Some(Propagation::Shared) => libc::MS_SHARED,
-    };
     let attr = libc::mount_attr {
         attr_set: set,
         attr_clr: u64::from(change.clear.bits()),
-        propagation,
+        propagation: change.propagation.map_or(0, |p| p as u64),
         userns_fd,
     };
-    let flags = if recursive {
-        libc::AT_EMPTY_PATH | libc::AT_RECURSIVE
-    } else {
-        libc::AT_EMPTY_PATH
-    };
+    let below = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let (call, path, flags) = (libc::SYS_mount_setattr, c"".as_ptr(), libc::AT_EMPTY_PATH | below);
+    let (attr, size) = (&raw const attr, size_of::<libc::mount_attr>());
     // SAFETY: `attr` is alive and as long as the size given says, which the types guarantee, and the path is a terminated empty
     // string; a wrong size would make the kernel read past the structure. The call writes nothing to our memory.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw const attr,
-            size_of::<libc::mount_attr>(),
-        )
-    };
+    let result = unsafe { libc::syscall(call, mount.as_raw_fd(), path, flags, attr, size) };
     Errno::result(result).map(drop)
 }
 

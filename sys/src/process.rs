@@ -197,12 +197,11 @@ pub fn close_from(first: u32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, none) }).map(drop)
 }
 
-/// Takes ownership of an inherited descriptor, once: for the numbers that the starter of a program declares.
+/// Takes ownership of an inherited descriptor, once, which from here on no program inherits: for the numbers that the starter of a program
+/// declares.
 pub fn inherited(number: RawFd) -> Result<OwnedFd, Errno> {
-    nix::fcntl::fcntl(
-        borrow(number)?,
-        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
-    )?;
+    // SAFETY: the call touches no memory; a number that is not open gives EBADF.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
     // SAFETY: the descriptor is open (checked above) and the program's start is the only place where numbers are turned into owners,
     // each number once; a second owner would close it twice.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
@@ -392,6 +391,11 @@ pub fn errno(e: rustix::io::Errno) -> Errno {
 mod tests {
     use super::*;
     use nix::sys::wait::WaitStatus;
+
+    #[test]
+    fn a_number_that_is_not_open_is_not_inherited() {
+        assert!(inherited(1_000_000).is_err() && inherited(-1).is_err());
+    }
 
     #[test]
     fn a_started_program_has_just_the_power_it_was_given() {

@@ -44,20 +44,12 @@ pub fn install_for_all_threads(filter: &[Instruction]) -> nix::Result<()> {
 
 fn add(filter: &[Instruction], flags: libc::c_ulong) -> nix::Result<()> {
     let length = libc::c_ushort::try_from(filter.len()).map_err(|_| Errno::EINVAL)?;
-    let program = Program {
-        length,
-        first: filter.as_ptr(),
-    };
+    let first = filter.as_ptr();
+    let program = Program { length, first };
+    let (call, mode) = (libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER);
     // SAFETY: `program` says where `filter` is and how long, which the slice guarantees, and both outlive the call; `Instruction`
     // and `Program` have the kernel's layout. Were the length wrong, the kernel would read past the slice.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            flags,
-            &raw const program,
-        )
-    };
+    let result = unsafe { libc::syscall(call, mode, flags, &raw const program) };
     // With TSYNC it is the id of a thread that could not be given the filter, and then no thread was.
     match Errno::result(result)? {
         0 => Ok(()),

@@ -28,39 +28,28 @@ pub struct Failure {
 }
 
 impl Failure {
+    fn of(kind: Kind, what: &str, errno: i32) -> Self {
+        let what = Text::cut(what);
+        Self { kind, what, errno }
+    }
+
     /// The kernel said no to `what`.
     pub fn kernel(what: &str, errno: i32) -> Self {
-        Self {
-            kind: Kind::Kernel,
-            what: Text::cut(what),
-            errno,
-        }
+        Self::of(Kind::Kernel, what, errno)
     }
 
     /// The request is wrong or not allowed.
     pub fn caller(what: &str) -> Self {
-        Self {
-            kind: Kind::Caller,
-            what: Text::cut(what),
-            errno: 0,
-        }
+        Self::of(Kind::Caller, what, 0)
     }
 
     /// The peer broke the protocol.
     pub fn protocol(what: &str) -> Self {
-        Self {
-            kind: Kind::Protocol,
-            what: Text::cut(what),
-            errno: 0,
-        }
+        Self::of(Kind::Protocol, what, 0)
     }
 
     /// Our own mistake.
     pub fn bug(what: &str) -> Self {
-        Self {
-            kind: Kind::Bug,
-            what: Text::cut(what),
-            errno: 0,
-        }
+        Self::of(Kind::Bug, what, 0)
     }
 }

@@ -42,7 +42,7 @@ pub enum FrameError {
     Version(u16),
     /// A payload of more than [`MAX_PAYLOAD`] bytes.
     TooLong(u32),
-    /// More bytes than the header or the value account for.
+    /// More bytes, or descriptors beside them, than the header or the value account for.
     Trailing,
     /// The payload is not a valid value of the expected type.
     Invalid,
@@ -62,7 +62,7 @@ impl core::fmt::Display for FrameError {
             Self::NotAFrame => write!(f, "these bytes are no Lazaret frame"),
             Self::Version(v) => write!(f, "the frame has protocol version {v}, this build speaks {VERSION}"),
             Self::TooLong(n) => write!(f, "the frame's payload is {n} bytes, the most is {MAX_PAYLOAD}"),
-            Self::Trailing => write!(f, "bytes are left over after the frame's value"),
+            Self::Trailing => write!(f, "more came than the frame's value accounts for"),
             Self::Invalid => write!(f, "the frame's payload is not a valid value"),
             Self::Descriptors { expected, found } => {
                 write!(f, "the frame needs {expected} descriptors and came with {found}")
@@ -84,28 +84,31 @@ pub struct Header {
 
 /// Reads a header from the first [`HEADER`] bytes.
 pub fn header(bytes: &[u8]) -> Result<Header, FrameError> {
-    let (magic, rest) = bytes.split_first_chunk::<4>().ok_or(FrameError::Cut)?;
-    let (version, rest) = rest.split_first_chunk::<2>().ok_or(FrameError::Cut)?;
-    let (descriptors, rest) = rest.split_first_chunk::<2>().ok_or(FrameError::Cut)?;
-    let (length, _) = rest.split_first_chunk::<4>().ok_or(FrameError::Cut)?;
+    let (words, _) = bytes.as_chunks::<4>();
+    let [magic, [v0, v1, d0, d1], length, ..] = words else {
+        return Err(FrameError::Cut);
+    };
     if u32::from_le_bytes(*magic) != MAGIC {
         return Err(FrameError::NotAFrame);
     }
-    match u16::from_le_bytes(*version) {
-        VERSION => {}
-        other => return Err(FrameError::Version(other)),
+    let version = u16::from_le_bytes([*v0, *v1]);
+    if version != VERSION {
+        return Err(FrameError::Version(version));
     }
-    let descriptors = usize::from(u16::from_le_bytes(*descriptors));
-    if descriptors > MAX_DESCRIPTORS {
-        return Err(FrameError::Descriptors {
-            expected: MAX_DESCRIPTORS,
-            found: descriptors,
-        });
-    }
+    let descriptors = usize::from(u16::from_le_bytes([*d0, *d1]));
+    counted(descriptors.min(MAX_DESCRIPTORS), descriptors)?;
     let length = u32::from_le_bytes(*length);
     match usize::try_from(length) {
         Ok(n) if n <= MAX_PAYLOAD => Ok(Header { descriptors, length: n }),
         _ => Err(FrameError::TooLong(length)),
+    }
+}
+
+/// Refuses another number of descriptors than is expected.
+pub fn counted(expected: usize, found: usize) -> Result<(), FrameError> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(FrameError::Descriptors { expected, found }),
     }
 }
 
@@ -117,14 +120,8 @@ pub fn encode<M: Message>(value: &M) -> Result<Vec<u8>, FrameError> {
         return Err(FrameError::TooLong(length));
     }
     let found = value.descriptors();
-    let descriptors =
-        u16::try_from(found)
-            .ok()
-            .filter(|_| found <= MAX_DESCRIPTORS)
-            .ok_or(FrameError::Descriptors {
-                expected: MAX_DESCRIPTORS,
-                found,
-            })?;
+    counted(found.min(MAX_DESCRIPTORS), found)?;
+    let descriptors = u16::try_from(found).unwrap_or(u16::MAX);
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
     bytes.extend_from_slice(&MAGIC.to_le_bytes());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -143,23 +140,12 @@ pub fn decode<M: Message>(bytes: &[u8], descriptors: usize) -> Result<M, FrameEr
         core::cmp::Ordering::Greater => return Err(FrameError::Trailing),
         core::cmp::Ordering::Equal => {}
     }
-    if head.descriptors != descriptors {
-        return Err(FrameError::Descriptors {
-            expected: head.descriptors,
-            found: descriptors,
-        });
-    }
+    counted(head.descriptors, descriptors)?;
     let (value, rest) = postcard::take_from_bytes::<M>(payload).map_err(|_| FrameError::Invalid)?;
     if !rest.is_empty() {
         return Err(FrameError::Trailing);
     }
-    let expected = value.descriptors();
-    if expected != descriptors {
-        return Err(FrameError::Descriptors {
-            expected,
-            found: descriptors,
-        });
-    }
+    counted(value.descriptors(), descriptors)?;
     Ok(value)
 }
 

@@ -62,20 +62,42 @@ fn piece(program: Program) -> Command {
         .after_help(format!("Exit status:{statuses}"))
 }
 
+/// The pages of section 8: one for each piece, and that of the program which a piece becomes by hand.
+fn programs() -> impl Iterator<Item = (String, Command)> {
+    let byhand = Command::new("byhand")
+        .about("Works a piece by hand: what a piece executes when it is not started by the launcher")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(
+            clap::Arg::new("PIECE")
+                .required(true)
+                .help("The name of a piece; its own page says what may follow"),
+        )
+        .arg(
+            clap::Arg::new("OPTION")
+                .num_args(0..)
+                .allow_hyphen_values(true)
+                .help("What the piece was told"),
+        );
+    let pieces = pieces().map(|p| (p.name().to_owned(), piece(p)));
+    pieces.chain([("byhand".to_owned(), byhand)])
+}
+
 /// Prints the names, or one of them.
 pub fn generate(options: &Generate) -> Outcome<()> {
     match (&options.what, &options.which) {
         (Generated::Man, None) => {
             let verbs = pages().into_iter().map(|(name, _)| format!("{name}.1\n"));
-            let pieces = pieces().map(|p| format!("{}.8\n", p.name()));
-            print_bytes(verbs.chain(pieces).collect::<String>().as_bytes())
+            let programs = programs().map(|(name, _)| format!("{name}.8\n"));
+            print_bytes(verbs.chain(programs).collect::<String>().as_bytes())
         }
         (Generated::Man, Some(which)) => {
             let verbs = pages()
                 .into_iter()
                 .map(|(name, command)| (format!("{name}.1"), command, "1"));
-            let pieces = pieces().map(|p| (format!("{}.8", p.name()), piece(p), "8"));
-            let page = verbs.chain(pieces).find(|(name, ..)| name == which);
+            let programs = programs().map(|(name, command)| (format!("{name}.8"), command, "8"));
+            let page = verbs.chain(programs).find(|(name, ..)| name == which);
             let (_, command, section) = page.ok_or_else(|| Error::Usage(format!("there is no page called {which}")))?;
             let mut text = Vec::new();
             let page = clap_mangen::Man::new(command).section(section).manual("Lazaret");

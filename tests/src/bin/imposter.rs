@@ -313,7 +313,7 @@ fn main() {
         .nth(5)
         .and_then(|a| a.parse().ok())
         .expect("the first id that the policy gives out");
-    let socket = sys::confine::inherited(3).expect("the launcher's channel");
+    let socket = sys::process::inherited(3).expect("the launcher's channel");
     let channel: Channel<Request, Reply> = Channel::new(socket);
     let null = OwnedFd::from(std::fs::File::open("/dev/null").expect("open /dev/null"));
     let own = namespaces();

@@ -1,7 +1,8 @@
-//! By hand: frames from a pipe, answers on a pipe, and then another program. A worker, which is the same executable, confines itself
-//! and serves on a socket; this side only carries packets, never decodes one, and keeps the caller's own state for what follows.
+//! Frames from a pipe, answers on a pipe, and then another program. The piece, which is started for this, confines itself and serves on a
+//! socket; this side only carries packets, never decodes one, and keeps the caller's own state for what follows.
 //! May touch: the three standard streams, and the descriptors that frames name.
 
+use crate::refusal::{Refusal, system, usage};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,36 +16,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use sys::channel::{ChannelError, receive_packet};
+use wire::Program;
 use wire::frame::{self, HEADER, MAX_PAYLOAD};
 
-/// What went wrong, and the exit status that says whose fault it is.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    /// Exit status.
-    pub(crate) status: u8,
-    /// One line.
-    pub(crate) what: String,
-}
-
-fn system(what: &str, e: impl std::fmt::Display) -> Refusal {
-    Refusal {
-        status: 111,
-        what: format!("{what}: {e}"),
-    }
-}
-
-fn usage(what: impl std::fmt::Display) -> Refusal {
-    Refusal {
-        status: 100,
-        what: what.to_string(),
-    }
-}
-
 /// Carries every frame, then executes `then`. Returns the exit status if there is nothing to execute, or if the worker failed.
-pub(crate) fn relay(beneath: &[RawFd], then: &[OsString]) -> Result<u8, Refusal> {
+pub fn relay(program: Program, beneath: &[RawFd], then: &[OsString]) -> Result<u8, Refusal> {
     let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .map_err(|e| system("make a socket pair", e))?;
-    let mut worker = start(&far, beneath)?;
+    let mut worker = start(program, &far, beneath)?;
     drop(far);
     let results = carry(&near);
     drop(near);
@@ -72,11 +51,14 @@ pub(crate) fn relay(beneath: &[RawFd], then: &[OsString]) -> Result<u8, Refusal>
     Err(system(&format!("execute {}", program.display()), error))
 }
 
-/// The worker is this executable again, with nothing but a socket, the directories and standard error.
-fn start(socket: &OwnedFd, beneath: &[RawFd]) -> Result<std::process::Child, Refusal> {
+/// The worker is the piece, by way of this executable again, which lays the descriptors out for it: a socket, the directories and
+/// standard error, and nothing else.
+fn start(program: Program, socket: &OwnedFd, beneath: &[RawFd]) -> Result<std::process::Child, Refusal> {
     let inherited = nix::unistd::dup(socket).map_err(|e| system("prepare the worker's socket", e))?;
     let mut command = Command::new("/proc/self/exe");
-    command.arg("--socket").arg(inherited.as_raw_fd().to_string());
+    command
+        .args([program.name(), "--socket"])
+        .arg(inherited.as_raw_fd().to_string());
     if !beneath.is_empty() {
         let list: Vec<String> = beneath.iter().map(ToString::to_string).collect();
         command.arg("--beneath").arg(list.join(","));
