@@ -146,12 +146,13 @@ fn lines_of_ours_that_can_run_with_sys_admin_do_not_become_more() {
         total(count(&["launcher"])),
     );
     assert!(alone > 300, "{alone}: the line table cannot be read");
-    // The aim is 600; SECURITY.md says what is in the way. This keeps it from growing.
-    assert!(alone <= MOUNTD_LINES, "{alone}");
+    assert!(alone <= 600, "{alone}");
+    // This one misses the aim, as SECURITY.md says; it is kept from growing.
+    assert!(both <= WITH_DEVD, "{both}");
 }
 
-/// What mountd has now, and a little room for what every program shares.
-const MOUNTD_LINES: usize = 1100;
+/// What the two have now, and a little room for what every program shares.
+const WITH_DEVD: usize = 740;
 
 fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
@@ -208,14 +209,14 @@ fn what_is_installed_has_no_set_id_bit_and_no_file_capability() {
     if scores.is_empty() {
         skip!("needs systemd-analyze for the scores of the units");
     }
-    // The aim is 2.0; the unit's own comment and SECURITY.md say why that cannot be.
+    // The aim is 2.0; SECURITY.md says of each option that is not set why it cannot be.
     for (unit, score) in scores {
         assert!(score <= UNIT_SCORE, "{unit}: {score}");
     }
 }
 
 /// What the unit that starts a container comes to.
-const UNIT_SCORE: f64 = 6.4;
+const UNIT_SCORE: f64 = 6.1;
 
 /// The exposure that systemd works out for a unit file.
 fn score(unit: &Path) -> Option<(String, f64)> {
