@@ -82,9 +82,13 @@ fn give_up(policy: &Policy) -> rustix::io::Result<()> {
     } else {
         held & mask(policy.power)
     };
-    for capability in CapabilitySet::from_bits_retain(!own.bits()).iter() {
+    let may_drop = held.contains(CapabilitySet::SETPCAP);
+    for capability in (0..64)
+        .map(|bit| mask(&[bit]))
+        .filter(|c| may_drop && !own.contains(*c))
+    {
         // A kernel that does not know a capability answers EINVAL to the question, and has nothing to drop.
-        if held.contains(CapabilitySet::SETPCAP) && capability_is_in_bounding_set(capability) == Ok(true) {
+        if capability_is_in_bounding_set(capability) == Ok(true) {
             remove_capability_from_bounding_set(capability)?;
         }
     }
