@@ -20,7 +20,7 @@ left() {
     ls /sys/class/net 2>/dev/null | grep -E '^lz' | sed 's/^/link /'
     for directory in /run/lazaret/*/; do [ -d "$directory" ] && echo "state $directory"; done
     # A process that has ended and that its new parent, the host's init, has not collected yet is none of ours any more.
-    ps -eo pid=,uid=,stat=,args= | awk '$2 >= 1879048192 && $3 !~ /Z/ { print "process", $0 }'
+    ps -eo pid=,uid=,stat=,args= | awk '$2 >= 65536 && $3 !~ /Z/ { print "process", $0 }'
     cat /proc/self/mountinfo | grep lazaret | sed 's/^/mount /'
     command -v nft >/dev/null && nft list tables 2>/dev/null | grep lazaret | sed 's/^/rules /'
 }
@@ -42,6 +42,7 @@ inside "processes (its init is 1)" 'for p in /proc/[0-9]*; do printf "%6s  %s\n"
 inside "memory" 'grep -E "^(MemTotal|MemFree|MemAvailable)" /proc/meminfo'
 inside "id map of its user namespace, which lies in another one" 'cat /proc/self/uid_map'
 title "outside: the same id map, as the host sees it"
+ids=$("$lazaret" dominfo "$name" --json | sed -n 's/.*"host_ids": *\([0-9]*\).*/\1/p')
 pid1=$("$lazaret" dominfo "$name" --json | sed -n 's/.*"pid1": *\([0-9]*\).*/\1/p')
 cat "/proc/$pid1/uid_map"
 inside "addresses" 'ip -brief address 2>/dev/null || { cat /proc/net/fib_trie | grep -B1 "host LOCAL" | grep -o "10\.[0-9.]*" | sort -u; cut -d" " -f1,6 /proc/net/if_inet6; }'
@@ -57,11 +58,15 @@ echo "lazaret destroy $name; lazaret undefine $name"
 "$lazaret" destroy "$name"
 "$lazaret" undefine "$name" 2>/dev/null
 trap - EXIT
-after=$(left)
-if [ "$before" = "$after" ]; then
+# What was there before is somebody else's, and so is what does not name the demo or the ids that its container had.
+new=$(left | while IFS= read -r line; do printf '%s\n' "$before" | grep -qxF -- "$line" || printf '%s\n' "$line"; done |
+    awk -v name="$name" -v first="$ids" 'index($0, name) { print; next }
+        $1 == "process" && $3 >= first && $3 < first + 65552 { print; next }
+        $1 == "link" || $1 == "mount" || $1 == "rules" { print }')
+if [ -z "$new" ]; then
     echo "nothing is left: no mount, link, group, firewall rule, state file or process"
 else
     echo "left behind:"
-    printf '%s\n' "$after"
+    printf '%s\n' "$new"
     exit 1
 fi

@@ -46,6 +46,14 @@ impl Error {
         Self::Kernel(what.into(), errno)
     }
 
+    /// The same, where it is the command line that asks for what is wrong.
+    pub fn into_usage(self) -> Self {
+        match self {
+            Self::Caller(text) => Self::Usage(text),
+            other => other,
+        }
+    }
+
     /// What the user is told when a peer's channel failed.
     pub fn channel(peer: &str, error: ChannelError) -> Self {
         match error {

@@ -1,7 +1,7 @@
 //! The client of the launcher: one request, one answer. May touch: the channel that the launcher gave.
 
 use crate::error::{Error, Outcome};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Hierarchy;
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
@@ -94,6 +94,12 @@ impl Launcher {
     /// Clears away what is left of a container.
     pub fn clear(&self, remains: Remains) -> Outcome<()> {
         self.done(&Request::Clear(remains))
+    }
+
+    /// Lets the launcher go: it ends, and nothing more can be asked of it. For verbs that then only wait.
+    pub fn leave(&self) {
+        // A launcher that is gone already has been left.
+        let _ = nix::sys::socket::shutdown(self.channel.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Both);
     }
 
     /// Has it put on record what is about to be done through a supervisor.

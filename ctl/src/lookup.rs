@@ -106,8 +106,13 @@ pub fn all(store: &Store) -> Outcome<Vec<Found>> {
     Ok(found)
 }
 
-/// The container of that name; failing that, of that uuid; failing that, of that id.
+/// The container that runs under that id, if the word is a number; failing that, of that name; failing that, of that uuid.
 pub fn find(store: &Store, address: &str) -> Outcome<Found> {
+    if let Ok(id) = address.parse::<u32>()
+        && let Some(running) = all(store)?.into_iter().find(|f| f.id() == Some(id))
+    {
+        return Ok(running);
+    }
     if let Ok(name) = ContainerName::new(address) {
         let found = known(store, name)?;
         if found.definition.is_some() || found.record.is_some() {
@@ -115,12 +120,11 @@ pub fn find(store: &Store, address: &str) -> Outcome<Found> {
         }
     }
     let uuid = Uuid::parse(address).map(|u| u.to_string());
-    let id = address.parse::<u32>().ok();
-    let mut all = all(store)?;
-    let position = all.iter().position(|f| uuid.as_ref().is_some_and(|u| *u == f.uuid()));
-    let position = position.or_else(|| all.iter().position(|f| id.is_some() && f.id() == id));
-    match position {
-        Some(at) => Ok(all.swap_remove(at)),
+    let found = all(store)?
+        .into_iter()
+        .find(|f| uuid.as_ref().is_some_and(|u| *u == f.uuid()));
+    match found {
+        Some(found) => Ok(found),
         None => Err(Error::caller(format!("there is no container called {address}"))),
     }
 }

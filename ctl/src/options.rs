@@ -298,7 +298,10 @@ impl Verb {
     /// What the verb does to what, as it follows "cannot".
     pub fn doing(&self) -> String {
         match self {
-            Self::Run(run) => format!("run {}", run.program()),
+            Self::Run(run) => match &run.name {
+                Some(name) => format!("run {} as {name}", run.program()),
+                None => format!("run {}", run.program()),
+            },
             Self::Define(f) => format!("define {}", f.file),
             Self::Undefine(w) => format!("undefine {}", w.container),
             Self::Create(f) => format!("create {}", f.file),

@@ -14,6 +14,8 @@ pub struct Process {
     pub program: String,
     /// Its effective uid.
     pub uid: u32,
+    /// Its effective gid.
+    pub gid: u32,
     /// In whose user namespace its capabilities count: `host`, `container`, or `-` where the kernel does not tell.
     pub in_namespace_of: &'static str,
     /// Inheritable, permitted, effective, bounding and ambient set, by bit.
@@ -60,6 +62,7 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
         in_namespace_of: "-",
         program: field("Name:")?.to_owned(),
         uid: field("Uid:")?.split_whitespace().nth(1)?.parse().ok()?,
+        gid: field("Gid:")?.split_whitespace().nth(1)?.parse().ok()?,
         capabilities: Sets {
             inheritable: set("CapInh:")?,
             permitted: set("CapPrm:")?,
@@ -120,13 +123,14 @@ pub fn awaits(status: &str, signal: u32) -> bool {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tnetd\nState:\tS (sleeping)\nPPid:\t3\nUid:\t5\t6\t7\t8\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
+    const STATUS: &str = "Name:\tnetd\nState:\tS (sleeping)\nPPid:\t3\nUid:\t5\t6\t7\t8\nGid:\t1\t2\t3\t4\nSigBlk:\t0000000000000000\nSigCgt:\t0000001000000001\nCapInh:\t1\nCapPrm:\t2\n\
         CapEff:\t4\nCapBnd:\t8\nCapAmb:\t10\nNoNewPrivs:\t1\nSeccomp:\t2\n";
 
     #[test]
     fn a_status_is_read_whole_or_not_at_all() {
         let p = parse(9, STATUS).unwrap();
-        assert_eq!((p.pid, p.uid, p.seccomp, p.no_new_privileges), (9, 6, 2, true));
+        assert_eq!((p.pid, p.uid, p.gid), (9, 6, 2));
+        assert_eq!((p.seccomp, p.no_new_privileges), (2, true));
         assert_eq!((p.capabilities.effective, p.capabilities.ambient), (4, 16));
         assert_eq!(parse(9, "Name:\tx\n"), None);
         assert_eq!(parse(9, &STATUS.replace("S (sleeping)", "Z (zombie)")), None);

@@ -66,6 +66,13 @@ fn run() -> Result<(), Failure> {
         .and_then(|n| n.parse::<i32>().ok())
         .filter(|n| *n > 2);
     let Some(exe) = from_lazaret else {
+        if let Some(word) = std::env::args()
+            .skip(1)
+            .find(|a| !matches!(a.as_str(), "-h" | "--help"))
+        {
+            eprintln!("launcher: there is no option {word:?}; it has none, see launcher(8)");
+            std::process::exit(100);
+        }
         println!(
             "launcher {}: hands out power and descriptors to Lazaret's programs, one for each.\n\
              It is executed by `lazaret` itself and has no options. See launcher(8).",

@@ -24,6 +24,7 @@ fn it_agrees_with_the_kernel_for_every_process() {
         let pid = i32::try_from(row["pid"].as_i64().unwrap()).unwrap();
         let held = process::holding(pid).expect("the process lives");
         assert_eq!(row["uid"].as_u64(), Some(u64::from(held.uid[1])), "{row}");
+        assert_eq!(row["gid"].as_u64(), Some(u64::from(held.gid[1])), "{row}");
         for (key, set) in [
             ("inheritable", INHERITABLE),
             ("permitted", PERMITTED),

@@ -47,6 +47,7 @@ pub const fn streams(terminals: [bool; 3], tty: bool, detach: bool) -> [Stream; 
 /// A path of the host, absolute. Relative ones begin from `directory`, which may have been removed or lie out of sight.
 pub fn absolute(path: &str, directory: Option<&str>) -> Outcome<String> {
     match directory {
+        _ if path.is_empty() => Err(Error::Usage("a path is empty".into())),
         _ if path.starts_with('/') => Ok(path.to_owned()),
         Some(directory) => Ok(format!("{}/{path}", directory.trim_end_matches('/'))),
         None => Err(Error::caller(format!(
@@ -81,7 +82,7 @@ pub fn plan(
         Network::Default => network::default_network(name, lot, run.publish.clone())?,
         Network::None | Network::Host => Wiring::default(),
     };
-    let hostname = chosen_hostname(run, name)?;
+    let hostname = chosen_hostname(run, name).map_err(Error::into_usage)?;
     let streams = streams(caller.terminals, run.tty, run.detach);
     let on_console = streams.contains(&Stream::Console);
     let uuid = Uuid(lot.uuid).to_string();
@@ -93,11 +94,12 @@ pub fn plan(
         environment: command::environment_of_run(&uuid, home, term, &run.env)?,
         directory: run.workdir.as_deref().unwrap_or("/"),
         user: command::user(run.user.as_ref())?,
-        capabilities: capabilities::chosen(app, &run.cap_add, &run.cap_drop)?,
+        capabilities: capabilities::chosen(app, &run.cap_add, &run.cap_drop).map_err(Error::into_usage)?,
         profile: Profile::App,
-        limits: rlimits(run)?,
+        limits: rlimits(run).map_err(Error::into_usage)?,
         window: caller.window.filter(|_| on_console),
-    })?;
+    })
+    .map_err(Error::into_usage)?;
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match run.network {
         Network::None => None,
@@ -106,7 +108,11 @@ pub fn plan(
     };
     let container = Container {
         name: name.clone(),
-        hosts: Some(network::hosts(&hostname, &wiring.own)?),
+        hosts: if covered(run, "/etc/hosts") {
+            None
+        } else {
+            Some(network::hosts(&hostname, &wiring.own)?)
+        },
         hostname,
         uid_map: vec![lot.block.range()],
         gid_map: vec![lot.block.range()],
@@ -127,11 +133,11 @@ pub fn plan(
             reboot: Then::End,
             crash: Then::End,
         },
-        resolv_conf: resolv,
+        resolv_conf: resolv.filter(|_| !covered(run, "/etc/resolv.conf")),
         unmasked: run.unmask.iter().map(|p| fit("the place", p)).collect::<Outcome<_>>()?,
         learn: caller.learns,
     };
-    network::check_publish(&container, &wiring, &run.publish)?;
+    network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
     let draft = Draft {
         container,
         root,
@@ -142,6 +148,16 @@ pub fn plan(
         firewall: wiring.firewall,
     };
     assemble(draft, lot, host)
+}
+
+/// Whether something is asked for at this place, or above it, that brings its own file.
+fn covered(run: &Run, place: &str) -> bool {
+    let binds = run.bind.iter().map(|b| b.target.as_str());
+    let mut targets = binds.chain(run.tmpfs.iter().map(|t| t.target.as_str()));
+    targets.any(|t| {
+        let rest = place.strip_prefix(t.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn attachments(run: &Run, caller: Caller<'_>, host_root: bool) -> Outcome<Tree> {
@@ -285,6 +301,21 @@ mod tests {
         assert!(!c.read_only_root && c.resolv_conf.is_none());
         assert_eq!(c.attachments.iter().filter(|a| a.source == Source::Factory).count(), 1);
         assert!(!plan.steps.iter().any(|s| matches!(s, Step::Connect(_))));
+    }
+
+    #[test]
+    fn a_file_of_ones_own_is_not_covered_by_ours() {
+        let files = |options: &str| {
+            let plan = planned(&format!("--rootfs /srv/box {options} -- sh")).unwrap();
+            let c = plan.container().unwrap();
+            (c.hosts.is_some(), c.resolv_conf.is_some())
+        };
+        assert_eq!(files(""), (true, true));
+        assert_eq!(files("--bind /a:/etc/hosts:ro"), (false, true));
+        assert_eq!(files("--bind /a:/etc/resolv.conf"), (true, false));
+        assert_eq!(files("--bind /a:/etc"), (false, false));
+        assert_eq!(files("--tmpfs /etc"), (false, false));
+        assert_eq!(files("--bind /a:/etc/hosts.d"), (true, true));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub fn console(session: &Session, options: &Console) -> Outcome<()> {
     let supervisor = Supervisor::reach(place)?;
     session.launcher.announce(&found.name, Deed::Console)?;
     let stream = supervisor.attach(console, true, false)?;
+    session.launcher.leave();
     let signals = Signals::take(&LEAVING)?;
     if rustix::termios::isatty(rustix::stdio::stdin()) {
         say(&format!("connected to {}; ^] leaves", found.name));

@@ -42,7 +42,8 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
         profile: own.profile,
         limits: own.limits.clone(),
         window: if terminal { window() } else { None },
-    })?;
+    })
+    .map_err(Error::into_usage)?;
     command.no_new_privileges = own.no_new_privileges;
     command.linux32 = own.linux32;
     command.filter.clone_from(&own.filter);
@@ -85,6 +86,7 @@ pub fn enter(session: &Session, options: &Enter) -> Outcome<u8> {
     };
     drop(namespaces);
     let socket = answer.into_iter().next().ok_or_else(unexpected)?;
+    session.launcher.leave();
     let [input, ..] = streams;
     stay(Channel::new(socket), input == Stream::Console, &signals)
 }

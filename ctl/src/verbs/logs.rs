@@ -45,6 +45,7 @@ pub fn logs(session: &Session, options: &Logs) -> Outcome<()> {
         && found.running().is_ok()
         && let Some(supervisor) = Supervisor::connect(place)?
     {
+        session.launcher.leave();
         return follow(&supervisor);
     }
     show(place)

@@ -113,6 +113,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
             p.pid.to_string(),
             name(p),
             p.uid.to_string(),
+            p.gid.to_string(),
             p.in_namespace_of.to_owned(),
         ];
         cells.extend([c.inheritable, c.permitted, c.effective, c.bounding, c.ambient].map(|set| format!("{set:x}")));
@@ -124,6 +125,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         "PID",
         "Program",
         "Uid",
+        "Gid",
         "In",
         "Inh",
         "Prm",
@@ -141,6 +143,9 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
     };
     let head: Vec<&str> = std::iter::once("PID").chain(NAMESPACES).collect();
     print(&table(&head, &processes.iter().map(spaces).collect::<Vec<_>>()))?;
+    print(
+        "- is what the kernel tells only to who may trace the process, which nobody here may; PID 1's namespaces are the supervisor's word\n",
+    )?;
     match processes.iter().find_map(|p| p.difference.as_ref()) {
         Some(difference) if difference.is_empty() => print(&format!("as {} has it\n", difference.first())),
         Some(difference) => print(&difference.text()),
@@ -155,8 +160,9 @@ mod tests {
 
     fn process(pid: u32, parent: u32, uid: u32) -> Process {
         let sets = "CapInh:\t0\nCapPrm:\t0\nCapEff:\t0\nCapBnd:\t0\nCapAmb:\t0\n";
-        let status =
-            format!("Name:\tx\nState:\tS\nPPid:\t{parent}\nUid:\t0\t{uid}\t0\t0\n{sets}NoNewPrivs:\t1\nSeccomp:\t2\n");
+        let status = format!(
+            "Name:\tx\nState:\tS\nPPid:\t{parent}\nUid:\t0\t{uid}\t0\t0\nGid:\t0\t{uid}\t0\t0\n{sets}NoNewPrivs:\t1\nSeccomp:\t2\n"
+        );
         parse(pid, &status).unwrap()
     }
 

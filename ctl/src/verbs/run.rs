@@ -59,7 +59,7 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     let Uuid(uuid) = Uuid::from_random(bytes);
     let [a, b, c, ..] = uuid;
     let name = match &options.name {
-        Some(text) => name(text)?,
+        Some(text) => name(text).map_err(Error::into_usage)?,
         None => name(&format!("run-{a:02x}{b:02x}{c:02x}"))?,
     };
     let host = session.host()?;

@@ -66,6 +66,9 @@ fn send(
 ) -> Outcome<()> {
     let found = find(&session.store, address)?;
     let (place, record) = found.running()?;
+    if record.paused {
+        return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
+    }
     let supervisor = Supervisor::reach(place)?;
     let pid1 = supervisor.identify()?.pid1;
     let status = std::fs::read_to_string(format!("/proc/{pid1}/status")).unwrap_or_default();

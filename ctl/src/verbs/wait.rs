@@ -6,8 +6,17 @@ use crate::options::Facts;
 use crate::output::{print, print_json};
 use crate::reconcile::finish;
 use crate::session::Session;
+use crate::state::Place;
 use crate::state::record::{End, Phase};
 use crate::supervisor::Supervisor;
+
+/// What a supervisor noted of the end that it did not live to tell.
+fn recorded(place: &Place) -> Option<i32> {
+    match place.end() {
+        Ok(End::Status(status)) => Some(status),
+        _ => None,
+    }
+}
 
 /// Waits, and prints the exit status.
 pub fn wait(session: &Session, options: &Facts) -> Outcome<()> {
@@ -17,10 +26,14 @@ pub fn wait(session: &Session, options: &Facts) -> Outcome<()> {
     };
     let mut told = None;
     if record.phase != Phase::Ended {
-        if let Some(supervisor) = Supervisor::connect(place)? {
-            told = supervisor.wait()?;
+        match Supervisor::connect(place)? {
+            // However long that takes, nobody holds power for it. The next command clears away what is left.
+            Some(supervisor) => {
+                session.launcher.leave();
+                told = supervisor.wait()?.or_else(|| recorded(place));
+            }
+            None => finish(session, &found.name, record.id)?,
         }
-        finish(session, &found.name, record.id)?;
     }
     // The directory is still open: what the supervisor wrote there last can be read even if it is gone from its place.
     let kept = match place.record()? {

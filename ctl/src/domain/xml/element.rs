@@ -16,6 +16,8 @@ pub struct Element {
     pub children: Vec<Element>,
     /// Its own text, without that of its children.
     pub text: String,
+    /// The line on which that text begins, after any space, if there is some.
+    pub text_line: Option<usize>,
 }
 
 /// One attribute.
@@ -132,6 +134,7 @@ impl Parts {
             attributes,
             children,
             text,
+            text_line,
         } = self.0;
         let name = shown_name(&name);
         if let Some(a) = attributes.first() {
@@ -148,7 +151,7 @@ impl Parts {
         }
         if !text.trim_ascii().is_empty() {
             return Err(Fault::new(
-                line,
+                text_line.unwrap_or(line),
                 format!("the text {:?} in <{name}> is not known", shown(text.trim_ascii(), 40)),
             ));
         }
@@ -211,6 +214,7 @@ mod tests {
             ("<x a='1'\nc='2'/>", (2, "attribute c of <x> is not known")),
             ("<x>\n<c/></x>", (2, "<c> in <x> is not known")),
             ("<x>\n<b/>\n<b/></x>", (3, "<b> comes twice in <x>")),
+            ("<x>\n <b/>\n stray </x>", (3, "the text \"stray\" in <x> is not known")),
             ("<x> stray </x>", (1, "the text \"stray\" in <x> is not known")),
         ] {
             assert_eq!(element(text).read(known), Err(Fault::new(what.0, what.1)));

@@ -125,6 +125,7 @@ impl Tree<'_> {
             attributes,
             children: Vec::new(),
             text: String::new(),
+            text_line: None,
         })
     }
 
@@ -165,15 +166,17 @@ impl Tree<'_> {
     }
 
     fn text(&mut self, text: &str, start: usize) -> Result<(), Fault> {
-        match self.open.last_mut() {
-            Some(element) => element.text.push_str(text),
-            None => {
-                if let Some(before) = text.find(|c: char| !c.is_ascii_whitespace()) {
-                    return Err(self.fault(start.saturating_add(before), "there is text outside the root element"));
-                }
+        let begins = text.find(|c: char| !c.is_ascii_whitespace());
+        let line = begins.map(|before| self.lines.at(start.saturating_add(before)));
+        match (self.open.last_mut(), line) {
+            (Some(element), _) => {
+                element.text.push_str(text);
+                element.text_line = element.text_line.or(line);
+                Ok(())
             }
+            (None, Some(line)) => Err(Fault::new(line, "there is text outside the root element")),
+            (None, None) => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(mut self, end: usize) -> Result<Element, Fault> {

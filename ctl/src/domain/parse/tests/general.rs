@@ -52,7 +52,7 @@ fn refuses_unknown_elements_and_attributes_wherever_they_are() {
     );
     refuses_os("<init>/i<b/></init>", "<b> in <init> is not known");
     let stray = refusal(&document("<init>/i</init>", "stray", ""));
-    assert_eq!(stray, "a.xml:1: the text \"stray\" in <domain> is not known");
+    assert_eq!(stray, "a.xml:5: the text \"stray\" in <domain> is not known");
 }
 
 #[test]
