@@ -6,6 +6,8 @@ pub mod attempt;
 pub mod bpf;
 pub mod channel;
 pub mod confine;
+#[cfg(feature = "counted")]
+pub mod counted;
 pub mod limits;
 pub mod memory;
 pub mod mount;
