@@ -104,8 +104,8 @@ impl Named {
             if !takes_value(name) {
                 continue;
             }
-            // What looks like an option is no value, to clap as well.
-            let value = attached.or_else(|| rest.next_if(|next| !next.starts_with('-')));
+            // What looks like an option is no value, to clap as well; a hyphen alone does not.
+            let value = attached.or_else(|| rest.next_if(|next| *next == "-" || !next.starts_with('-')));
             let Some(value) = value else { continue };
             match (name, verb) {
                 ("run-dir", _) => named.directories.push((Directory::Run, value.to_owned())),
@@ -203,6 +203,12 @@ mod tests {
         let runs = |line: &str| named(line).runs;
         assert!(runs("run -- true") && runs("--run-dir /x enter web -- run") && runs("lxc-enter-namespace web -- x"));
         assert!(!runs("list") && !runs("--run-dir run list") && !runs("start run"));
+    }
+
+    #[test]
+    fn a_hyphen_alone_is_a_value() {
+        assert_eq!(named("run --seccomp - --bind /a:/x sh").definitions, ["-"]);
+        assert_eq!(places("run --env - --bind /a:/x sh"), [place("/a", true)]);
     }
 
     #[test]
