@@ -272,7 +272,8 @@ fn answer(header: &str, vocabulary: Vocabulary<'_>) -> Option<Option<u32>> {
     Some(Some(u32::try_from(errno).ok()?))
 }
 
-/// A call may stand in two sections only if it is allowed with whatever arguments and the other takes some of them back.
+/// A call may stand in two sections only if it is allowed with whatever arguments and the other takes some of them back; on a condition it fails
+/// only so.
 fn reconcile(policy: &Policy) -> Result<(), Wrong> {
     let mut seen: Vec<(String, Option<u32>, bool)> = Vec::new();
     for section in &policy.sections {
@@ -290,6 +291,22 @@ fn reconcile(policy: &Policy) -> Result<(), Wrong> {
                 }
             }
             seen.push((rule.name.clone(), section.errno, rule.condition.is_empty()));
+        }
+    }
+    // What fails on a condition is done otherwise: that has to be said where calls are allowed, and is judged there.
+    let allowed = |name: &str| seen.iter().any(|(n, errno, _)| n == name && errno.is_none());
+    let refusing = policy
+        .sections
+        .iter()
+        .filter(|s| s.errno.is_some())
+        .flat_map(|s| &s.rules);
+    for rule in refusing.filter(|r| !r.condition.is_empty()) {
+        if !allowed(&rule.name) {
+            let what = format!(
+                "{} fails on a condition alone, which would allow it otherwise: allow it with `any` below [calls]",
+                rule.name
+            );
+            return Err(rule.wrong(what));
         }
     }
     Ok(())
@@ -439,5 +456,16 @@ mod tests {
         let both = |allowed: &str| format!("[calls]\nsocket | {allowed} | x\n[answer ENOSYS]\nsocket | arg0 is 5 | y");
         assert!(read(&both("any: taken back below")).is_ok());
         assert!(refusal(&both("arg0 is AF_UNIX")).contains("meets two answers"));
+    }
+
+    #[test]
+    fn a_condition_on_a_refusal_allows_nothing_by_itself() {
+        for call in ["socket", "io_uring_setup"] {
+            let refused = refusal(&format!("[answer ENOSYS]\n{call} | arg0 is 5 | x"));
+            assert!(
+                refused.starts_with(&format!("t:2: {call} fails on a condition alone")),
+                "{refused}"
+            );
+        }
     }
 }
