@@ -301,7 +301,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             "capability" => {
                 let (capability, name) = about()?;
                 let set = capability_set(capability);
-                let set = set.ok_or_else(|| refuse(format!("there is no capability called {capability}")))?;
+                let set = set.ok_or_else(|| refuse(format!("there is no capability called {capability:?}")))?;
                 capabilities.push((set, name));
             }
             "seccomp" => own_filter.push(container(rest)?),

@@ -3,6 +3,7 @@
 use super::{Host, Lot, fit};
 use crate::domain::{self, Attached, Interface};
 use crate::error::{Error, Outcome};
+use crate::escape::escape;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::init::Container;
 use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Route};
@@ -134,7 +135,8 @@ fn side(interface: &Interface) -> Outcome<HostSide> {
     match &interface.attached {
         Attached::Network(name) if name == DEFAULT => Ok(HostSide::Network(bridge()?)),
         Attached::Network(name) => Err(Error::caller(format!(
-            "there is no network {name}; the only one is {DEFAULT}"
+            "there is no network {}; the only one is {DEFAULT}",
+            escape(name)
         ))),
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
         Attached::Ethernet(addresses) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),

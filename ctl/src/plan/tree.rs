@@ -2,6 +2,7 @@
 
 use super::fit;
 use crate::error::{Error, Outcome};
+use crate::escape::escape;
 use wire::init::{Attachment, Source};
 use wire::launcher::{Opened, PlannedMount};
 use wire::mountd::{Flags, Mount};
@@ -76,11 +77,12 @@ impl Tree {
             |place: &str| target == place || target.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'));
         if let Some(place) = OWN.into_iter().find(|place| below(place)) {
             return Err(Error::caller(format!(
-                "nothing can be mounted at {target}: {place} is the container's own"
+                "nothing can be mounted at {}: {place} is the container's own",
+                escape(target)
             )));
         }
         if self.has(target) {
-            return Err(Error::caller(format!("two mounts have the target {target}")));
+            return Err(Error::caller(format!("two mounts have the target {}", escape(target))));
         }
         Ok(())
     }
@@ -104,7 +106,8 @@ impl Tree {
     pub fn host(&mut self, path: &str, target: &str, read_only: bool) -> Outcome<()> {
         if is_root(path) {
             return Err(Error::caller(format!(
-                "the host's own root cannot be shown at {target}: it can only be a container's root"
+                "the host's own root cannot be shown at {}: it can only be a container's root",
+                escape(target)
             )));
         }
         self.attach(target, Source::Factory, read_only)?;
