@@ -4,8 +4,10 @@ mod condition;
 mod difference;
 mod learned;
 mod view;
+mod words;
 
 use condition::condition;
 pub use difference::{Difference, difference};
 pub use learned::Learned;
 pub use view::{Call, View};
+pub use words::is_file;

@@ -8,7 +8,7 @@ use crate::named::text;
 use crate::options::{Policy, PolicyVerb};
 use crate::output::{print, print_json};
 use crate::plan::run::{absolute, working_directory};
-use crate::policy::{View, difference};
+use crate::policy::{View, difference, is_file};
 use crate::session::Session;
 use policies::text::Wrong;
 use policies::{compile, facts, texts};
@@ -20,38 +20,6 @@ pub type Opened = Vec<(String, OwnedFd)>;
 
 fn wrong(e: Wrong) -> Error {
     Error::caller(e.to_string())
-}
-
-/// Whether a word of `show` or `diff` names a file.
-fn is_file(word: &str) -> bool {
-    !texts::is_name(word) && (word.contains('/') || word.ends_with(".policy"))
-}
-
-impl Policy {
-    /// The words that name a policy.
-    fn words(&self) -> Vec<&String> {
-        match &self.verb {
-            PolicyVerb::Show(show) => vec![&show.what],
-            PolicyVerb::Diff(diff) => vec![&diff.first, &diff.second],
-            PolicyVerb::Check(check) => vec![&check.file],
-            PolicyVerb::Learn(_) => Vec::new(),
-        }
-    }
-
-    fn files(&self) -> impl Iterator<Item = &String> {
-        let every = matches!(self.verb, PolicyVerb::Check(_));
-        self.words().into_iter().filter(move |w| every || is_file(w))
-    }
-
-    /// Whether it is about a container, which only the store knows.
-    pub fn needs_authority(&self) -> bool {
-        let container = |w: &&String| !texts::is_name(w) && !is_file(w);
-        match self.verb {
-            PolicyVerb::Check(_) => false,
-            PolicyVerb::Learn(_) => true,
-            PolicyVerb::Show(_) | PolicyVerb::Diff(_) => self.words().iter().any(container),
-        }
-    }
 }
 
 /// Opens the files that are named: by the launcher, which reads for `lazaret` what its caller may read; else as the caller.
@@ -177,10 +145,5 @@ mod tests {
                 .contains("unknown capability KILLER")
         );
         assert!(refusal("[calls]\nread | any | x").contains("must allow execve"));
-    }
-
-    #[test]
-    fn a_word_is_a_name_a_file_or_a_container() {
-        assert!(is_file("./app") && is_file("x.policy") && !is_file("app") && !is_file("vm1"));
     }
 }
