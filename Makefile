@@ -17,7 +17,7 @@ PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
 export LAZARET_LIBEXEC := $(LIBEXEC)
 
-.PHONY: all build demo test security-figures attacks escape-table incumbents bench install uninstall clean
+.PHONY: all build demo test fuzz security-figures attacks escape-table incumbents bench install uninstall clean
 
 all: build
 
@@ -32,6 +32,11 @@ demo:
 
 test:
 	sh tests/run.sh
+
+# Every target of `fuzz` for so many seconds; what is found is kept, and the status says so.
+SECONDS ?= 60
+fuzz:
+	CARGO="$(CARGO)" sh fuzz/run.sh $(SECONDS)
 
 # The figures of SECURITY.md, measured on this machine; a few minutes, since programs are built once more with line tables.
 security-figures: build

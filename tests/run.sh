@@ -2,7 +2,7 @@
 # Runs every test and ends in one line that counts: N passed, N failed, N skipped. Skips are named above it, with their reasons.
 # usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
 # LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10), LAZARET_TEST_ROUNDS how
-# many rounds a race has (500).
+# many rounds a race has (500), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
 set -u
 export RUST_BACKTRACE=0
 cd "$(dirname "$0")/.." || exit 1
@@ -32,7 +32,9 @@ step() {
 step "packages" sh tests/packages.sh
 step "release build" cargo build --release --workspace --exclude tests
 if [ "$#" -eq 0 ]; then
-    step "unit and piece tests" cargo test --workspace --exclude tests --features sys/attempt --no-fail-fast -- --test-threads=2
+    step "unit and piece tests" cargo test --workspace --exclude tests --features sys/attempt,sys/counted --no-fail-fast -- --test-threads=2
+    step "fuzzing: corpora, and inputs made of them" \
+        cargo test --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-fail-fast -- --test-threads=1
     # One after the other: the host is one, and what the tests compare is the whole of it.
     step "system tests" cargo test -p tests --no-fail-fast -- --test-threads=1
 else

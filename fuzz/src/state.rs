@@ -1,0 +1,25 @@
+//! State files of `lazaret`'s own: the record of a container, and how it ended. What is read is written and read again as it was.
+
+use ctl::state::record::{Record, overlap, whole};
+use wire::frame::decode;
+use wire::supervisor::ExitRecord;
+
+/// Runs one input.
+pub fn run(input: &[u8]) {
+    let _ = decode::<ExitRecord>(input, 0);
+    let Ok(record) = serde_json::from_slice::<Record>(input) else {
+        return;
+    };
+    let text = serde_json::to_vec(&record).expect("a record that was read cannot be written");
+    let again: Record = serde_json::from_slice(&text).expect("a record that was written cannot be read");
+    assert_eq!(again, record);
+    assert!(!record.state().is_empty());
+    let _ = (
+        record.occupies(),
+        record.ids(),
+        record.remains(),
+        record.vanishes(),
+        overlap(&whole(record.plan.block), &whole(record.plan.block)),
+    );
+    assert!(!ctl::plan::show::show(&record.plan).is_empty());
+}
