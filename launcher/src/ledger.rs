@@ -163,14 +163,14 @@ impl Ledger {
         &self.by
     }
 
-    /// Begins a new file: the old one keeps its place, with the number of its last record but those that others wrote meanwhile.
+    /// Begins a new file: the old one keeps its place, with the number of its last record.
     pub fn rotate(&self, programs: &Programs, block: IdBlock) -> Result<(), Failure> {
         let mut state = self.state.borrow_mut();
         let Stage::Written(intent) = state.stage else {
             return Err(Failure::caller("begin a new file of a log that is not kept"));
         };
         // As long as the head is locked by this open file, which the writer has too, nobody else appends.
-        let head = open::log_rotated(&self.audit.file, intent)?;
+        let head = open::log_rotated(&self.audit.file)?;
         state.stage = Stage::Nothing;
         let log = open::log(&self.audit.file)?;
         let record = Record::Rotated { intent };

@@ -215,15 +215,24 @@ pub fn log_to_read(path: &str) -> Result<(OwnedFd, OwnedFd), Failure> {
     Ok((log, head))
 }
 
-/// Gives the log the name under which it is kept, which ends in `number`, and gives its head, locked: whoever is to write the first record
-/// of the next file has it from here.
-pub fn log_rotated(path: &str, number: u64) -> Result<OwnedFd, Failure> {
+/// Where the number of the last record stands in the head (`chain/src/head.rs`).
+const LAST_NUMBER: u64 = 24;
+
+/// Gives the log the name under which it is kept, which ends in the number of its last record, and gives its head, locked: whoever is to write
+/// the first record of the next file has it from here. In the order of these numbers the files are one chain, whoever rotated first.
+pub fn log_rotated(path: &str) -> Result<OwnedFd, Failure> {
     let directory = log_directory(path)?;
     let name = log_name(path)?;
     let fail = kernel(format!("begin a new file of {path}"));
     let head = of_root(&directory, &format!("{name}.head"), path, OFlags::RDWR)?;
     rustix::fs::flock(&head, rustix::fs::FlockOperation::LockExclusive).map_err(&fail)?;
-    let kept = format!("{name}.{number}");
+    let mut number = [0; 8];
+    if rustix::io::pread(&head, &mut number, LAST_NUMBER).map_err(&fail)? != number.len() {
+        return Err(Failure::caller(&format!(
+            "begin a new file of {path}: its head is cut off"
+        )));
+    }
+    let kept = format!("{name}.{}", u64::from_le_bytes(number));
     let flags = rustix::fs::RenameFlags::NOREPLACE;
     rustix::fs::renameat_with(&directory, name, &directory, &*kept, flags).map_err(&fail)?;
     Ok(head)

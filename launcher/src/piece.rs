@@ -125,7 +125,10 @@ impl Programs {
             no_new_privileges: !hands_over_restrictions,
         };
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power, group).map_err(fail)?;
-        if !matches!(program, Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter) {
+        if !matches!(
+            program,
+            Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
+        ) {
             self.one_shot.borrow_mut().push(pid);
         }
         Ok(Piece {
