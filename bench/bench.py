@@ -61,10 +61,11 @@ def start(bench):
 def enter(bench):
     """`true` in a container that runs."""
     own = bench.lazaret
-    own.define("enter")
-    own.start("enter")
-    pid = own.pids("enter") and json.loads(subprocess.check_output(own.words("dominfo", "enter", "--json")))["pids"]["pid1"]
-    commands = [("lazaret", lambda: own.enter("enter"))]
+    box = own.called("enter")
+    own.define(box)
+    own.start(box)
+    pid = own.facts(box)["pids"]["pid1"]
+    commands = [("lazaret", lambda: own.enter(box))]
     nsenter = ["nsenter", "-t", str(pid), "-U", "-m", "-p", "-i", "-u", "-n", "-C", "-r", "--preserve-credentials", "/bin/true"]
     commands.append(("nsenter(1)", lambda: must(nsenter)))
     begun = []
@@ -80,26 +81,27 @@ def enter(bench):
     finally:
         for peer in begun:
             peer.end()
-        own.end("enter")
-        own.forget("enter")
+        own.end(box)
+        own.forget(box)
 
 
 def cycle(bench):
     """A defined container until its init has been executed, and until nothing is left."""
     own = bench.lazaret
-    own.define("cycle")
+    box = own.called("cycle")
+    own.define(box)
     taken = {"lazaret start": [], "lazaret destroy": []}
     lxc = bench.peers.get("lxc")
     if lxc:
         taken |= {"lxc-start -d": [], "lxc-stop -k": []}
     for number in range(bench.rounds + 2):
-        row = [("lazaret start", own.start("cycle")), ("lazaret destroy", own.end("cycle"))]
+        row = [("lazaret start", own.start(box)), ("lazaret destroy", own.end(box))]
         if lxc:
             row += [("lxc-start -d", lxc.begin()), ("lxc-stop -k", lxc.end())]
         if number >= 2:
             for name, milliseconds in row:
                 taken[name].append(milliseconds)
-    own.forget("cycle")
+    own.forget(box)
     tables = {}
     for ours, theirs in (("lazaret start", "lxc-start -d"), ("lazaret destroy", "lxc-stop -k")):
         pair = {name: taken[name] for name in (ours, theirs) if name in taken}
@@ -112,7 +114,7 @@ def cycle(bench):
 def scale(bench):
     """Many containers at once: how long each start takes, what is idle, and what all of them take."""
     own, count = bench.lazaret, bench.containers
-    names = [f"many{number}" for number in range(count)]
+    names = [own.called(f"many{number}") for number in range(count)]
     for name in names:
         own.define(name)
     starts = [own.start(name) for name in names]
@@ -127,7 +129,7 @@ def scale(bench):
         own.end(name)
     tenth = max(1, count // 10)
     first, last = sorted(starts[:tenth])[tenth // 2], sorted(starts[-tenth:])[tenth // 2]
-    together = [f"once{number}" for number in range(min(64, count))]
+    together = [own.called(f"once{number}") for number in range(min(64, count))]
     for name in together:
         own.define(name)
     one_after_the_other = sum(own.start(name) for name in together)
@@ -167,7 +169,7 @@ def console(bench):
     """What is written to a console that nobody watches, beside a terminal that cat(1) drains."""
     own, size = bench.lazaret, 1 << 30
     writer = "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 1073741824"
-    name = "console"
+    name = own.called("console")
     path = os.path.join(own.parent, "console.xml")
     with open(path, "w") as file:
         file.write(
@@ -177,16 +179,16 @@ def console(bench):
         )
     begun = time.perf_counter()
     must(own.words("create", path))
-    supervisor = own.pids(name)[1]
     must(own.words("wait", name))
     ours = time.perf_counter() - begun
-    must(own.words("undefine", name)) if once(own.words("dominfo", name))[1] == 0 else None
     drained = f"import os,pty,sys\npty.spawn(['sh','-c',{writer!r}], lambda fd: os.read(fd, 65536))"
     begun = time.perf_counter()
     subprocess.run(["sh", "-c", 'python3 -c "$1" | cat > /dev/null', "sh", drained], check=True, stdin=subprocess.DEVNULL)
     theirs = time.perf_counter() - begun
-    del supervisor
-    rate = lambda seconds: size / seconds / (1 << 20)
+
+    def rate(seconds):
+        return size / seconds / (1 << 20)
+
     print(f"\n1 GiB to a console that nobody watches: {rate(ours):.0f} MiB/s; to a terminal that is drained into cat: {rate(theirs):.0f} MiB/s")
     return {"console_mib_s": round(rate(ours), 1), "drained_mib_s": round(rate(theirs), 1)}
 

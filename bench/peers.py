@@ -108,6 +108,11 @@ class Lazaret:
     def words(self, *rest):
         return [self.lazaret, *rest]
 
+    @staticmethod
+    def called(word):
+        """A name that no other container of this host has."""
+        return f"bench{os.getpid()}-{word}"
+
     def run(self, network="none", *options):
         return must(self.words("run", "--rootfs", self.root, "--network", network, *options, "--", "true"))
 
@@ -136,10 +141,13 @@ class Lazaret:
     def forget(self, name):
         return must(self.words("undefine", name))
 
-    def pids(self, name):
-        """Our own processes of a running domain, by program."""
+    def facts(self, name):
         said = subprocess.run(self.words("dominfo", name, "--json"), capture_output=True, check=True)
-        pids = json.loads(said.stdout)["pids"]
+        return json.loads(said.stdout)
+
+    def pids(self, name):
+        """Our own processes of a running domain."""
+        pids = self.facts(name)["pids"]
         return [pids[program] for program in ("init", "supervisor", "fused")]
 
 
