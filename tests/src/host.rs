@@ -348,6 +348,12 @@ impl Host {
         assert!(lost.is_empty(), "gone from the host:\n{}", lost.join("\n"));
     }
 
+    /// Gives this host up: what is left on it is cleared away, and was said elsewhere.
+    pub fn give_up(&mut self) {
+        self.clear();
+        self.before = None;
+    }
+
     fn clear(&self) {
         for pid in kernel::processes(self.ids(), self.holder()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -378,7 +384,7 @@ impl Default for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         let failing = std::thread::panicking();
-        let left = if failing {
+        let left = if failing || self.before.is_none() {
             Vec::new()
         } else {
             // Whatever fails there: what was made must go.

@@ -165,6 +165,11 @@ impl Snapshot {
         Self { things }
     }
 
+    /// Everything that was seen, in words.
+    pub const fn things(&self) -> &BTreeSet<String> {
+        &self.things
+    }
+
     /// What is there now and was not before.
     pub fn added_since(&self, before: &Self) -> Vec<String> {
         self.things.difference(&before.things).cloned().collect()

@@ -4,9 +4,11 @@
 pub mod canary;
 pub mod capture;
 pub mod deeds;
+pub mod faults;
 pub mod figures;
 pub mod host;
 pub mod image;
+pub mod inject;
 pub mod kernel;
 pub mod outside;
 pub mod process;

@@ -109,6 +109,13 @@ pub fn over(pid: i32) -> bool {
     })
 }
 
+/// When a process began, in clock ticks since the machine did (proc_pid_stat(5), field 22).
+pub fn began(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = text.rsplit_once(')').map_or("", |(_, after)| after);
+    after.split_whitespace().nth(19).and_then(|w| w.parse().ok()).unwrap_or(0)
+}
+
 /// Every process that there is.
 pub fn all() -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("read /proc");

@@ -1,0 +1,94 @@
+//! Faults, a sample of what `make faults` runs: each program killed at its system calls, and those failing, on start, run, enter, stop and
+//! reconcile. Whatever happens, one more command leaves nothing, and the next start works. LAZARET_TEST_FAULTS sets how many (200).
+
+use nix::errno::Errno;
+use std::collections::BTreeSet;
+use std::fs;
+use tests::faults::{Operation, Point, Scene, Yard, points, spread};
+use tests::inject::{Fault, Injection, When};
+use tests::need_root;
+use wire::Program;
+
+fn number() -> usize {
+    let value = std::env::var("LAZARET_TEST_FAULTS").ok();
+    value.and_then(|v| v.parse().ok()).unwrap_or(200)
+}
+
+#[test]
+fn leave_nothing_that_the_next_command_does_not_clear_away() {
+    need_root!();
+    let mut yard = Yard::new();
+    let mut all = Vec::new();
+    for operation in Operation::ALL {
+        for network in [false, true] {
+            let scene = Scene { operation, network };
+            all.extend(points(scene, &yard.count(scene)));
+        }
+    }
+    let programs: BTreeSet<Program> = all.iter().map(|p| p.fault.instance.0).collect();
+    assert_eq!(programs, Program::ALL.into(), "every program is struck somewhere");
+    let of = all.len();
+    let chosen = spread(all, 0, number());
+    let (mut leaks, mut reached) = (Vec::new(), 0);
+    for point in &chosen {
+        let verdict = yard.run(*point);
+        reached += usize::from(verdict.struck.is_some());
+        if !verdict.wrong.is_empty() {
+            leaks.push(format!("{point}\n  {}", verdict.wrong.join("\n  ")));
+            yard.mend();
+        }
+    }
+    println!("{} points of {of}, {} leaked, {reached} reached", chosen.len(), leaks.len());
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+    // What a program does is not the same each time, to the last call; but nearly.
+    assert!(reached * 10 >= chosen.len() * 9, "{reached} of {} were reached", chosen.len());
+}
+
+/// The injector does what it says: a call that is struck is not made and fails so, a killed process is gone, and a leak is told.
+#[test]
+fn that_are_injected_are_seen_and_so_is_a_leak() {
+    need_root!();
+    let mut yard = Yard::new();
+    let scene = Scene {
+        operation: Operation::Start,
+        network: false,
+    };
+    let calls = yard.count(scene);
+    let made = &calls[&(Program::Mountd, 0)];
+    // fsopen(2), of which mountd tells why it fails.
+    let call = made.iter().position(|n| *n == 430).expect("mountd makes a file system") + 1;
+    let strike = |injection| Point {
+        scene,
+        fault: Fault {
+            instance: (Program::Mountd, 0),
+            when: When::Call(call),
+            injection,
+        },
+    };
+    let failed = yard.run(strike(Injection::Fail(Errno::ENOSPC)));
+    assert_eq!((failed.struck, failed.status), (Some(430), 1), "{:?}", failed.wrong);
+    assert!(failed.said.contains("no space left on device"), "{}", failed.said);
+    let killed = yard.run(strike(Injection::Kill));
+    assert_eq!((killed.struck, killed.status), (Some(430), 1), "{:?}", killed.wrong);
+    assert!(killed.said.contains("mountd ended before it answered"), "{}", killed.said);
+    assert!(failed.wrong.is_empty() && killed.wrong.is_empty(), "{failed:?} {killed:?}");
+    let litter = yard.host().run_directory().join("litter");
+    fs::write(&litter, "").unwrap();
+    let leaked = yard.run(strike(Injection::Kill));
+    assert!(leaked.wrong.iter().any(|w| w.contains("litter")), "{:?}", leaked.wrong);
+    fs::remove_file(litter).unwrap();
+}
+
+#[test]
+fn are_named_so_that_they_can_be_run_again() {
+    for text in [
+        "start launcher.1 230 ENOMEM",
+        "reconcile-network supervisor.0 12 KILL",
+        "start supervisor.0 12.5ms KILL",
+    ] {
+        assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
+    }
+    for text in ["start", "start launcher 1 KILL", "begin init.0 1 KILL", "start init.0 1 EPERM"] {
+        assert!(text.parse::<Point>().is_err(), "{text}");
+    }
+}
