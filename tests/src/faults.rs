@@ -30,8 +30,6 @@ pub const ERRORS: [Errno; 6] = [
 pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long what is ending may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The supervisor is killed at so many half milliseconds, the first of them at 0.
-const HALVES: u64 = 401;
 /// It stops when it is asked to, by either signal.
 const STAY: &str = "trap 'exit 0' TERM PWR; while :; do sleep 1000 & wait $!; done";
 const NETWORK: &str = "<interface type='network'><source network='default'/></interface>";
@@ -198,25 +196,40 @@ pub fn points(scene: Scene, calls: &BTreeMap<Instance, Vec<i64>>) -> Vec<Point> 
             }
         }
     }
-    if scene.operation == Operation::Start {
-        for halves in 0..HALVES {
-            add((Program::Supervisor, 0), When::After(halves), Injection::Kill);
-        }
-    }
     found
 }
 
-/// So many of them, after the first `from`, in an order that looks like chance and is always the same; sorted again by place.
-pub fn spread(points: Vec<Point>, from: usize, count: usize) -> Vec<Point> {
-    let mut points = points;
+/// The supervisor killed at each half millisecond from 0 to 200 of its life.
+pub fn sweep() -> Vec<Point> {
+    let scene = Scene {
+        operation: Operation::Start,
+        network: false,
+    };
+    let fault = |halves| Fault {
+        instance: (Program::Supervisor, 0),
+        when: When::After(halves),
+        injection: Injection::Kill,
+    };
+    let each = 0..=400;
+    each.map(|halves| Point {
+        scene,
+        fault: fault(halves),
+    })
+    .collect()
+}
+
+/// Puts points into an order that looks like chance and is always the same, so that the first of them are a sample.
+pub fn shuffle(points: &mut [Point]) {
     points.sort_by_cached_key(|p| {
         let mut hash = DefaultHasher::new();
         p.to_string().hash(&mut hash);
         hash.finish()
     });
-    let mut chosen: Vec<Point> = points.into_iter().skip(from).take(count).collect();
-    chosen.sort_by_key(|p| (p.scene, p.fault.instance, p.fault.when));
-    chosen
+}
+
+/// Puts points into the order in which they take the least time, by place.
+pub fn arrange(points: &mut [Point]) {
+    points.sort_by_key(|p| (p.scene.network, p.scene.operation.needs_it(), p.scene, p.fault.instance, p.fault.when));
 }
 
 /// What came of one point.
@@ -248,9 +261,11 @@ fn kept_in(pid: &str) -> String {
     lines.join(" ")
 }
 
-fn things(snapshot: &Snapshot) -> Things {
+/// Groups count if they have one of these names: other containers of the machine come and go.
+fn things(snapshot: &Snapshot, names: &[String]) -> Things {
     let mut found = Things::new();
-    for thing in snapshot.things() {
+    let ours = |thing: &&String| !thing.starts_with("group: ") || names.iter().any(|n| thing.contains(n));
+    for thing in snapshot.things().iter().filter(ours) {
         let words = thing.strip_prefix("process ").and_then(|p| p.split_once(' '));
         let thing = words.map_or_else(
             || thing.clone(),
@@ -299,7 +314,8 @@ fn added(now: &Things, before: &Things) -> Vec<String> {
 /// A host with a container, on which points are run one after the other.
 pub struct Yard {
     host: Host,
-    names: [String; 2],
+    /// The container without a network, the one with, and the one of `run`.
+    names: [String; 3],
     stopped: Things,
     running: [Things; 2],
     runs: Option<bool>,
@@ -312,7 +328,7 @@ impl Yard {
         // collected counts as being there.
         nix::sys::prctl::set_child_subreaper(true).expect("collect orphans");
         let host = Host::new();
-        let names = [host.name("plain"), host.name("linked")];
+        let names = ["plain", "linked", "once"].map(|word| host.name(word));
         for (name, devices) in names.iter().zip(["", NETWORK]) {
             host.run(&["define", &host.domain_file(name, STAY, "", devices)]).ok();
         }
@@ -345,7 +361,7 @@ impl Yard {
 
     fn look(&self) -> Things {
         collect();
-        let mut found = things(&self.host.look());
+        let mut found = things(&self.host.look(), &self.names);
         for name in &self.names {
             let inside = self.host.pid_1(name).map(|pid| inside(name, pid));
             for thing in inside.into_iter().flatten() {
@@ -450,9 +466,9 @@ impl Yard {
             }
             Operation::Run => {
                 let network = if scene.network { "default" } else { "none" };
-                let name = self.host.name("once");
+                let [_, _, name] = &self.names;
                 self.host
-                    .once_arguments(&["--name", &name, "--network", network], &["true"])
+                    .once_arguments(&["--name", name, "--network", network], &["true"])
             }
         };
         let already = if scene.operation.needs_it() {

@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs;
-use tests::faults::{Operation, Point, Scene, Yard, points, spread};
+use tests::faults::{Operation, Point, Scene, Yard, arrange, points, shuffle, sweep};
 use tests::inject::{Fault, Injection, When};
 use tests::need_root;
 use wire::Program;
@@ -27,8 +27,11 @@ fn leave_nothing_that_the_next_command_does_not_clear_away() {
     }
     let programs: BTreeSet<Program> = all.iter().map(|p| p.fault.instance.0).collect();
     assert_eq!(programs, Program::ALL.into(), "every program is struck somewhere");
+    all.extend(sweep());
     let of = all.len();
-    let chosen = spread(all, 0, number());
+    shuffle(&mut all);
+    let mut chosen: Vec<Point> = all.into_iter().take(number()).collect();
+    arrange(&mut chosen);
     let (mut leaks, mut reached) = (Vec::new(), 0);
     for point in &chosen {
         let verdict = yard.run(*point);
