@@ -2,7 +2,7 @@
 //! launcher everything that the plan names.
 
 use crate::error::{Error, Outcome};
-use crate::launcher::unexpected;
+use crate::launcher::{Answer, unexpected};
 use crate::learner::Learner;
 use crate::output::say;
 use crate::plan::Lot;
@@ -69,23 +69,44 @@ fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRang
     })
 }
 
+/// What came of asking the launcher for a start.
+enum Asked {
+    /// It runs, and that is noted.
+    Runs(Record),
+    /// Another container has its ids.
+    Busy,
+    /// Nothing of it is there: it was not asked for, or the launcher has cleared away what it made.
+    Failed(Error),
+    /// It may run, or something of it may be left.
+    Unsure(Error),
+    /// The same, and the launcher may be waiting for this process still.
+    Unheard(Error),
+}
+
 /// Starts a container and gives its state directory and record. Blocks that a container of another state directory claims are passed
 /// over: only the launcher knows of them.
 pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> Outcome<(Place, Record)> {
     let mut busy = Vec::new();
     loop {
         let (place, record, claim) = note(session, policy, start, &busy)?;
-        let block = record.plan.block;
-        let ran = run(session, start, &place, record, &claim);
-        if let Ok(Some(record)) = ran {
+        let (block, remains) = (record.plan.block, record.remains());
+        let asked = run(session, start, &place, record, &claim);
+        // What cannot be cleared away keeps its record, and the next command does it.
+        if let Asked::Runs(record) = asked {
             return Ok((place, record));
         }
-        // A launcher that ended without an answer may have left something: the record stays, and the next command clears it.
-        if !matches!(ran, Err(Error::Peer(_))) {
+        let cleared = match asked {
+            Asked::Unsure(_) => session.launcher.clear(remains).is_ok(),
+            Asked::Unheard(_) => false,
+            _ => true,
+        };
+        if cleared {
             let lock = session.store.lock()?;
             session.store.remove_place(&lock, start.name)?;
         }
-        ran?;
+        if let Asked::Failed(e) | Asked::Unsure(e) | Asked::Unheard(e) = asked {
+            return Err(e);
+        }
         busy.push(whole(block));
     }
 }
@@ -164,14 +185,57 @@ fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome
     }
 }
 
-/// Has it started and notes what runs; `None` if another container has its ids.
-fn run(
+/// Has it started and notes what runs.
+fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, claim: &OwnedFd) -> Asked {
+    let reply = match ask(session, start, place, &record, claim) {
+        Ok(answer) => answer.map(|(reply, _)| reply),
+        Err(e) => return Asked::Failed(e),
+    };
+    let (pids, forwarding_changed) = match reply {
+        Ok(Reply::Started {
+            pid1,
+            init,
+            supervisor,
+            fused,
+            forwarding_changed,
+        }) => {
+            let pids = Pids {
+                pid1,
+                init,
+                supervisor,
+                fused,
+            };
+            (Some(pids), forwarding_changed)
+        }
+        Ok(Reply::Busy) => return Asked::Busy,
+        Ok(Reply::Refused(failure)) => return Asked::Failed(failure.into()),
+        Ok(_) => return Asked::Unsure(unexpected()),
+        Err(e) if start.learner.is_some() => return Asked::Unheard(e),
+        Err(e) => return Asked::Unsure(e),
+    };
+    if forwarding_changed {
+        say(
+            "forwarding was turned on for the network default (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+        );
+    }
+    let record = Record {
+        phase: Phase::Running,
+        pids,
+        forwarding_changed,
+        ..record
+    };
+    let written = session.store.lock().and_then(|_lock| place.write_record(&record));
+    written.map_or_else(Asked::Unsure, |()| Asked::Runs(record))
+}
+
+/// Asks the launcher for the start; the outer error: it was not asked.
+fn ask(
     session: &Session,
     start: &mut Start<'_>,
     place: &Place,
-    record: Record,
+    record: &Record,
     claim: &OwnedFd,
-) -> Outcome<Option<Record>> {
+) -> Outcome<Outcome<Answer>> {
     let control = make_control(place)?;
     let (exit, log) = place.make_records()?;
     (start.before)(place)?;
@@ -192,41 +256,7 @@ fn run(
         passed: start.passed,
         tied: start.tied,
     };
-    let (pid1, init, supervisor, fused, forwarding_changed) = match session
-        .launcher
-        .ask_while(&request, &descriptors, |answer| {
-            learner.map_or(Ok(()), |learner| learner.serve_until(answer))
-        })?
-        .0
-    {
-        Reply::Started {
-            pid1,
-            init,
-            supervisor,
-            fused,
-            forwarding_changed,
-        } => (pid1, init, supervisor, fused, forwarding_changed),
-        Reply::Busy => return Ok(None),
-        _ => return Err(unexpected()),
-    };
-    if forwarding_changed {
-        say(
-            "forwarding was turned on for the network default (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
-        );
-    }
-    let pids = Some(Pids {
-        pid1,
-        init,
-        supervisor,
-        fused,
-    });
-    let record = Record {
-        phase: Phase::Running,
-        pids,
-        forwarding_changed,
-        ..record
-    };
-    let _lock = session.store.lock()?;
-    place.write_record(&record)?;
-    Ok(Some(record))
+    Ok(session.launcher.answer_while(&request, &descriptors, |answer| {
+        learner.map_or(Ok(()), |learner| learner.serve_until(answer))
+    }))
 }

@@ -8,6 +8,9 @@ use wire::launcher::{HostPolicy, Remains, Reply, Request};
 use wire::recordd::Deed;
 use wire::{ContainerName, Text};
 
+/// An answer of the launcher's, with its descriptors.
+pub type Answer = (Reply, Vec<OwnedFd>);
+
 /// The launcher, at the other end of descriptor 3.
 #[derive(Debug)]
 pub struct Launcher {
@@ -22,22 +25,23 @@ impl Launcher {
         }
     }
 
-    /// Asks, and gives the answer that is no refusal, with its descriptors.
-    pub fn ask(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Outcome<(Reply, Vec<OwnedFd>)> {
-        self.ask_while(request, descriptors, |_| Ok(()))
-    }
-
-    /// The same; `meanwhile` is called with what becomes readable when the answer is there.
-    pub fn ask_while(
+    /// Asks, and gives the answer, a refusal too; an error says nothing of whether it was done. `meanwhile` is called with what becomes readable
+    /// when the answer is there.
+    pub fn answer_while(
         &self,
         request: &Request,
         descriptors: &[BorrowedFd<'_>],
         meanwhile: impl FnOnce(BorrowedFd<'_>) -> Outcome<()>,
-    ) -> Outcome<(Reply, Vec<OwnedFd>)> {
+    ) -> Outcome<Answer> {
         let failed = |e| Error::channel("launcher", e);
         self.channel.send(request, descriptors).map_err(failed)?;
         meanwhile(self.channel.as_fd())?;
-        match self.channel.receive().map_err(failed)? {
+        self.channel.receive().map_err(failed)
+    }
+
+    /// Asks, and gives the answer that is no refusal, with its descriptors.
+    pub fn ask(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Outcome<Answer> {
+        match self.answer_while(request, descriptors, |_| Ok(()))? {
             (Reply::Refused(failure), _) => Err(failure.into()),
             answer => Ok(answer),
         }

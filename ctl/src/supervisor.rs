@@ -128,7 +128,9 @@ impl Supervisor {
             }
             match self.hear()? {
                 Some((Report::Done, _)) => {}
-                Some((Report::Ended(_), _)) | None => return Ok(true),
+                Some((Report::Ended(_), _)) => return Ok(true),
+                // It may have ended without having heard: the container is not known to have.
+                None => return Ok(false),
                 Some(_) => return Err(unexpected()),
             }
         }
