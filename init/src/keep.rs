@@ -8,7 +8,7 @@ use crate::outer::First;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policies::{Ended, State, Steady, steady};
-use rustix::process::{WaitOptions, waitpid};
+use rustix::process::{WaitOptions, wait};
 use std::os::fd::AsFd;
 use sys::channel::Channel;
 use wire::init::{Reply, Request, Then};
@@ -26,13 +26,14 @@ pub fn end(first: &First) {
     let _ = status(first);
 }
 
-/// Waits for the first process: its wait(2) status.
+/// Waits for the first process: its wait(2) status. Other children that have ended are waited for too: the kernel does not let go of the
+/// first process before everything else in its pid namespace has been.
 fn status(first: &First) -> nix::Result<i32> {
     let pid = rustix::process::Pid::from_raw(first.pid.as_raw()).ok_or(Errno::ESRCH)?;
     loop {
-        match waitpid(Some(pid), WaitOptions::empty()) {
-            Ok(Some((_, status))) => return Ok(status.as_raw()),
-            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+        match wait(WaitOptions::empty()) {
+            Ok(Some((ended, status))) if ended == pid => return Ok(status.as_raw()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(sys::process::errno(e)),
         }
     }
@@ -46,7 +47,7 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
         return once(&steady, boot, channel);
     }
     loop {
-        if let Whose::Peer = wait(&boot.first, channel)? {
+        if let Whose::Peer = either(&boot.first, channel)? {
             end(&boot.first);
             boot.placeholders.clear();
             return Ok(());
@@ -79,7 +80,7 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
 
 /// The same for a container that does not start again: nothing is left to do but to wait.
 fn once(_steady: &Steady, boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
-    let whose = wait(&boot.first, channel)?;
+    let whose = either(&boot.first, channel)?;
     if let Whose::Peer = whose {
         end(&boot.first);
         boot.placeholders.clear();
@@ -91,7 +92,7 @@ fn once(_steady: &Steady, boot: &mut Boot, channel: &Channel<Reply, Request>) ->
     Ok(channel.send(&Reply::Ended(status), &[])?)
 }
 
-fn wait(first: &First, channel: &Channel<Reply, Request>) -> Result<Whose, Ended> {
+fn either(first: &First, channel: &Channel<Reply, Request>) -> Result<Whose, Ended> {
     loop {
         let mut look = [
             PollFd::new(channel.as_fd(), PollFlags::POLLIN),
