@@ -17,7 +17,13 @@ PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
 export LAZARET_LIBEXEC := $(LIBEXEC)
 
-.PHONY: all build demo test fuzz security-figures attacks escape-table incumbents bench install uninstall clean
+POINTS ?= 10000
+FROM ?= 0
+PART ?=
+ONLY ?=
+POINT ?=
+
+.PHONY: all build demo test faults fuzz security-figures attacks escape-table incumbents bench install uninstall clean
 
 all: build
 
@@ -42,6 +48,10 @@ fuzz:
 security-figures: build
 	@date -u '+date %F'; uname -srm; $(CARGO) test --quiet -p tests --test figures -- --nocapture --test-threads=1 > target/figures.log 2>&1; \
 	    status=$$?; grep -E '^figure |^SKIPPED ' target/figures.log; [ $$status -eq 0 ] || { cat target/figures.log >&2; exit $$status; }
+
+# Every program killed at, and failed, each system call: POINTS of them after the first FROM, PART=1/2 of those, ONLY="start enter"; or one POINT="..." as printed.
+faults: build
+	POINTS="$(POINTS)" FROM="$(FROM)" PART="$(PART)" ONLY="$(ONLY)" $(CARGO) run -q -p tests --bin faults -- $(if $(POINT),"$(POINT)")
 
 # Every attack, with ten times the rounds of `make test`.
 attacks:

@@ -351,6 +351,7 @@ impl Host {
     /// Gives this host up: what is left on it is cleared away, and was said elsewhere.
     pub fn give_up(&mut self) {
         self.clear();
+        let _ = fs::remove_dir_all(self.run_directory());
         self.before = None;
     }
 

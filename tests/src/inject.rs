@@ -12,13 +12,16 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::Program;
 
 /// close(2) (x86-64 numbers, <https://docs.kernel.org/process/syscalls.html>).
 const CLOSE: i64 = 3;
 /// Number of bytes of the instruction `syscall`.
 const INSTRUCTION: u64 = 2;
+
+/// How long what is let go may take to stand still or to end.
+const RELEASE: Duration = Duration::from_secs(10);
 
 /// A program, and the how many-th process that runs it or was forked by one that does, from 0; each thread counts.
 pub type Instance = (Program, usize);
@@ -174,11 +177,14 @@ impl Tracer {
     }
 
     fn add(&mut self, pid: i32, instance: Option<Instance>) {
-        self.all.insert(pid, Tracee {
-            instance,
-            calls: 0,
-            afterwards: None,
-        });
+        self.all.insert(
+            pid,
+            Tracee {
+                instance,
+                calls: 0,
+                afterwards: None,
+            },
+        );
         self.watched.lock().expect("a list").insert(pid);
     }
 
@@ -195,33 +201,43 @@ impl Tracer {
     }
 
     fn pursue(&mut self, first: Pid, late: &AtomicBool) {
-        let mut hung = Vec::new();
-        loop {
-            if !self.releasing && (self.over() || late.load(Ordering::Relaxed)) {
-                if !self.over() {
-                    self.account.hung = Some(process::tree_of(std::process::id()));
-                    let short = |t: &&i32| self.all[t].instance.is_none_or(|(program, _)| !stays(program));
-                    hung.extend(self.all.keys().filter(short).copied());
-                }
-                self.releasing = true;
-                for pid in self.all.keys() {
-                    let _ = ptrace::interrupt(Pid::from_raw(*pid));
-                }
+        let mut since = None;
+        while !self.all.is_empty() {
+            let late = late.load(Ordering::Relaxed);
+            if since.is_none() && (self.over() || late) {
+                since = Some(Instant::now());
+                self.release(late && !self.over());
             }
-            if self.all.is_empty() {
-                break;
+            // What is killed already does not stand still to be let go: it ends, or it hangs.
+            if self.account.hung.is_none() && since.is_some_and(|s: Instant| s.elapsed() > RELEASE) {
+                self.release(true);
             }
-            let event = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
-                Ok(event) => event,
-                Err(Errno::EINTR) => continue,
+            let how = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+            let how = if since.is_some() {
+                how | WaitPidFlag::WNOHANG
+            } else {
+                how
+            };
+            match waitpid(None, Some(how)) {
+                Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_micros(200)),
+                Ok(event) => self.take(event, first),
+                Err(Errno::EINTR) => {}
                 Err(Errno::ECHILD) => break,
                 Err(error) => panic!("wait: {error}"),
-            };
-            self.take(event, first);
-            if self.releasing {
-                for pid in hung.drain(..) {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
+            }
+        }
+    }
+
+    /// Begins to let everything go; kills it if it hangs.
+    fn release(&mut self, hangs: bool) {
+        if hangs {
+            self.account.hung = Some(process::tree_of(std::process::id()));
+        }
+        self.releasing = true;
+        for pid in self.all.keys().map(|pid| Pid::from_raw(*pid)) {
+            let _ = ptrace::interrupt(pid);
+            if hangs {
+                let _ = kill(pid, Signal::SIGKILL);
             }
         }
     }
@@ -297,7 +313,9 @@ impl Tracer {
     fn call(&mut self, pid: Pid) {
         // 1 is PTRACE_SYSCALL_INFO_ENTRY.
         let entering = ptrace::syscall_info(pid).is_ok_and(|i| i.op == 1);
-        let Ok(mut registers) = ptrace::getregs(pid) else { return };
+        let Ok(mut registers) = ptrace::getregs(pid) else {
+            return;
+        };
         if let Some(tracee) = self.all.get_mut(&pid.as_raw())
             && let Some((errno, made)) = tracee.afterwards
         {

@@ -19,6 +19,7 @@ pub mod table;
 pub mod terminal;
 pub mod trace;
 pub mod ways;
+pub mod yard;
 
 pub use capture::Outcome;
 pub use host::Host;

@@ -113,7 +113,11 @@ pub fn over(pid: i32) -> bool {
 pub fn began(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after = text.rsplit_once(')').map_or("", |(_, after)| after);
-    after.split_whitespace().nth(19).and_then(|w| w.parse().ok()).unwrap_or(0)
+    after
+        .split_whitespace()
+        .nth(19)
+        .and_then(|w| w.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Every process that there is.

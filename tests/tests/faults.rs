@@ -4,9 +4,10 @@
 use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs;
-use tests::faults::{Operation, Point, Scene, Yard, arrange, points, shuffle, sweep};
+use tests::faults::{Operation, Point, Scene, arrange, points, shuffle, sweep};
 use tests::inject::{Fault, Injection, When};
 use tests::need_root;
+use tests::yard::Yard;
 use wire::Program;
 
 fn number() -> usize {
@@ -41,10 +42,18 @@ fn leave_nothing_that_the_next_command_does_not_clear_away() {
             yard.mend();
         }
     }
-    println!("{} points of {of}, {} leaked, {reached} reached", chosen.len(), leaks.len());
+    println!(
+        "{} points of {of}, {} leaked, {reached} reached",
+        chosen.len(),
+        leaks.len()
+    );
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     // What a program does is not the same each time, to the last call; but nearly.
-    assert!(reached * 10 >= chosen.len() * 9, "{reached} of {} were reached", chosen.len());
+    assert!(
+        reached * 10 >= chosen.len() * 9,
+        "{reached} of {} were reached",
+        chosen.len()
+    );
 }
 
 /// The injector does what it says: a call that is struck is not made and fails so, a killed process is gone, and a leak is told.
@@ -73,13 +82,63 @@ fn that_are_injected_are_seen_and_so_is_a_leak() {
     assert!(failed.said.contains("no space left on device"), "{}", failed.said);
     let killed = yard.run(strike(Injection::Kill));
     assert_eq!((killed.struck, killed.status), (Some(430), 1), "{:?}", killed.wrong);
-    assert!(killed.said.contains("mountd ended before it answered"), "{}", killed.said);
-    assert!(failed.wrong.is_empty() && killed.wrong.is_empty(), "{failed:?} {killed:?}");
+    assert!(
+        killed.said.contains("mountd ended before it answered"),
+        "{}",
+        killed.said
+    );
+    assert!(
+        failed.wrong.is_empty() && killed.wrong.is_empty(),
+        "{failed:?} {killed:?}"
+    );
     let litter = yard.host().run_directory().join("litter");
     fs::write(&litter, "").unwrap();
     let leaked = yard.run(strike(Injection::Kill));
     assert!(leaked.wrong.iter().any(|w| w.contains("litter")), "{:?}", leaked.wrong);
     fs::remove_file(litter).unwrap();
+}
+
+/// Each of these once left something, hung, or went unnoticed.
+#[test]
+fn that_left_something_once_leave_nothing_any_more() {
+    need_root!();
+    // renameat(2), recvmsg(2), wait4(2), prctl(2).
+    let (rename, receive, wait, control) = (264, 47, 61, 157);
+    let (start, destroy) = (Operation::Start, Operation::Destroy);
+    let struck = [
+        // A start whose last record cannot be written, and one of which the answer is not heard.
+        (start, (Program::Lazaret, 1), rename, Errno::ENOSPC, None),
+        (start, (Program::Lazaret, 1), receive, Errno::ENOSPC, None),
+        // A supervisor that ends its conversation without having heard that it is to end the container.
+        (destroy, (Program::Supervisor, 0), receive, Errno::EIO, None),
+        // A process in the container's pid namespace for which nobody waits.
+        (start, (Program::Init, 0), wait, Errno::ENOMEM, None),
+        // A bounding set that is not cut.
+        (start, (Program::Launcher, 3), control, Errno::EIO, Some(1)),
+    ];
+    let mut yard = Yard::new();
+    for (operation, instance, number, errno, status) in struck {
+        let scene = Scene {
+            operation,
+            network: false,
+        };
+        let made = yard.count(scene).remove(&instance).expect("it is at work");
+        let calls = (1..).zip(&made).filter(|(_, n)| **n == number).map(|(call, _)| call);
+        let calls: Vec<usize> = calls.collect();
+        assert!(!calls.is_empty(), "{scene}: {instance:?} makes call {number}");
+        for call in calls {
+            let fault = Fault {
+                instance,
+                when: When::Call(call),
+                injection: Injection::Fail(errno),
+            };
+            let point = Point { scene, fault };
+            let verdict = yard.run(point);
+            assert!(verdict.wrong.is_empty(), "{point}: {:#?}", verdict.wrong);
+            let as_it_should = status.is_none_or(|s| s == verdict.status);
+            assert!(as_it_should, "{point} ended with {}: {}", verdict.status, verdict.said);
+        }
+    }
 }
 
 #[test]
@@ -91,7 +150,12 @@ fn are_named_so_that_they_can_be_run_again() {
     ] {
         assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
     }
-    for text in ["start", "start launcher 1 KILL", "begin init.0 1 KILL", "start init.0 1 EPERM"] {
+    for text in [
+        "start",
+        "start launcher 1 KILL",
+        "begin init.0 1 KILL",
+        "start init.0 1 EPERM",
+    ] {
         assert!(text.parse::<Point>().is_err(), "{text}");
     }
 }

@@ -3,11 +3,14 @@
 //! usage: `faults` [POINT...], with POINT as it was printed; POINTS, FROM, PART and ONLY in the environment bound a campaign.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
-use tests::faults::{Operation, Point, Scene, Yard, arrange, points, shuffle, sweep};
+use std::time::{Duration, Instant};
+use tests::faults::{Operation, Point, Scene, arrange, points, shuffle, sweep};
+use tests::yard::Yard;
 
 /// Number of points that are run in the order in which they take the least time.
 const BATCH: usize = 500;
+/// What takes longer than that is told.
+const SLOW: Duration = Duration::from_secs(10);
 
 fn number(variable: &str, default: usize) -> usize {
     let value = std::env::var(variable).unwrap_or_default();
@@ -49,7 +52,10 @@ fn choose(mut all: Vec<Point>) -> Vec<Point> {
     let mut chosen = if from == 0 { sweep() } else { Vec::new() };
     chosen.extend(all.into_iter().skip(from).take(number("POINTS", 10_000)));
     let chosen = part(chosen);
-    println!("{} points, of {of} and the kills of the supervisor at each half millisecond", chosen.len());
+    println!(
+        "{} points, of {of} and the kills of the supervisor at each half millisecond",
+        chosen.len()
+    );
     chosen
 }
 
@@ -77,15 +83,21 @@ fn main() {
         }
         choose(all)
     } else {
-        named.iter().map(|p| p.parse().unwrap_or_else(|e| panic!("{e}"))).collect()
+        named
+            .iter()
+            .map(|p| p.parse().unwrap_or_else(|e| panic!("{e}")))
+            .collect()
     };
-    std::process::exit(i32::from(!campaign(&mut yard, &mut chosen)));
+    let clean = campaign(&mut yard, &mut chosen);
+    // Whoever exits drops nothing.
+    drop(yard);
+    std::process::exit(i32::from(!clean));
 }
 
 /// Runs them; whether none leaked.
 fn campaign(yard: &mut Yard, chosen: &mut [Point]) -> bool {
     let began = Instant::now();
-    let (mut leaked, mut missed) = (0, 0);
+    let (mut leaked, mut missed, mut slow) = (0, 0, 0);
     let mut by: BTreeMap<Scene, (usize, usize)> = BTreeMap::new();
     // Whoever ends it early has seen a bit of everything.
     chosen.chunks_mut(BATCH).for_each(arrange);
@@ -94,26 +106,38 @@ fn campaign(yard: &mut Yard, chosen: &mut [Point]) -> bool {
         if std::env::var_os("VERBOSE").is_some() {
             println!("{point}: {:?} {}", verdict.struck, verdict.status);
         }
+        if verdict.took > SLOW {
+            slow += 1;
+            println!("SLOW {point}: {:.1} s; {}", verdict.took.as_secs_f64(), verdict.said);
+        }
         missed += usize::from(verdict.struck.is_none());
         let row = by.entry(point.scene).or_default();
         row.0 += 1;
         if !verdict.wrong.is_empty() {
             leaked += 1;
             row.1 += 1;
-            let call = verdict.struck.map_or("not reached".into(), |n| format!("system call {n}"));
+            let call = verdict
+                .struck
+                .map_or("not reached".into(), |n| format!("system call {n}"));
             println!("LEAK {point} ({call})\n  {}", verdict.wrong.join("\n  "));
             yard.mend();
         }
         if (done + 1) % 100 == 0 {
-            println!("{} of {}, {leaked} leaked, {:.0} s", done + 1, chosen.len(), began.elapsed().as_secs_f64());
+            println!(
+                "{} of {}, {leaked} leaked, {:.0} s",
+                done + 1,
+                chosen.len(),
+                began.elapsed().as_secs_f64()
+            );
         }
     }
     for (scene, (run, leaked)) in by {
         println!("  {scene}: {run} points, {leaked} leaked");
     }
     println!(
-        "{} points, {leaked} leaked, {missed} not reached, {:.0} s",
+        "{} points, {leaked} leaked, {slow} took longer than {} s, {missed} not reached, {:.0} s",
         chosen.len(),
+        SLOW.as_secs(),
         began.elapsed().as_secs_f64()
     );
     leaked == 0
