@@ -271,7 +271,9 @@ impl Tracer {
         match event {
             WaitStatus::PtraceSyscall(_) => self.call(pid),
             WaitStatus::PtraceEvent(_, _, event) if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 => {
-                if !self.executed(pid) {
+                self.executed(pid);
+                // What is none of ours was let go.
+                if !self.all.contains_key(&pid.as_raw()) {
                     return;
                 }
             }
@@ -362,8 +364,8 @@ impl Tracer {
         }
     }
 
-    /// Another program is executed; `false` if it is none of ours, after one of ours: it is let go.
-    fn executed(&mut self, pid: Pid) -> bool {
+    /// Another program is executed; one that is none of ours, after one of ours, is let go.
+    fn executed(&mut self, pid: Pid) {
         let program = process::executable(pid.as_raw()).and_then(|e| programs::of_file(&e));
         let before = self.all[&pid.as_raw()].instance;
         match program {
@@ -384,11 +386,9 @@ impl Tracer {
             None if before.is_some() => {
                 let _ = ptrace::detach(pid, None);
                 self.remove(pid.as_raw());
-                return false;
             }
             None => {}
         }
-        true
     }
 
     fn born(&mut self, parent: Pid) {

@@ -14,6 +14,7 @@ pub mod outside;
 pub mod process;
 pub mod programs;
 pub mod rows;
+pub mod sight;
 pub mod skip;
 pub mod table;
 pub mod terminal;

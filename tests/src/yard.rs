@@ -3,7 +3,8 @@
 
 use crate::faults::{Operation, Point, Scene};
 use crate::inject::{self, Account, Fault, Instance};
-use crate::kernel::{self, Snapshot};
+use crate::kernel;
+use crate::sight::{Things, added, inside, things, told};
 use crate::{Host, capture, process, programs};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -42,74 +43,6 @@ pub struct Verdict {
 /// Waits for orphans that have ended. Nobody waits for a child of this thread meanwhile.
 fn collect() {
     while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|w| w != WaitStatus::StillAlive) {}
-}
-
-/// How many of each thing there are; processes without their numbers.
-type Things = BTreeMap<String, usize>;
-
-/// What keeps a process in: its capabilities, no-new-privileges, its filters.
-fn kept_in(pid: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let tells = |line: &&str| ["Cap", "NoNewPrivs", "Seccomp"].iter().any(|s| line.starts_with(s));
-    let lines: Vec<String> = text.lines().filter(tells).map(|l| l.replace('\t', " ")).collect();
-    lines.join(" ")
-}
-
-/// Groups count if they have one of these names: other containers of the machine come and go.
-fn things(snapshot: &Snapshot, names: &[String]) -> Things {
-    let mut found = Things::new();
-    let ours = |thing: &&String| !thing.starts_with("group: ") || names.iter().any(|n| thing.contains(n));
-    for thing in snapshot.things().iter().filter(ours) {
-        let words = thing.strip_prefix("process ").and_then(|p| p.split_once(' '));
-        let thing = words.map_or_else(
-            || thing.clone(),
-            |(pid, what)| format!("process {what} {}", kept_in(pid)),
-        );
-        *found.entry(thing).or_default() += 1;
-    }
-    found
-}
-
-/// What keeps a container in, besides what its processes hold: its mounts with their flags, its limits.
-fn inside(name: &str, pid_1: i32) -> Vec<String> {
-    let read = |what: &str| fs::read_to_string(format!("/proc/{pid_1}/{what}")).unwrap_or_default();
-    let mut found = Vec::new();
-    for line in read("mountinfo").lines() {
-        // Root, place, options; type and the super block's options. Numbers of mounts and devices are given out anew.
-        let (head, tail) = line.split_once(" - ").unwrap_or((line, ""));
-        let head: Vec<&str> = head.split(' ').skip(3).take(3).collect();
-        found.push(format!("inside mount: {} {tail}", head.join(" ")));
-    }
-    found.extend(read("limits").lines().map(|l| format!("inside limit: {l}")));
-    for group in kernel::groups_of(name) {
-        for file in fs::read_dir(&group).into_iter().flatten().flatten() {
-            let file = file.file_name().to_string_lossy().into_owned();
-            if [
-                ".max",
-                ".limit_in_bytes",
-                ".weight",
-                ".shares",
-                "cfs_quota_us",
-                "cpuset.cpus",
-            ]
-            .iter()
-            .any(|end| file.ends_with(end))
-            {
-                let value = fs::read_to_string(group.join(&file)).unwrap_or_default();
-                found.push(format!("inside {}/{file}: {}", group.display(), value.trim()));
-            }
-        }
-    }
-    found
-}
-
-/// What is there now and was not before.
-fn added(now: &Things, before: &Things) -> Vec<String> {
-    let more = |(thing, count): (&String, &usize)| {
-        let had = before.get(thing).copied().unwrap_or(0);
-        (*count > had).then(|| format!("{thing} ({count}, {had} before)"))
-    };
-    now.iter().filter_map(more).collect()
 }
 
 /// A host with a container, on which points are run one after the other.
@@ -162,12 +95,14 @@ impl Yard {
 
     fn look(&self) -> Things {
         collect();
-        let mut found = things(&self.host.look(), &self.names);
+        let mut seen = things(&self.host.look(), &self.names);
         for name in &self.names {
             let inside = self.host.pid_1(name).map(|pid| inside(name, pid));
-            for thing in inside.into_iter().flatten() {
-                *found.entry(thing).or_default() += 1;
-            }
+            seen.extend(inside.into_iter().flatten());
+        }
+        let mut found = Things::new();
+        for thing in seen {
+            *found.entry(told(&thing, &self.host.ids())).or_default() += 1;
         }
         found
     }
