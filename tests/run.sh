@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs every test and ends in one line that counts: N passed, N failed, N skipped. Skips are named above it, with their reasons.
 # usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
+# LAZARET_TEST_FAULTS sets how many faults strike (200).
 # LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10), LAZARET_TEST_ROUNDS how
 # many rounds a race has (500), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
 set -u

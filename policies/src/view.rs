@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Restricts the calling process for good. A kernel without Landlock restricts nothing, which `lazaret check` says; one that
 /// has it and does not take a rule makes this fail.
 pub(crate) fn restrict(policy: &Policy, beneath: &[impl AsFd]) -> Result<(), Refusal> {
-    let Some(version) = sys::confine::landlock_abi() else {
+    let Some(version) = sys::confine::landlock_abi().map_err(|e| format!("landlock: {e}"))? else {
         return Ok(());
     };
     let abi = ABI::from(i32::try_from(version).unwrap_or(i32::MAX));

@@ -28,11 +28,16 @@ fn close_range(first: u32, last: u32) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// The version of Landlock's interface that the kernel offers; `None` if it has no Landlock, or has it switched off.
-pub fn landlock_abi() -> Option<u32> {
+/// The version of Landlock's interface that the kernel offers; `None` if it has no Landlock, has it switched off, or a filter around this
+/// process forbids it. Any other error tells nothing of that.
+pub fn landlock_abi() -> nix::Result<Option<u32>> {
     const VERSION: u32 = 1; // LANDLOCK_CREATE_RULESET_VERSION
     let (nothing, size) = (std::ptr::null::<libc::c_void>(), 0usize);
     // SAFETY: with no attributes, size 0 and this flag the call only answers a number; it reads and writes no memory.
     let result = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, size, VERSION) };
-    u32::try_from(result).ok().filter(|v| *v > 0)
+    match Errno::result(result) {
+        Ok(version) => Ok(u32::try_from(version).ok().filter(|v| *v > 0)),
+        Err(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM) => Ok(None),
+        Err(e) => Err(e),
+    }
 }

@@ -144,7 +144,7 @@ fn control_groups(hierarchies: Option<&[Hierarchy]>) -> Vec<Finding> {
 }
 
 fn landlock() -> Finding {
-    let abi = policies::landlock_abi();
+    let abi = policies::landlock_abi().ok().flatten();
     let found = abi.map_or_else(
         || "absent: programs are bounded by capabilities, ids and filters alone".to_owned(),
         |v| format!("version {v}"),
