@@ -278,6 +278,10 @@ impl Tracer {
                 }
             }
             WaitStatus::PtraceEvent(_, _, event) if event < ptrace::Event::PTRACE_EVENT_EXEC as i32 => self.born(pid),
+            // The first process of a pid namespace dies of its own fault, as any other does; but not while it is traced.
+            WaitStatus::Stopped(_, Signal::SIGSEGV) => {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
             WaitStatus::Stopped(_, by) if by != Signal::SIGTRAP => signal = Some(by),
             _ => {}
         }
