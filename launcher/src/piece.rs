@@ -26,7 +26,7 @@ const PATIENCE: i64 = 60;
 pub struct Programs {
     directory: OwnedFd,
     null: OwnedFd,
-    one_shot: RefCell<Vec<Pid>>,
+    one_shot: RefCell<Vec<(Program, Pid)>>,
     sent: Frames,
 }
 
@@ -82,7 +82,17 @@ impl Programs {
 
     /// Waits for the programs that end with their channel, so that nobody else has to collect them.
     pub fn collect(&self) {
-        for pid in self.one_shot.take() {
+        for (_, pid) in self.one_shot.take() {
+            let _ = sys::process::wait(pid);
+        }
+    }
+
+    /// Waits for those of them that are such programs: their channels are closed, but they may still be at what they were asked last.
+    pub fn settle(&self, programs: &[Program]) {
+        let one_shot = self.one_shot.take().into_iter();
+        let (such, others): (Vec<_>, Vec<_>) = one_shot.partition(|(program, _)| programs.contains(program));
+        *self.one_shot.borrow_mut() = others;
+        for (_, pid) in such {
             let _ = sys::process::wait(pid);
         }
     }
@@ -129,7 +139,7 @@ impl Programs {
             program,
             Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
         ) {
-            self.one_shot.borrow_mut().push(pid);
+            self.one_shot.borrow_mut().push((program, pid));
         }
         Ok(Piece {
             program,

@@ -257,7 +257,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     let mut audit = Audit {
         file: LOG.to_owned(),
         required: true,
-        sync: true,
+        sync: false,
     };
     let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
     let mut ids = None;
@@ -540,10 +540,10 @@ mod tests {
             let audit = parse(text, &[], &[]).unwrap().audit;
             (audit.file, audit.required, audit.sync)
         };
-        assert_eq!(log(""), (LOG.to_owned(), true, true));
+        assert_eq!(log(""), (LOG.to_owned(), true, false));
         assert_eq!(
-            log("audit /srv/log\naudit-required no\naudit-sync no"),
-            ("/srv/log".to_owned(), false, false)
+            log("audit /srv/log\naudit-required no\naudit-sync yes"),
+            ("/srv/log".to_owned(), false, true)
         );
     }
 

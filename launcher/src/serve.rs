@@ -15,7 +15,7 @@ use wire::ids::IdBlock;
 use wire::init::Path;
 use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
 use wire::recordd::{Deed, Outcome, Record};
-use wire::{ContainerName, Failure};
+use wire::{ContainerName, Failure, Program};
 
 /// Serves until `lazaret` is gone; then clears away what was tied to it.
 pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
@@ -186,6 +186,8 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     // The start is refused anyway, and for its own reason.
                     let messages = virt::started(judged.get(), None);
                     let _ = host.ledger.tell(&host.programs, remains.block, &messages, false);
+                    // What was started for it may still be making groups, links and bridges.
+                    host.programs.settle(&[Program::Cgroupd, Program::Netd]);
                     // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
                     let _ = clear::clear(host, &judge::clear(policy, remains)?, &ours);
                     Err(failure)

@@ -19,6 +19,8 @@ pub struct Log {
     pub head: OwnedFd,
     /// Whether the log may be another file than the head says.
     pub replaced: bool,
+    /// Whether something is written that is not on disk.
+    owes: bool,
 }
 
 /// Why a record was not written.
@@ -55,8 +57,30 @@ impl Drop for Locked<'_> {
 }
 
 impl Log {
+    /// A log and its head, as they came.
+    pub const fn new(log: OwnedFd, head: OwnedFd, replaced: bool) -> Self {
+        Self {
+            log,
+            head,
+            replaced,
+            owes: false,
+        }
+    }
+
+    /// Whether something is written that is not on disk.
+    pub const fn owes_the_disk(&self) -> bool {
+        self.owes
+    }
+
+    /// Puts it there.
+    pub fn settle(&mut self) {
+        if std::mem::take(&mut self.owes) {
+            let _ = rustix::fs::fdatasync(&self.log);
+        }
+    }
+
     /// Appends one record, and gives its number. With `sync` it is on disk before the head knows of it.
-    pub fn append(&self, body: &[u8], sync: bool) -> Result<u64, Unwritten> {
+    pub fn append(&mut self, body: &[u8], sync: bool) -> Result<u64, Unwritten> {
         rustix::fs::flock(&self.head, FlockOperation::LockExclusive).map_err(said("lock the log of deeds"))?;
         let _locked = Locked(self.head.as_fd());
         let end = self.end()?;
@@ -66,8 +90,10 @@ impl Log {
         let made = chain::append(number, time, &end.head.hash, end.lost, &end.torn, body);
         let (bytes, hash) = made.ok_or(Unwritten::TooLong)?;
         self.write(&bytes)?;
+        self.owes = true;
         if sync {
             rustix::fs::fdatasync(&self.log).map_err(said("put the deed on record, on disk"))?;
+            self.owes = false;
         }
         let torn = u64::try_from(end.torn.len()).unwrap_or(u64::MAX);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);

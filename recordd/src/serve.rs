@@ -3,8 +3,10 @@
 use crate::append::{Log, Unwritten};
 use crate::judge;
 use crate::kernel;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use policies::{Confined, Ended};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::Channel;
 use wire::Failure;
 use wire::recordd::{Reply, Request};
@@ -17,11 +19,24 @@ struct State {
     body: Vec<u8>,
 }
 
+/// Milliseconds after a record in which another may come, before what is written is put on disk: whoever waits for an answer does not wait
+/// for the disk.
+const MOMENT: u16 = 100;
+
 /// Answers until the peer closes its end.
 pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
     let mut state = State::default();
     loop {
-        let (request, descriptors) = channel.receive()?;
+        if state.owes_the_disk() && !comes_within(channel, MOMENT)? {
+            state.settle();
+        }
+        let (request, descriptors) = match channel.receive() {
+            Ok(received) => received,
+            Err(end) => {
+                state.settle();
+                return Err(end.into());
+            }
+        };
         match state.answer(request, descriptors) {
             Ok(None) => {}
             Ok(Some(reply)) => channel.send(&reply, &[])?,
@@ -30,7 +45,27 @@ pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<
     }
 }
 
+/// Whether something comes from the peer, its end among it, before so many milliseconds have passed.
+fn comes_within(channel: &Channel<Reply, Request>, milliseconds: u16) -> nix::Result<bool> {
+    let mut look = [PollFd::new(channel.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut look, milliseconds) {
+        Err(Errno::EINTR) => Ok(false),
+        found => found.map(|n| n > 0),
+    }
+}
+
 impl State {
+    fn owes_the_disk(&self) -> bool {
+        self.log.as_ref().is_some_and(Log::owes_the_disk)
+    }
+
+    /// Puts on disk what is written. Where that fails the kernel tries again by itself, and nobody waits to be told.
+    fn settle(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.settle();
+        }
+    }
+
     fn answer(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Option<Reply>, Failure> {
         match request {
             Request::Log { replaced, .. } => {
@@ -38,7 +73,8 @@ impl State {
                 let (Some(log), Some(head), audit) = (given.next(), given.next(), given.next()) else {
                     return Err(Failure::protocol("open the log: its two files did not come"));
                 };
-                self.log = Some(Log { log, head, replaced });
+                self.settle();
+                self.log = Some(Log::new(log, head, replaced));
                 self.audit = audit;
                 Ok(None)
             }

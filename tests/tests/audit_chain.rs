@@ -153,6 +153,7 @@ fn a_writer_that_is_killed_once_its_record_is_written_loses_nothing() {
     let host = Host::new();
     host.once(&[], &["true"]).ok();
     let name = host.name("killed");
+    host.policy("audit-sync yes");
     // Only the writer calls fdatasync: between the record and the head.
     let arguments = host.once_arguments(&["--name", &name], &["touch", "/was-here"]);
     let mut strace = host.command("strace");
@@ -181,6 +182,41 @@ fn a_writer_that_is_killed_once_its_record_is_written_loses_nothing() {
     assert_eq!(said["findings"], serde_json::json!([]));
     let deeds = deeds(&host, &["--container", &name, "--verb", "start"]);
     assert_eq!(words(&deeds, "outcome")[0], "unknown", "{deeds:#?}");
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_record_reaches_the_disk_once_it_is_acknowledged_or_before_where_the_policy_says_so() {
+    need_root!();
+    if !skip::have("strace") {
+        skip!("strace is not installed");
+    }
+    let host = Host::new();
+    let name = host.name("vm");
+    let file = host.domain_file(&name, "while :; do sleep 1000; done", "", "");
+    host.run(&["create", &file]).ok();
+    let trace = host.directory().join("files/trace");
+    for (policy, before) in [("", false), ("audit-sync yes", true)] {
+        host.policy(policy);
+        let mut strace = host.command("strace");
+        strace.args(["-f", "-qq", "-o"]).arg(&trace);
+        strace.args(["-e", "trace=fdatasync,sendmsg"]);
+        let lazaret = tests::programs::path(wire::Program::Lazaret);
+        strace.arg(lazaret).args(["enter", &name, "--", "/bin/true"]);
+        capture::run(&mut strace, b"").ok();
+        let trace = fs::read_to_string(&trace).unwrap();
+        // Only the writer calls fdatasync.
+        let writer = trace
+            .lines()
+            .find(|l| l.contains("fdatasync("))
+            .and_then(|l| l.split(' ').next());
+        let writer = writer.unwrap_or_else(|| panic!("{policy:?}: nothing was put on disk: {trace}"));
+        let at = |what: &str| trace.lines().position(|l| l.starts_with(writer) && l.contains(what));
+        let (synced, acknowledged) = (at("fdatasync("), at("sendmsg("));
+        assert_eq!(synced < acknowledged, before, "{policy:?}: {trace}");
+    }
+    host.run(&["destroy", &name]).ok();
+    host.policy("");
     host.nothing_is_left();
 }
 

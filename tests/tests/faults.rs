@@ -102,8 +102,8 @@ fn that_are_injected_are_seen_and_so_is_a_leak() {
 #[test]
 fn that_left_something_once_leave_nothing_any_more() {
     need_root!();
-    // renameat(2), recvmsg(2), wait4(2), prctl(2), landlock_create_ruleset(2).
-    let (rename, receive, wait, control, landlock) = (264, 47, 61, 157, 444);
+    // renameat(2), recvmsg(2), wait4(2), prctl(2), setsockopt(2), landlock_create_ruleset(2).
+    let (rename, receive, wait, control, socket_option, landlock) = (264, 47, 61, 157, 54, 444);
     let (start, destroy) = (Operation::Start, Operation::Destroy);
     let struck = [
         // A start whose last record cannot be written, and one of which the answer is not heard.
@@ -115,6 +115,8 @@ fn that_left_something_once_leave_nothing_any_more() {
         (start, (Program::Init, 0), wait, Errno::ENOMEM, None),
         // A bounding set that is not cut.
         (start, (Program::Launcher, 3), control, Errno::EIO, Some(1)),
+        // A start that cannot go on while the writer of control groups is still at work.
+        (start, (Program::Launcher, 1), socket_option, Errno::ENOSPC, None),
         // A kernel that does not say which Landlock it has.
         (start, (Program::Supervisor, 0), landlock, Errno::EIO, Some(1)),
     ];
