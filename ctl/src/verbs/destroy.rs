@@ -18,7 +18,8 @@ pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
         session.launcher.freeze(&found.name, false)?;
     }
     let ended = match Supervisor::connect(place)? {
-        Some(supervisor) => supervisor.kill()?,
+        // One that cannot be spoken to, or refuses, is ended with the rest.
+        Some(supervisor) => supervisor.kill().unwrap_or(false),
         None => true,
     };
     if !ended {
