@@ -181,6 +181,7 @@ def console(bench):
     must(own.words("create", path))
     must(own.words("wait", name))
     ours = time.perf_counter() - begun
+    must(own.words("list"))  # who waits has no power to clear away what has ended
     drained = f"import os,pty,sys\npty.spawn(['sh','-c',{writer!r}], lambda fd: os.read(fd, 65536))"
     begun = time.perf_counter()
     subprocess.run(["sh", "-c", 'python3 -c "$1" | cat > /dev/null', "sh", drained], check=True, stdin=subprocess.DEVNULL)
