@@ -2,10 +2,11 @@
 //! launcher everything that the plan names.
 
 use crate::error::{Error, Outcome};
+use crate::existing;
 use crate::launcher::{Answer, unexpected};
 use crate::learner::Learner;
 use crate::output::say;
-use crate::plan::Lot;
+use crate::plan::{Lot, dropping};
 use crate::session::Session;
 use crate::state::record::{Origin, Phase, Pids, Record, free_slot, whole};
 use crate::state::{Global, Place};
@@ -121,6 +122,7 @@ fn note(
     let (lock, kept) = free_name(session, start.name, start.origin)?;
     let lot = choose(session, policy, start.uuid, busy)?;
     let plan = (start.plan)(&lot)?;
+    existing::check(&plan)?;
     drop(kept);
     let place = session.store.make_place(&lock, start.name)?;
     let claim = place
@@ -191,13 +193,14 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
         Ok(answer) => answer.map(|(reply, _)| reply),
         Err(e) => return Asked::Failed(e),
     };
-    let (pids, forwarding_changed) = match reply {
+    let (pids, forwarding_changed, chains) = match reply {
         Ok(Reply::Started {
             pid1,
             init,
             supervisor,
             fused,
             forwarding_changed,
+            dropping,
         }) => {
             let pids = Pids {
                 pid1,
@@ -205,7 +208,7 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
                 supervisor,
                 fused,
             };
-            (Some(pids), forwarding_changed)
+            (Some(pids), forwarding_changed, dropping)
         }
         Ok(Reply::Busy) => return Asked::Busy,
         Ok(Reply::Refused(failure)) => return Asked::Failed(failure.into()),
@@ -217,6 +220,9 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
         say(
             "forwarding was turned on for the network default (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
         );
+    }
+    for chain in &chains {
+        say(&dropping::told(chain));
     }
     let record = Record {
         phase: Phase::Running,

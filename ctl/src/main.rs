@@ -5,6 +5,7 @@ mod console;
 mod domain;
 mod error;
 mod escape;
+mod existing;
 mod foreground;
 mod handover;
 mod instant;

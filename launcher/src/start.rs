@@ -311,6 +311,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     }
     if let (Some(netd), Some((firewall, _))) = (&netd, &start.protect) {
         netd.send(&netd::Request::Protect(firewall.clone()), &[])?;
+        netd.send(&netd::Request::FindDropping(firewall.bridge.clone()), &[])?;
     }
     if !shifted.is_empty() {
         collect(&mountd, &shifted, &mut mounts)?;
@@ -320,7 +321,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
     drop(mounts);
 
-    let (mut changed, mut firewall) = (false, None);
+    let (mut changed, mut firewall, mut dropping) = (false, None, Vec::new());
     if let Some(netd) = &netd {
         if forward {
             changed = expect!(netd, netd, (netd::Reply::Forwarding { v4_changed, v6_changed }, _) => v4_changed || v6_changed);
@@ -330,6 +331,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         }
         if start.protect.is_some() {
             firewall = expect!(netd, netd, (netd::Reply::Protected, fds) => fds.into_iter().next());
+            dropping = expect!(netd, netd, (netd::Reply::Dropping(chains), _) => chains);
         }
     }
     if let Some(fused) = &fused {
@@ -357,6 +359,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         supervisor: number(keeper.pid),
         fused: fused.map_or(0, |f| number(f.pid)),
         forwarding_changed: changed,
+        dropping,
     })
 }
 

@@ -41,6 +41,11 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
     rest.first_chunk().map(|b| u32::from_ne_bytes(*b)).ok_or(Malformed)
 }
 
+/// A number in network order, as nf_tables writes them.
+pub fn network_word(bytes: &[u8]) -> Result<u32, Malformed> {
+    bytes.first_chunk().map(|b| u32::from_be_bytes(*b)).ok_or(Malformed)
+}
+
 /// Splits off the first `length` bytes and the padding behind them, which the last element may lack.
 fn split(bytes: &[u8], length: usize) -> Result<(&[u8], &[u8]), Malformed> {
     let (this, _) = bytes.split_at_checked(length).ok_or(Malformed)?;
@@ -132,7 +137,8 @@ pub struct Link {
 /// Bytes of the fixed part of a link's message (`struct ifinfomsg`).
 const LINK_FIXED: usize = 16;
 
-fn text(bytes: &[u8]) -> String {
+/// A string up to its terminating NUL.
+pub fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }

@@ -29,7 +29,7 @@ impl<T> Judged<T> {
     }
 }
 
-/// A bridge of ours, to be removed.
+/// A bridge of ours.
 #[derive(Debug)]
 pub struct OurBridge(pub LinkName);
 
@@ -240,12 +240,12 @@ fn collide(a: &Publish, b: &Publish) -> bool {
     a.host == b.host && a.udp == b.udp && meet
 }
 
-/// Judges the removal of a bridge.
+/// Judges whether a bridge is one of ours, which can be removed, or asked about.
 pub fn bridge(name: LinkName) -> Result<Judged<OurBridge>, Failure> {
     if name.as_str().starts_with(BRIDGE_PREFIX) {
         return Ok(Judged(OurBridge(name)));
     }
-    refuse(format!("remove {name}: a bridge of ours begins with {BRIDGE_PREFIX}"))
+    refuse(format!("touch {name}: a bridge of ours begins with {BRIDGE_PREFIX}"))
 }
 
 /// Judges the removal of a link.

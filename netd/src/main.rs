@@ -2,7 +2,9 @@
 //! the socket that it is given. Options, confinement and the loop are those of every piece: [`policies::piece`].
 
 mod bridge;
+mod chain;
 mod decode;
+mod dropping;
 mod encode;
 mod forward;
 mod judge;

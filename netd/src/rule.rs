@@ -4,7 +4,7 @@ use crate::encode::{APPEND, Attributes, CREATE, EXCLUSIVE, Message};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The number of nf_tables among the parts of netfilter; the high byte of its messages' types.
-const SUBSYSTEM: u16 = 10;
+pub const SUBSYSTEM: u16 = 10;
 const NEW_TABLE: u16 = SUBSYSTEM << 8;
 const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
 const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;

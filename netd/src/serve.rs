@@ -1,7 +1,7 @@
 //! Receive, judge, act, reply: the only place that knows every request.
 
 use crate::netlink::{Denied, Netlink};
-use crate::{bridge, forward, judge, link, table};
+use crate::{bridge, dropping, forward, judge, link, table};
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 use policies::{Confined, Ended};
@@ -54,6 +54,7 @@ fn answer(
         }
         Request::RemoveBridge(name) => Reply::Removed(bridge::remove(host, &judge::bridge(name)?)?),
         Request::RemoveLink(name) => Reply::Removed(link::remove(host, &judge::link(name)?)?),
+        Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
     Ok((reply, None))
 }
@@ -97,6 +98,11 @@ mod tests {
     #[test]
     fn refuses_to_forward_by_what_is_no_setting() {
         assert!(refused(Request::Forward, 2));
+    }
+
+    #[test]
+    fn refuses_to_look_for_what_others_bridges_lose() {
+        assert!(refused(Request::FindDropping(name("docker0")), 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName};
-use crate::netd::{Firewall, Link};
+use crate::netd::{Dropping, Firewall, Link};
 use crate::program::Program;
 use crate::recordd::Deed;
 use serde::{Deserialize, Serialize};
@@ -271,6 +271,8 @@ pub enum Reply {
         fused: u32,
         /// Whether IPv4 or IPv6 forwarding had to be turned on.
         forwarding_changed: bool,
+        /// Chains of others that drop what the network of the container has forwarded.
+        dropping: Vec<Dropping>,
     },
     /// `nsenter` has its orders (one descriptor: its socket, on which its answers come).
     Entering,
@@ -334,7 +336,7 @@ mod tests {
     use crate::init::{Afterwards, Profile, Source, Then, User};
     use crate::mountd::{Device, Flags};
     use crate::name::Text;
-    use crate::netd::HostSide;
+    use crate::netd::{Family, HostSide};
 
     fn hex<M: Message>(message: &M) -> String {
         encode(message).unwrap()[HEADER..]
@@ -536,8 +538,13 @@ mod tests {
             supervisor: 3,
             fused: 0,
             forwarding_changed: true,
+            dropping: vec![Dropping {
+                family: Family::V6,
+                table: Text::cut("t"),
+                chain: Text::cut("c"),
+            }],
         };
-        assert_eq!(hex(&started), "020102030001");
+        assert_eq!(hex(&started), "020102030001010101740163");
         assert_eq!(hex(&Reply::Entering), "03");
         assert_eq!(hex(&Reply::Done), "04");
         let hierarchies = Reply::Hierarchies(vec![Hierarchy {

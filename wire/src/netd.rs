@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use crate::frame::Message;
-use crate::name::{ContainerName, LinkName};
+use crate::name::{ContainerName, LinkName, Text};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +129,42 @@ pub struct Firewall {
     pub publish: Vec<Publish>,
 }
 
+/// The most chains that are told of.
+pub const DROPPING: usize = 16;
+
+/// The packets that a table of somebody else's sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+    /// Both.
+    Both,
+}
+
+impl Family {
+    /// Its name in nft(8).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "ip",
+            Self::V6 => "ip6",
+            Self::Both => "inet",
+        }
+    }
+}
+
+/// A chain of somebody else's that drops what is forwarded, unless one of its rules accepts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropping {
+    /// What it sees.
+    pub family: Family,
+    /// The table that it belongs to.
+    pub table: Text<255>,
+    /// Its name.
+    pub chain: Text<255>,
+}
+
 /// A request to the network writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -143,6 +179,8 @@ pub enum Request {
     RemoveBridge(LinkName),
     /// Removes a link of ours that a crash left on the host, if it is there.
     RemoveLink(LinkName),
+    /// Looks for chains of others that drop what this bridge of ours has forwarded. Nothing is changed.
+    FindDropping(LinkName),
 }
 
 /// The network writer's answer.
@@ -163,13 +201,15 @@ pub enum Reply {
     Removed(bool),
     /// It was not done.
     Refused(Failure),
+    /// The chains that drop, [`DROPPING`] at most.
+    Dropping(Vec<Dropping>),
 }
 
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Connect(_) | Self::Forward => 2,
-            Self::Protect(_) | Self::RemoveBridge(_) | Self::RemoveLink(_) => 0,
+            Self::Protect(_) | Self::RemoveBridge(_) | Self::RemoveLink(_) | Self::FindDropping(_) => 0,
         }
     }
 }
@@ -178,7 +218,7 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Protected => 1,
-            Self::Connected | Self::Forwarding { .. } | Self::Removed(_) | Self::Refused(_) => 0,
+            Self::Connected | Self::Forwarding { .. } | Self::Removed(_) | Self::Refused(_) | Self::Dropping(_) => 0,
         }
     }
 }
@@ -254,6 +294,7 @@ mod tests {
         assert_eq!(payload(&Request::Forward), [2]);
         assert_eq!(payload(&Request::RemoveBridge(name("b"))), [3, 1, b'b']);
         assert_eq!(payload(&Request::RemoveLink(name("v"))), [4, 1, b'v']);
+        assert_eq!(payload(&Request::FindDropping(name("b"))), [5, 1, b'b']);
 
         let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
         assert_eq!(reply(&Reply::Connected), [0]);
@@ -261,6 +302,11 @@ mod tests {
         assert_eq!(reply(&Reply::Forwarding { v4_changed: true, v6_changed: false }), [2, 1, 0]);
         assert_eq!(reply(&Reply::Removed(true)), [3, 1]);
         assert_eq!(reply(&Reply::Refused(Failure::kernel("x", 17))), [4, 1, 1, b'x', 34]);
+        let dropping = |family| Dropping { family, table: Text::cut("t"), chain: Text::cut("c") };
+        let all = [Family::V4, Family::V6, Family::Both].map(dropping).to_vec();
+        assert_eq!(reply(&Reply::Dropping(all)), [
+            5, 3, 0, 1, b't', 1, b'c', 1, 1, b't', 1, b'c', 2, 1, b't', 1, b'c',
+        ]);
     }
 
     #[test]

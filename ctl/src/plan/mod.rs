@@ -4,6 +4,8 @@
 pub mod capabilities;
 pub mod command;
 pub mod domain;
+pub mod dropping;
+pub mod existing;
 pub mod filter;
 pub mod limits;
 pub mod network;

@@ -28,7 +28,9 @@ pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
                 return Err(Error::Bug("the definition has no uuid".into()));
             };
             let lot = lot(session, &host.policy, uuid)?;
-            show(&crate::plan::domain::plan(domain, &lot, &host)?, options.json)
+            let plan = crate::plan::domain::plan(domain, &lot, &host)?;
+            crate::existing::check(&plan)?;
+            show(&plan, options.json)
         }
         (None, Some(record)) => show(&record.plan, options.json),
         (None, None) => Err(Error::caller(format!("{} has no definition", found.name))),

@@ -81,6 +81,7 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     let make = |lot: &_| plan(options, &name, filter.as_ref(), caller, lot, &host);
     if options.plan {
         let planned = make(&lot(session, &host.policy, uuid)?)?;
+        crate::existing::check(&planned)?;
         return super::plan::show(&planned, options.json).map(|()| 0);
     }
     let streams = streams(terminals, options.tty, options.detach);
