@@ -534,4 +534,48 @@ mod tests {
             other.reaches("10.209.0.2:7000", &server);
         }
     }
+
+    #[test]
+    fn chains_of_others_that_drop_are_found_until_they_let_the_bridge_through() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let _container = connected(&netd, 2);
+        let _wall = netd.protect(wall(2, vec![])).unwrap();
+        let find = || match netd.ask(Request::FindDropping(name("lzr0")), &[]).0 {
+            Reply::Dropping(found) => found
+                .iter()
+                .map(|d| format!("{} {} {}", d.family.name(), d.table, d.chain))
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert!(find().is_empty(), "our own tables drop nothing by policy");
+        let hooked = "{ type filter hook forward priority 0 ; policy drop ; }";
+        for (family, table) in [
+            ("ip", "filter"),
+            ("ip6", "filter"),
+            ("inet", "other"),
+            ("bridge", "other"),
+        ] {
+            host.run(&format!("nft add table {family} {table}"));
+            host.run(&format!("nft add chain {family} {table} FORWARD {hooked}"));
+        }
+        host.run("nft add chain inet other in { type filter hook input priority 0 ; policy drop ; }");
+        let mut all = find();
+        all.sort();
+        assert_eq!(all, ["inet other FORWARD", "ip filter FORWARD", "ip6 filter FORWARD"]);
+        host.run("nft insert rule ip filter FORWARD iifname lzr0 counter accept");
+        assert_eq!(find().len(), 3, "one way is not both");
+        host.run("nft insert rule ip filter FORWARD oifname lzr1 accept");
+        assert_eq!(find().len(), 3, "nor is another bridge");
+        host.run("nft insert rule ip filter FORWARD oifname lzr0 accept");
+        host.run("nft add rule inet other FORWARD accept");
+        assert_eq!(find(), ["ip6 filter FORWARD"]);
+        assert!(matches!(
+            netd.ask(Request::FindDropping(name("br0")), &[]).0,
+            Reply::Refused(f) if f.kind == Kind::Caller
+        ));
+    }
 }

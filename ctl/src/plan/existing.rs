@@ -1,8 +1,9 @@
 //! What the host's network has already, and whether a plan would be laid over it: routes, sockets, addresses and bridges, as the files
 //! below `/proc/net` tell (proc_net(5)). Pure: what reads them is given.
 
+use super::proc_net::{GATEWAY, LOCAL, REJECT, Route, socket, v4_own, v4_route, v6, v6_route};
 use crate::error::{Error, Outcome};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use wire::launcher::{Plan, Step};
 use wire::netd::{Firewall, HostSide, Publish};
 use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, within};
@@ -44,66 +45,6 @@ fn is_there(name: &str, read: Read<'_>) -> Outcome<()> {
     Err(Error::caller(format!("there is no bridge {name} on this host")))
 }
 
-/// A route of the host's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Route {
-    network: IpAddr,
-    prefix: u8,
-    flags: u32,
-    link: String,
-}
-
-/// Flags of a route (linux/route.h, linux/ipv6_route.h).
-const GATEWAY: u32 = 0x2;
-const REJECT: u32 = 0x200;
-const LOCAL: u32 = 0x8000_0000;
-
-fn hex(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 16).ok()
-}
-
-/// An IPv4 address, as the kernel prints its bytes as one number of the machine's order.
-fn v4(text: &str) -> Option<Ipv4Addr> {
-    let whole = (text.len() == 8).then(|| hex(text)).flatten()?;
-    Some(Ipv4Addr::from(whole.to_ne_bytes()))
-}
-
-/// 32 digits, as they stand.
-fn v6(text: &str) -> Option<Ipv6Addr> {
-    let whole = (text.len() == 32)
-        .then(|| u128::from_str_radix(text, 16).ok())
-        .flatten()?;
-    Some(Ipv6Addr::from_bits(whole))
-}
-
-/// A line of `/proc/net/route`.
-fn v4_route(line: &str) -> Option<Route> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [link, network, _, flags, _, _, _, mask, ..] = words.as_slice() else {
-        return None;
-    };
-    Some(Route {
-        network: v4(network)?.into(),
-        prefix: u8::try_from(v4(mask)?.to_bits().leading_ones()).ok()?,
-        flags: hex(flags)?,
-        link: (*link).to_owned(),
-    })
-}
-
-/// A line of `/proc/net/ipv6_route`.
-fn v6_route(line: &str) -> Option<Route> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [network, prefix, _, _, _, _, _, _, flags, link] = words.as_slice() else {
-        return None;
-    };
-    Some(Route {
-        network: v6(network)?.into(),
-        prefix: u8::from_str_radix(prefix, 16).ok()?,
-        flags: hex(flags)?,
-        link: (*link).to_owned(),
-    })
-}
-
 /// Whether a route leads to this network or to a part of it, or is one of a link's own in which it lies. A wider one through a gateway is
 /// what a default route is, however it is cut: the network is taken out of it, as that of any link is.
 fn reaches(route: &Route, (network, prefix): (IpAddr, u8)) -> bool {
@@ -132,25 +73,6 @@ fn network_is_free(read: Read<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// The networks of which every address is the host's own: in `/proc/net/fib_trie`, an address stands on the line before.
-fn v4_own(text: &str) -> Vec<(Ipv4Addr, u8)> {
-    let mut address = None;
-    let mut own = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(leaf) = line.strip_prefix("|-- ") {
-            address = leaf.parse().ok();
-        } else if let (Some(address), Some(rest)) = (address, line.strip_prefix('/')) {
-            let mut words = rest.split_whitespace();
-            if let (Some(Ok(prefix)), Some("host"), Some("LOCAL")) =
-                (words.next().map(str::parse), words.next(), words.next())
-            {
-                own.push((address, prefix));
-            }
-        }
-    }
-    own
-}
-
 /// Refuses an address that this host does not have: nothing would ever come to it.
 fn is_the_hosts(port: &Publish, read: Read<'_>) -> Outcome<()> {
     let has = match port.address {
@@ -174,25 +96,6 @@ fn is_the_hosts(port: &Publish, read: Read<'_>) -> Outcome<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Address and port of a socket that waits for anybody: one that listens (TCP), or that has no peer (UDP).
-fn socket(line: &str, state: &str) -> Option<(IpAddr, u16)> {
-    let mut words = line.split_whitespace();
-    let (_, local, _, found) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let (address, port) = local.split_once(':').filter(|_| found == state)?;
-    let address = match address.len() {
-        8 => v4(address)?.into(),
-        32 => {
-            let mut bytes = Vec::new();
-            for digits in address.as_bytes().chunks(8) {
-                bytes.extend(v4(std::str::from_utf8(digits).ok()?)?.octets());
-            }
-            Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical()
-        }
-        _ => return None,
-    };
-    Some((address, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// Whether what is sent to a socket at `bound` could be sent to a published port. An IPv6 socket at every address is one for IPv4 too,

@@ -9,6 +9,7 @@ pub mod existing;
 pub mod filter;
 pub mod limits;
 pub mod network;
+pub mod proc_net;
 pub mod run;
 pub mod show;
 pub mod tree;

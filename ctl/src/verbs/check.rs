@@ -225,9 +225,9 @@ fn networking() -> Vec<Finding> {
     let mut findings: Vec<Finding> = names.iter().zip(found).map(one).collect();
     let forwards = text("/proc/sys/net/ipv4/ip_forward") == "1";
     let text = if forwards {
-        "on"
+        "on; a start tells of firewall chains that drop what is forwarded"
     } else {
-        "off: it is turned on when a container with the network default starts"
+        "off: a container with the network default turns it on, and tells of firewall chains that drop what is forwarded"
     };
     findings.push(Finding {
         what: "forwarding",
