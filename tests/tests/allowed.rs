@@ -201,6 +201,7 @@ fn ports_are_published_where_the_policy_says_if_it_says_so() {
 fn one_port_of_the_hosts_leads_to_one_container() {
     need_root!();
     let host = Host::new();
+    host.inside("ip", &["address", "add", "192.0.2.1/32", "dev", "lo"]).ok();
     let start = |word: &str, publish: &str| {
         let name = host.name(word);
         let options = [

@@ -39,7 +39,8 @@ pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
 fn is_there(name: &str, read: Read<'_>) -> Outcome<()> {
     let links = read("dev")?;
     let mut names = links.lines().filter_map(|l| l.split_once(':')).map(|(n, _)| n.trim());
-    if names.any(|n| n == name) {
+    // Those that are Lazaret's own are nobody's to name, whether they are there or not: the launcher refuses them.
+    if name.starts_with("lz") || names.any(|n| n == name) {
         return Ok(());
     }
     Err(Error::caller(format!("there is no bridge {name} on this host")))
