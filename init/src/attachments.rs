@@ -2,6 +2,7 @@
 
 use crate::dev::tmpfs;
 use crate::place;
+use crate::undo::Places;
 use payload::Step;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +15,7 @@ pub fn lay(
     root: BorrowedFd<'_>,
     attachments: &[Attachment],
     factory: &mut impl Iterator<Item = OwnedFd>,
+    places: &mut Places,
 ) -> Result<(), Failure> {
     for a in attachments {
         let target = a.target.as_str();
@@ -35,7 +37,7 @@ pub fn lay(
             };
             set_attributes(mount.as_fd(), true, change).to(&format!("make the mount for {target} read-only"))?;
         }
-        place::lay(root, target, mount.as_fd())?.verify(root)?;
+        places.lay(root, target, mount.as_fd())?.verify(root)?;
     }
     Ok(())
 }

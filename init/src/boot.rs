@@ -8,6 +8,7 @@ use crate::judge::Judged;
 use crate::outer::{First, ask};
 use crate::templates::Templates;
 use crate::tree::{self, Parts};
+use crate::undo::Places;
 use crate::views::Shown;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::ChannelError;
@@ -33,8 +34,8 @@ pub struct Boot {
     pub consoles: Vec<Console>,
     /// Copies of its mounts for later starts, if there can be any.
     pub templates: Option<Templates>,
-    /// Empty files that its image was given, which go with it.
-    pub placeholders: Vec<Placeholder>,
+    /// The places in its file systems on which its mounts lie.
+    pub places: Places,
 }
 
 impl Boot {
@@ -75,16 +76,23 @@ impl Boot {
             .as_ref()
             .ok_or_else(|| Failure::protocol("execute before joining the control groups"))?;
         let shown = Shown { pid, net, ipc, cgroup };
-        self.placeholders.extend(tree::build(&self.container, parts, &shown)?);
+        // Those of the start before are held until this one holds its own.
+        let before = std::mem::take(&mut self.places);
+        tree::build(&self.container, parts, &shown, &mut self.places)?;
         let (answer, descriptors) = ask(&self.first.channel, &Order::Execute, &[])?;
         let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?;
-        self.placeholders.iter().for_each(Placeholder::uncover);
+        self.places.placeholders.iter().for_each(Placeholder::uncover);
+        drop(before);
         if !self.container.restarts() {
             // The payload's streams are its own from here on: their ends must be seen.
             self.streams.clear();
         }
         match self.first.channel.receive() {
-            Err(ChannelError::Closed) => Ok(mount),
+            Err(ChannelError::Closed) => {
+                // What a container has lived on stays its image's.
+                self.places.made.clear();
+                Ok(mount)
+            }
             Ok((Answer::Failed(failure), _)) => Err(failure),
             Ok(_) => Err(Failure::bug("understand the first process")),
             Err(e) => Err(Failure::bug(&format!("speak to the first process: {e}"))),

@@ -2,6 +2,7 @@
 //! image's /dev is looked at. May touch: that place of the tree.
 
 use crate::place::{self, Kind, Laid};
+use crate::undo::Places;
 use crate::views;
 use payload::Step;
 use rustix::fs::{Mode, OFlags};
@@ -41,9 +42,10 @@ pub fn lay(
     devices: &[(Device, OwnedFd)],
     terminals: BorrowedFd<'_>,
     consoles: u8,
+    places: &mut Places,
 ) -> Result<Vec<Laid>, Failure> {
     let dev = tmpfs(c"64k", c"0755", Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC).to("make /dev")?;
-    let mut laid = vec![place::lay(root, "/dev", dev.as_fd())?];
+    let mut laid = vec![places.lay(root, "/dev", dev.as_fd())?];
     for (device, mount) in devices {
         node(*device, mount.as_fd())?;
         laid.push(on(dev.as_fd(), device.name(), Kind::File, mount.as_fd())?);
@@ -86,7 +88,7 @@ fn on(dev: BorrowedFd<'_>, name: &str, kind: Kind, mount: BorrowedFd<'_>) -> Res
     let path = format!("/dev/{name}");
     let made = match kind {
         Kind::Directory => place::directory(dev, name),
-        Kind::File => place::file(dev, name).map(drop),
+        Kind::File | Kind::Placeholder => place::file(dev, name).map(drop),
     };
     made.to(&format!("make {path}"))?;
     let name = CString::new(name).map_err(|_| Failure::bug("name a device"))?;

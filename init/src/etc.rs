@@ -2,6 +2,7 @@
 //! May touch: these two places of the tree.
 
 use crate::place::{self, Kind, Laid};
+use crate::undo::{Made, Places};
 use nix::errno::Errno;
 use payload::Step;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
@@ -9,13 +10,14 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::mount::{Attr, Change, Superblock, clone_tree, open_beneath, set_attributes};
 use wire::failure::Failure;
+use wire::placeholder::is_placeholder;
 
 /// How often a place may come and go, with containers that share a writable image, before it is given up.
 const TURNS: u32 = 10_000;
 
 /// An empty file over which a file is laid. Whoever removes its name takes the mount off in every namespace: so each container that uses it
-/// holds a shared lock on it (flock(2)), and the one that made it, because the image had nothing there, removes it only if nobody else
-/// holds one. Otherwise an empty file stays behind.
+/// holds a shared lock on it (flock(2)). One that was made because the image had nothing there bears a mark ([`wire::placeholder`]), and goes
+/// with the last container that holds it, whichever made it; if that is killed, the launcher takes it away.
 #[derive(Debug)]
 pub struct Placeholder {
     directory: OwnedFd,
@@ -23,7 +25,7 @@ pub struct Placeholder {
     path: CString,
     file: (u64, u64),
     held: OwnedFd,
-    made: bool,
+    ours: bool,
 }
 
 /// What was found where a file is to be laid.
@@ -71,7 +73,7 @@ impl Placeholder {
             path,
             file,
             held,
-            made,
+            ours: made || is_placeholder(opened.st_mode, opened.st_size, opened.st_nlink),
         };
         Ok(Place::Held(target, held))
     }
@@ -86,7 +88,7 @@ impl Placeholder {
 impl Drop for Placeholder {
     fn drop(&mut self) {
         self.uncover();
-        if !self.made || rustix::fs::flock(&self.held, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !self.ours || rustix::fs::flock(&self.held, FlockOperation::NonBlockingLockExclusive).is_err() {
             return;
         }
         let stat = rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW);
@@ -131,7 +133,8 @@ pub fn lay(
     staging: BorrowedFd<'_>,
     name: &str,
     text: &str,
-) -> Result<(Laid, Option<Placeholder>), Failure> {
+    places: &mut Places,
+) -> Result<Laid, Failure> {
     let path = format!("/etc/{name}");
     let what = format!("make {path}");
     let file = place::file(staging, name).to(&what)?;
@@ -152,15 +155,18 @@ pub fn lay(
     )
     .to(&what)?;
     for _ in 0..TURNS {
-        let (target, placeholder) = match look(root, name, &path)? {
-            Place::Held(target, placeholder) => (target, Some(placeholder)),
-            Place::Images(target) => (target, None),
+        let target = match look(root, name, &path, &mut places.made)? {
+            Place::Held(target, placeholder) => {
+                places.placeholders.push(placeholder);
+                target
+            }
+            Place::Images(target) => target,
             Place::Again => {
                 rustix::thread::sched_yield();
                 continue;
             }
         };
-        return Ok((place::over(&path, target.as_fd(), mount.as_fd())?, placeholder));
+        return place::over(&path, target.as_fd(), mount.as_fd());
     }
     Err(Failure::caller(&format!(
         "lay a file over {path}: the place comes and goes"
@@ -168,9 +174,9 @@ pub fn lay(
 }
 
 /// Finds the place, or makes it where the image has none.
-fn look(root: BorrowedFd<'_>, name: &str, path: &str) -> Result<Place, Failure> {
+fn look(root: BorrowedFd<'_>, name: &str, path: &str, new: &mut Vec<Made>) -> Result<Place, Failure> {
     match place::find_link(root, path) {
-        Err(Errno::ENOENT) => match place::make(root, path, Kind::File) {
+        Err(Errno::ENOENT) => match place::make(root, path, Kind::Placeholder, new) {
             // Another container was first, or has just taken its own away.
             Err(failure) if [Errno::EEXIST as i32, Errno::ENOENT as i32].contains(&failure.errno) => Ok(Place::Again),
             made => Placeholder::hold(root, name, path, made?, true),

@@ -49,20 +49,25 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
     loop {
         if let Whose::Peer = either(&boot.first, channel)? {
             end(&boot.first);
-            boot.placeholders.clear();
+            boot.places.placeholders.clear();
             return Ok(());
         }
         let status = status(&boot.first)?;
-        let again = match after(boot.container.afterwards, status) {
-            Then::End => None,
-            // What cannot start again has ended.
-            Then::Restart => again(boot).ok(),
-        };
-        let Some(mount) = again else {
-            end(&boot.first);
-            // Before anybody hears of the end: what hears of it may end this process.
-            boot.placeholders.clear();
-            return Ok(channel.send(&Reply::Ended(status), &[])?);
+        let mount = match after(boot.container.afterwards, status) {
+            Then::End => {
+                // Before anybody hears of the end: what hears of it may end this process.
+                boot.places.placeholders.clear();
+                return Ok(channel.send(&Reply::Ended(status), &[])?);
+            }
+            Then::Restart => match again(boot) {
+                Ok(mount) => mount,
+                // What cannot start again has ended, and not well.
+                Err(_) => {
+                    end(&boot.first);
+                    boot.places.undo();
+                    return Ok(channel.send(&Reply::Ended(status), &[])?);
+                }
+            },
         };
         let first = &boot.first;
         let [_, pid, _, ipc, uts] = &first.namespaces;
@@ -83,12 +88,12 @@ fn once(_steady: &Steady, boot: &mut Boot, channel: &Channel<Reply, Request>) ->
     let whose = either(&boot.first, channel)?;
     if let Whose::Peer = whose {
         end(&boot.first);
-        boot.placeholders.clear();
+        boot.places.placeholders.clear();
         return Ok(());
     }
     let status = status(&boot.first)?;
     // Before anybody hears of the end: what hears of it may end this process.
-    boot.placeholders.clear();
+    boot.places.placeholders.clear();
     Ok(channel.send(&Reply::Ended(status), &[])?)
 }
 

@@ -18,6 +18,7 @@ mod reaper;
 mod serve;
 mod templates;
 mod tree;
+mod undo;
 mod views;
 
 use wire::program::Program;

@@ -64,7 +64,7 @@ pub fn lay(root: BorrowedFd<'_>, null: BorrowedFd<'_>, container: &Container) ->
         };
         let what = format!("make the mask for {path}");
         let mask = match Kind::of(target.as_fd()).to(&what)? {
-            Kind::File => clone_tree(null, false).to(&what)?,
+            Kind::File | Kind::Placeholder => clone_tree(null, false).to(&what)?,
             Kind::Directory => match &empty {
                 Some(empty) => clone_tree(empty.as_fd(), false).to(&what)?,
                 None => nothing().to(&what)?,
@@ -108,7 +108,8 @@ fn read_only(root: BorrowedFd<'_>, container: &Container) -> Result<Vec<Laid>, F
         laid.push(place::over(path, target.as_fd(), copy.as_fd())?);
     }
     for (path, copy) in writable {
-        laid.push(place::lay(root, path, copy.as_fd())?);
+        let target = place::find(root, path).to(&format!("find {path}"))?;
+        laid.push(place::over(path, target.as_fd(), copy.as_fd())?);
     }
     Ok(laid)
 }

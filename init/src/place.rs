@@ -1,6 +1,7 @@
 //! Places in the container's tree, by descriptor beneath its root: found, or made where they are missing. No path is resolved twice, and
 //! none through a symbolic link. May touch: the tree under construction, whose missing mount points it makes.
 
+use crate::undo::Made;
 use nix::errno::Errno;
 use payload::Step;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -16,6 +17,8 @@ pub enum Kind {
     Directory,
     /// Anything else; an empty file is made.
     File,
+    /// An empty file that bears the mark of those that are taken away again ([`wire::placeholder`]).
+    Placeholder,
 }
 
 impl Kind {
@@ -51,20 +54,19 @@ pub fn find(root: BorrowedFd<'_>, path: &str) -> nix::Result<OwnedFd> {
 
 /// What is at `path`, and be it a symbolic link itself.
 pub fn find_link(root: BorrowedFd<'_>, path: &str) -> nix::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    open_beneath(
-        root,
-        &c(below(path))?,
-        OFlags::PATH | OFlags::NOFOLLOW,
-        Mode::empty(),
-        resolve,
-    )
+    open(root, path, OFlags::PATH | OFlags::NOFOLLOW)
 }
 
-/// The place at `path` for a mount of this kind, made with all that leads to it if it is missing.
-pub fn make(root: BorrowedFd<'_>, path: &str, kind: Kind) -> Result<OwnedFd, Failure> {
+/// Opens what is at `path`.
+pub fn open(root: BorrowedFd<'_>, path: &str, how: OFlags) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    open_beneath(root, &c(below(path))?, how, Mode::empty(), resolve)
+}
+
+/// The place at `path` for a mount of this kind, made with all that leads to it if it is missing; what was made is added to `made`.
+pub fn make(root: BorrowedFd<'_>, path: &str, kind: Kind, made: &mut Vec<Made>) -> Result<OwnedFd, Failure> {
     match find(root, path) {
-        Err(Errno::ENOENT) => build(root, path, kind).map_err(|e| explain(path, e)),
+        Err(Errno::ENOENT) => build(root, path, kind, made).map_err(|e| explain(path, e)),
         other => other.map_err(|e| explain(path, e)),
     }
 }
@@ -78,18 +80,23 @@ fn explain(path: &str, e: Errno) -> Failure {
     }
 }
 
-fn build(root: BorrowedFd<'_>, path: &str, kind: Kind) -> nix::Result<OwnedFd> {
+fn build(root: BorrowedFd<'_>, path: &str, kind: Kind, made: &mut Vec<Made>) -> nix::Result<OwnedFd> {
     let mut at = name_beneath(root, c".")?;
     let mut parts = below(path).split('/').peekable();
     while let Some(part) = parts.next() {
         let last = parts.peek().is_none();
         at = match name_beneath(at.as_fd(), &c(part)?) {
             Err(Errno::ENOENT) => {
-                match kind {
-                    Kind::File if last => drop(file(at.as_fd(), part)?),
-                    _ => directory(at.as_fd(), part)?,
+                let new = match kind {
+                    Kind::File if last => file(at.as_fd(), part).map(|_| true)?,
+                    Kind::Placeholder if last => empty(at.as_fd(), part, wire::placeholder::MODE).map(|_| true)?,
+                    _ => new_directory(at.as_fd(), part)?,
+                };
+                let found = name_beneath(at.as_fd(), &c(part)?)?;
+                if new {
+                    made.push(Made::new(at.as_fd(), c(part)?, found.as_fd())?);
                 }
-                name_beneath(at.as_fd(), &c(part)?)?
+                found
             }
             other => other?,
         };
@@ -99,17 +106,26 @@ fn build(root: BorrowedFd<'_>, path: &str, kind: Kind) -> nix::Result<OwnedFd> {
 
 /// Makes a directory of mode 755, or finds that somebody else just has.
 pub fn directory(at: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
+    new_directory(at, name).map(drop)
+}
+
+fn new_directory(at: BorrowedFd<'_>, name: &str) -> nix::Result<bool> {
     match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::EXIST) => Ok(false),
         Err(e) => Err(sys::process::errno(e)),
     }
 }
 
 /// Makes an empty file of mode 644.
 pub fn file(at: BorrowedFd<'_>, name: &str) -> nix::Result<OwnedFd> {
+    empty(at, name, 0o644)
+}
+
+fn empty(at: BorrowedFd<'_>, name: &str, mode: u32) -> nix::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    open_beneath(at, &c(name)?, flags, Mode::from_raw_mode(0o644), resolve)
+    open_beneath(at, &c(name)?, flags, Mode::from_raw_mode(mode), resolve)
 }
 
 /// A mount that was attached, by its id, so that it can be looked for at its place again.
@@ -119,11 +135,9 @@ pub struct Laid {
     id: u64,
 }
 
-/// Attaches `mount` at `path`, which is made if it is missing.
-pub fn lay(root: BorrowedFd<'_>, path: &str, mount: BorrowedFd<'_>) -> Result<Laid, Failure> {
-    let kind = Kind::of(mount).to(&format!("look at the mount for {path}"))?;
-    let target = make(root, path, kind)?;
-    let found = Kind::of(target.as_fd()).to(&format!("look at {path}"))?;
+/// Attaches `mount`, which is of this kind, over `target`, which `path` names, if that is of the same.
+pub fn lay(path: &str, kind: Kind, target: BorrowedFd<'_>, mount: BorrowedFd<'_>) -> Result<Laid, Failure> {
+    let found = Kind::of(target).to(&format!("look at {path}"))?;
     match (kind, found) {
         (Kind::File, Kind::Directory) => Err(Failure::caller(&format!(
             "mount {path}: it is a directory, and what is to lie there is not"
@@ -131,7 +145,7 @@ pub fn lay(root: BorrowedFd<'_>, path: &str, mount: BorrowedFd<'_>) -> Result<La
         (Kind::Directory, Kind::File) => Err(Failure::caller(&format!(
             "mount {path}: what is to lie there is a directory, and it is not"
         ))),
-        _ => over(path, target.as_fd(), mount),
+        _ => over(path, target, mount),
     }
 }
 
@@ -174,8 +188,8 @@ mod tests {
     #[test]
     fn makes_what_is_missing_and_finds_it_again() {
         let (path, root) = scratch("make");
-        make(root.as_fd(), "/a/b/c", Kind::Directory).unwrap();
-        make(root.as_fd(), "/a/b/f", Kind::File).unwrap();
+        make(root.as_fd(), "/a/b/c", Kind::Directory, &mut Vec::new()).unwrap();
+        make(root.as_fd(), "/a/b/f", Kind::File, &mut Vec::new()).unwrap();
         assert!(path.join("a/b/c").is_dir() && path.join("a/b/f").is_file());
         assert!(find(root.as_fd(), "/a/b/f").is_ok());
         std::fs::remove_dir_all(path).unwrap();
@@ -186,7 +200,7 @@ mod tests {
         let (path, root) = scratch("link");
         std::os::unix::fs::symlink("/etc", path.join("out")).unwrap();
         for place in ["/out", "/out/x"] {
-            let failure = make(root.as_fd(), place, Kind::Directory).unwrap_err();
+            let failure = make(root.as_fd(), place, Kind::Directory, &mut Vec::new()).unwrap_err();
             assert!(failure.what.as_str().contains("symbolic link"), "{failure:?}");
         }
         assert_eq!(
@@ -200,7 +214,7 @@ mod tests {
     fn refuses_a_file_on_the_way() {
         let (path, root) = scratch("file");
         std::fs::write(path.join("f"), "").unwrap();
-        let failure = make(root.as_fd(), "/f/x", Kind::Directory).unwrap_err();
+        let failure = make(root.as_fd(), "/f/x", Kind::Directory, &mut Vec::new()).unwrap_err();
         assert!(failure.what.as_str().contains("not a directory"), "{failure:?}");
         std::fs::remove_dir_all(path).unwrap();
     }

@@ -4,6 +4,7 @@ use crate::boot::Boot;
 use crate::judge::{Judged, judge};
 use crate::keep;
 use crate::outer::{Builder, unshare_user};
+use crate::undo::Places;
 use payload::confine::{KILL, keep_only};
 use policies::{Confined, Ended};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,7 +74,7 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
                 mounts: Vec::new(),
                 consoles: Vec::new(),
                 templates,
-                placeholders: Vec::new(),
+                places: Places::default(),
             };
             guard(boot, |g| born(g, channel)).map(Stage::Born)
         }
@@ -90,12 +91,13 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
     }
 }
 
-/// Acts on a container that is being built; if that fails, ends it.
+/// Acts on a container that is being built; if that fails, ends it and takes away what was made for it.
 fn guard(mut boot: Boot, act: impl FnOnce(&mut Boot) -> Result<(), Failure>) -> Result<Box<Boot>, Failure> {
     match act(&mut boot) {
         Ok(()) => Ok(Box::new(boot)),
         Err(failure) => {
             keep::end(&boot.first);
+            boot.places.undo();
             Err(failure)
         }
     }

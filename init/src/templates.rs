@@ -91,7 +91,7 @@ fn directory(path: &str) -> nix::Result<OwnedFd> {
 fn shelve(store: BorrowedFd<'_>, name: &str, mount: &OwnedFd) -> nix::Result<()> {
     match place::Kind::of(mount.as_fd())? {
         place::Kind::Directory => place::directory(store, name)?,
-        place::Kind::File => drop(place::file(store, name)?),
+        place::Kind::File | place::Kind::Placeholder => drop(place::file(store, name)?),
     }
     attach(mount.as_fd(), place::find(store, name)?.as_fd())
 }

@@ -1,9 +1,9 @@
 //! The container's tree, built in the builder's mount namespace and made its root. The order is that of the mounts: what lies over another
 //! comes after it. May touch: the builder's mount namespace, which the host does not see.
 
-use crate::etc::Placeholder;
 use crate::judge::Judged;
 use crate::place::{self, Kind, Laid};
+use crate::undo::Places;
 use crate::views::{self, Shown};
 use crate::{attachments, dev, etc, masks};
 use payload::Step;
@@ -70,8 +70,8 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
     })
 }
 
-/// Builds the tree and makes it the root of this process and of the first one.
-pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<Placeholder>, Failure> {
+/// Builds the tree and makes it the root of this process and of the first one. `places` are those of this start, whether it succeeds or not.
+pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut Places) -> Result<(), Failure> {
     let Delivered {
         root,
         devices,
@@ -93,14 +93,20 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<
     };
     views::join(shown)?;
     let root = root.as_fd();
-    let mut laid = vec![filesystem(root, "/proc", proc)?];
+    let mut laid = vec![places.lay(root, "/proc", proc.as_fd())?];
     let sysfs = match sysfs {
         Some(sysfs) => sysfs,
         None => views::sysfs()?,
     };
-    laid.push(filesystem(root, "/sys", sysfs)?);
-    laid.extend(groups(container, root)?);
-    laid.extend(dev::lay(root, &devices, parts.terminals.as_fd(), container.consoles)?);
+    laid.push(places.lay(root, "/sys", sysfs.as_fd())?);
+    laid.extend(groups(container, root, places)?);
+    laid.extend(dev::lay(
+        root,
+        &devices,
+        parts.terminals.as_fd(),
+        container.consoles,
+        places,
+    )?);
     let files = [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)];
     let files: Vec<_> = files
         .iter()
@@ -110,12 +116,9 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<
         let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
         etc::prepare(root, staging.as_fd(), &names)?;
     }
-    attachments::lay(root, &container.attachments, &mut rest)?;
-    let mut placeholders = Vec::new();
+    attachments::lay(root, &container.attachments, &mut rest, places)?;
     for (name, text) in files {
-        let (file, placeholder) = etc::lay(root, staging.as_fd(), name, text.as_str())?;
-        laid.push(file);
-        placeholders.extend(placeholder);
+        laid.push(etc::lay(root, staging.as_fd(), name, text.as_str(), places)?);
     }
     if container.command.profile == Profile::App {
         forbid_user_namespaces(root)?;
@@ -127,11 +130,15 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>) -> Result<Vec<
         container,
     )?);
     if let Some(meminfo) = meminfo {
-        laid.push(place::lay(root, "/proc/meminfo", meminfo.as_fd())?);
+        laid.push(places.lay(root, "/proc/meminfo", meminfo.as_fd())?);
     }
     laid.iter().try_for_each(|l| l.verify(root))?;
-    take_over(root)?;
-    Ok(placeholders)
+    take_over(root)
+}
+
+/// Leaves the tree, built or half built, for an empty place, so that no mount lies in it any more.
+pub fn leave() -> Result<(), Failure> {
+    take_over(stage()?.as_fd())
 }
 
 /// Makes the tree the root and takes everything else out of the namespace. The old root comes to lie over the new one, and over that the
@@ -187,15 +194,11 @@ fn attach_root(container: &Judged, staging: BorrowedFd<'_>, root: BorrowedFd<'_>
     Ok(())
 }
 
-fn filesystem(root: BorrowedFd<'_>, path: &str, mount: OwnedFd) -> Result<Laid, Failure> {
-    place::lay(root, path, mount.as_fd())
-}
-
 /// `/sys/fs/cgroup`: the unified hierarchy itself, or a directory with the named one in it, by which systemd knows the old layout.
-fn groups(container: &Judged, root: BorrowedFd<'_>) -> Result<Vec<Laid>, Failure> {
+fn groups(container: &Judged, root: BorrowedFd<'_>, places: &mut Places) -> Result<Vec<Laid>, Failure> {
     let hierarchy = views::cgroup(container.unified, container.cgroup_writable)?;
     if container.unified {
-        return Ok(vec![filesystem(root, "/sys/fs/cgroup", hierarchy)?]);
+        return Ok(vec![places.lay(root, "/sys/fs/cgroup", hierarchy.as_fd())?]);
     }
     let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
     let above = dev::tmpfs(c"4k", c"0755", flags).to("make /sys/fs/cgroup")?;
@@ -206,8 +209,8 @@ fn groups(container: &Judged, root: BorrowedFd<'_>) -> Result<Vec<Laid>, Failure
     };
     set_attributes(above.as_fd(), false, change).to("make /sys/fs/cgroup read-only")?;
     Ok(vec![
-        filesystem(root, "/sys/fs/cgroup", above)?,
-        filesystem(root, "/sys/fs/cgroup/systemd", hierarchy)?,
+        places.lay(root, "/sys/fs/cgroup", above.as_fd())?,
+        places.lay(root, "/sys/fs/cgroup/systemd", hierarchy.as_fd())?,
     ])
 }
 

@@ -1,4 +1,5 @@
-//! Clearing away what is left of a container, alive or not: thaw, end every process of its ids, remove its groups, links and bridges.
+//! Clearing away what is left of a container, alive or not: thaw, end every process of its ids, remove its groups, links and bridges, and the
+//! empty files that its image was given.
 //! Every step is tried, and every error kept. May touch: processes under the ids of the judged block; the rest through the programs.
 
 use crate::claim::Clearing;
@@ -6,6 +7,7 @@ use crate::expect;
 use crate::host::Host;
 use crate::judge::Judged;
 use crate::piece::Piece;
+use crate::placeholders;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use sys::process::{Fork, Power};
@@ -24,6 +26,8 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
         end_processes(remains.block)
     };
     let links = links_gone(host, remains);
+    // Last: whoever holds one of the files has to be gone.
+    remains.etc.iter().for_each(placeholders::clear);
     groups.and(links)
 }
 

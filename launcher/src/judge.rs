@@ -13,7 +13,7 @@ use wire::launcher::{Directory, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Link};
 use wire::recordd::Deed;
-use wire::{ContainerName, Failure, LinkName};
+use wire::{ContainerName, Failure, LinkName, placeholder};
 
 /// Something that the host's policy allows.
 #[derive(Debug)]
@@ -74,6 +74,7 @@ impl Start {
             block: self.block,
             links: self.links.iter().map(|l| l.host.clone()).collect(),
             bridges: self.links.iter().filter_map(bridge).collect(),
+            etc: placeholder::etc(&self.container, &self.mounts),
         }
     }
 }
@@ -344,7 +345,8 @@ pub fn written(policy: &Policy, path: &str, led: &str) -> Result<(), Failure> {
     }
 }
 
-/// Judges what is to be cleared away.
+/// Judges what is to be cleared away. Where the empty files of an image may be needs no consent, whatever path it is: nothing is removed there
+/// but an empty file that is called `hosts` or `resolv.conf`, has the mark of those that `init` makes, and that no container holds.
 pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failure> {
     let ours = |n: &LinkName| n.as_str().starts_with("lz");
     given_out(policy, remains.block)?;

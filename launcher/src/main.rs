@@ -16,6 +16,7 @@ mod ledger;
 mod networks;
 mod open;
 mod piece;
+mod placeholders;
 mod policy;
 mod serve;
 mod start;

@@ -100,6 +100,71 @@ fn a_second_container_of_one_name_is_refused() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_nothing_in_the_root_that_it_was_given() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let root = host.directory().join("images/empty");
+    let bound = host.directory().join("images/bound");
+    for directory in [&root, &bound] {
+        fs::create_dir(directory).unwrap();
+    }
+    let bind = |inside: &str| format!("{}:{inside}", bound.display());
+    let [good, over_etc, below, behind] = ["/a/b", "/etc", "/a/b/c/d", "/link/c"].map(bind);
+    std::os::unix::fs::symlink("a", root.join("link")).unwrap();
+    let file = format!("{}:/f/g", host.file("f", "x"));
+    let run = |options: &[&str], status: i32, words: &[&str]| {
+        let name = host.name("fails");
+        let mut all = vec![
+            "run",
+            "--name",
+            &name,
+            "--network",
+            "none",
+            "--rootfs",
+            root.to_str().unwrap(),
+        ];
+        all.extend(options);
+        all.extend(["--", "sh"]);
+        host.run(&all).refused(status, words);
+        let left = |at: &std::path::Path| {
+            fs::read_dir(at)
+                .unwrap()
+                .map(|e| e.unwrap().file_name())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left(&root), ["link"], "{options:?}");
+        assert_eq!(left(&bound), Vec::<std::ffi::OsString>::new(), "{options:?}");
+    };
+    run(&[], 127, &["sh"]);
+    run(
+        &["--bind", &good, "--bind", &below, "--bind", &file, "--tmpfs", "/t"],
+        127,
+        &["sh"],
+    );
+    run(&["--bind", &over_etc], 127, &["sh"]);
+    // It fails while the tree is being built.
+    run(&["--bind", &good, "--bind", &behind], 125, &["symbolic link"]);
+    // What was there is not what the start has made, though it is empty.
+    fs::create_dir(root.join("proc")).unwrap();
+    let name = host.name("fails");
+    host.run(&[
+        "run",
+        "--name",
+        &name,
+        "--network",
+        "none",
+        "--rootfs",
+        root.to_str().unwrap(),
+        "--",
+        "sh",
+    ])
+    .refused(127, &["sh"]);
+    assert!(root.join("proc").is_dir() && !root.join("sys").exists());
+    host.nothing_is_left();
+}
+
+#[test]
 fn a_missing_or_non_executable_init_is_refused() {
     need_root!();
     let host = Host::new();

@@ -1,10 +1,13 @@
-//! `kill -9` of any process, at any time: `list` tells the truth, nothing is left after the next command, and the next start works.
+//! `kill -9` of any process, at any time: `list` tells the truth, nothing is left after the next command, in the image neither, and the next
+//! start works.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tests::{Host, capture, kernel, need_root, process, programs};
+use tests::{Host, capture, image, kernel, need_root, process, programs};
 use wire::Program;
 
 const STAY: &str = "while :; do sleep 1000; done";
@@ -21,9 +24,33 @@ fn working(host: &Host) -> Vec<(i32, Program)> {
         .collect()
 }
 
+/// Every file of the image, which has places for all mounts but those of files in /etc.
+fn files(host: &Host) -> BTreeSet<PathBuf> {
+    image::fingerprint(&host.image()).into_keys().collect()
+}
+
+/// What the image has beyond these files.
+fn more(host: &Host, files_before: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    files(host).difference(files_before).cloned().collect()
+}
+
+/// Kills these, none of which can do anything once the first is dead.
+fn kill_together(pids: &[i32]) {
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids {
+            let _ = kill(Pid::from_raw(*pid), signal);
+        }
+    }
+}
+
 /// The container is over, `list` says so, nothing is left once it has been asked, and it can be started again.
 #[track_caller]
-fn all_is_well_again(host: &Host, name: &str, before: &kernel::Snapshot, what: &str) {
+fn all_is_well_again(
+    host: &Host,
+    name: &str,
+    (before, files_before): &(kernel::Snapshot, BTreeSet<PathBuf>),
+    what: &str,
+) {
     let over = capture::until(capture::DEADLINE / 3, || !host.runs(name));
     assert!(
         over,
@@ -38,6 +65,11 @@ fn all_is_well_again(host: &Host, name: &str, before: &kernel::Snapshot, what: &
         host.look().added_since(before).iter().all(|l| l.contains("lock"))
     });
     assert!(gone, "after {what} was killed: {:#?}", host.look().added_since(before));
+    assert_eq!(
+        more(host, files_before),
+        Vec::<PathBuf>::new(),
+        "after {what} was killed"
+    );
     host.run(&["start", name]).ok();
     assert!(host.runs(name));
     host.run(&["enter", name, "--", "true"]).ok();
@@ -49,7 +81,7 @@ fn of_each_long_lived_process() {
     let host = Host::new();
     let name = host.name("vm");
     host.run(&["define", &host.domain_file(&name, STAY, "", NETWORK)]).ok();
-    let before = host.look();
+    let before = (host.look(), files(&host));
     host.run(&["start", &name]).ok();
     for victim in [Program::Supervisor, Program::Init] {
         let pids: Vec<i32> = working(&host)
@@ -70,12 +102,7 @@ fn of_each_long_lived_process() {
         .filter(|(_, p)| matches!(p, Program::Supervisor | Program::Init))
         .map(|(pid, _)| pid)
         .collect();
-    for pid in &both {
-        let _ = kill(Pid::from_raw(*pid), Signal::SIGSTOP);
-    }
-    for pid in &both {
-        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-    }
+    kill_together(&both);
     all_is_well_again(&host, &name, &before, "supervisor and init together");
 }
 
@@ -107,6 +134,8 @@ fn of_the_server_of_meminfo_makes_reads_fail_and_nothing_else() {
 fn of_lazaret_in_the_foreground_ends_the_container() {
     need_root!();
     let host = Host::new();
+    host.image();
+    let before = files(&host);
     let arguments = host.once_arguments(&["--network", "default"], &["sh", "-c", "echo ready; exec sleep 1000"]);
     let mut child = host
         .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
@@ -123,6 +152,119 @@ fn of_lazaret_in_the_foreground_ends_the_container() {
     let gone = capture::until(capture::DEADLINE / 3, || listed() == serde_json::json!([]));
     assert!(gone, "a container whose caller is gone: {}", listed());
     host.nothing_is_left();
+    assert_eq!(more(&host, &before), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn of_each_process_that_keeps_a_run_leaves_no_empty_file_in_the_image() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let before = files(&host);
+    for (number, victims) in [
+        &["supervisor"][..],
+        &["init"],
+        &["pid1"],
+        &["init", "supervisor", "pid1"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = host.name(&format!("run{number}"));
+        host.once(&["--name", &name, "--network", "default", "-d"], &["sleep", "1000"])
+            .ok();
+        assert_eq!(more(&host, &before).len(), 2, "{victims:?}");
+        kill_together(&pids(&host, &name, victims));
+        let over = capture::until(capture::DEADLINE / 3, || !host.runs(&name));
+        assert!(over, "{victims:?}: {}", host.listed(&name));
+        assert_eq!(more(&host, &before), Vec::<PathBuf>::new(), "{victims:?}");
+    }
+}
+
+#[test]
+fn of_both_halves_of_a_run_that_is_starting_leaves_no_empty_file_in_the_image() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let before = files(&host);
+    let mut with_files = 0;
+    for round in 0..24 {
+        let name = host.name(&format!("cut{round}"));
+        let arguments = host.once_arguments(&["--name", &name, "-d"], &["sleep", "1000"]);
+        let mut child = host
+            .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until && child.try_wait().unwrap().is_none() {
+            if host.image().join("etc/hosts").exists() {
+                // At another moment each time.
+                std::thread::sleep(Duration::from_micros(200 * round));
+                let halves = |p: &Program| matches!(p, Program::Init | Program::Supervisor);
+                let found: Vec<i32> = working(&host)
+                    .into_iter()
+                    .filter(|(_, p)| halves(p))
+                    .map(|(pid, _)| pid)
+                    .collect();
+                kill_together(&found);
+                with_files += 1;
+                break;
+            }
+        }
+        capture::collect(
+            child,
+            "lazaret run, cut short".to_owned(),
+            Vec::new(),
+            capture::DEADLINE / 2,
+        );
+        let over = capture::until(capture::DEADLINE / 3, || !host.runs(&name));
+        assert!(
+            over || host.run(&["destroy", &name]).code() == 0,
+            "round {round}: {}",
+            host.listed(&name)
+        );
+        assert_eq!(more(&host, &before), Vec::<PathBuf>::new(), "round {round}");
+    }
+    assert!(with_files > 0, "no start was cut short after it had made the file");
+}
+
+/// The processes of a container, as its record names them.
+fn pids(host: &Host, name: &str, which: &[&str]) -> Vec<i32> {
+    let facts = host.run(&["dominfo", name, "--json"]).ok().json();
+    let pid = |p: &&str| facts["pids"][*p].as_i64().and_then(|n| n.try_into().ok());
+    which.iter().map(|p| pid(p).expect("its process")).collect()
+}
+
+#[test]
+fn of_all_that_keep_one_of_two_containers_on_one_image_leaves_the_other_as_it_is() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let before = files(&host);
+    let [first, second] = ["first", "second"].map(|n| host.name(n));
+    for name in [&first, &second] {
+        host.once(&["--name", name, "--network", "default", "-d"], &["sleep", "1000"])
+            .ok();
+        if *name == first {
+            assert_eq!(more(&host, &before).len(), 2);
+        }
+    }
+    kill_together(&pids(&host, &first, &["supervisor", "init", "pid1"]));
+    let over = capture::until(capture::DEADLINE / 3, || !host.runs(&first));
+    assert!(over, "{}", host.listed(&first));
+    assert!(host.runs(&second));
+    let hosts = host.run(&["enter", &second, "--", "cat", "/etc/hosts"]).ok();
+    assert!(hosts.stdout.contains(&second), "its files are still there: {hosts}");
+    // The one that made them is dead: they go with the one that used them.
+    host.run(&["destroy", &second]).ok();
+    assert_eq!(more(&host, &before), Vec::<PathBuf>::new());
+    for name in [&first, &second] {
+        host.run(&["undefine", name]).ok();
+    }
+    host.nothing_is_left();
 }
 
 #[test]
@@ -132,6 +274,7 @@ fn of_each_short_lived_process_during_a_start() {
     let name = host.name("vm");
     host.run(&["define", &host.domain_file(&name, STAY, "", NETWORK)]).ok();
     let before = host.look();
+    let files_before = files(&host);
     let victims = [
         Program::Launcher,
         Program::Lazaret,
@@ -201,6 +344,12 @@ fn of_each_short_lived_process_during_a_start() {
                 "{} killed during a start: {:#?}\n{said}",
                 victim.name(),
                 host.look().added_since(&before)
+            );
+            assert_eq!(
+                more(&host, &files_before),
+                Vec::<PathBuf>::new(),
+                "{} killed during a start\n{said}",
+                victim.name()
             );
         }
         assert!(hit > 0, "{} was never caught during a start", victim.name());

@@ -274,7 +274,7 @@ impl Message for Reply {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::frame::{HEADER, encode};
 
@@ -285,7 +285,7 @@ mod tests {
             .collect()
     }
 
-    fn container() -> Container {
+    pub(crate) fn container() -> Container {
         let path = |p: &str| Path::new(p).unwrap();
         let tmpfs = Source::Tmpfs {
             size: 4096,

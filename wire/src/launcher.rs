@@ -10,6 +10,7 @@ use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName};
 use crate::netd::{Dropping, Firewall, Link};
+use crate::placeholder::{self, Etc};
 use crate::program::Program;
 use crate::recordd::Deed;
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,13 @@ impl Plan {
             .find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
     }
 
+    /// Where the empty files may be that its image was given ([`placeholder`]).
+    pub fn etc(&self) -> Option<Etc> {
+        let mut steps = self.steps.iter();
+        let mounts = steps.find_map(|s| if let Step::Mounts(m) = s { Some(m) } else { None })?;
+        placeholder::etc(self.container()?, mounts)
+    }
+
     /// Whether the payload's output goes to the supervisor's log, through a pipe that the launcher makes.
     pub fn log_pipe(&self, passed: bool) -> bool {
         !passed && self.container().is_some_and(|c| c.streams.contains(&Stream::Passed))
@@ -141,6 +149,8 @@ pub struct Remains {
     pub links: Vec<LinkName>,
     /// Bridges of our own that it used.
     pub bridges: Vec<LinkName>,
+    /// Where the empty files may be that its image was given.
+    pub etc: Option<Etc>,
 }
 
 /// Which of the three directories.
@@ -217,7 +227,8 @@ pub enum Request {
         /// Frozen or thawed.
         frozen: bool,
     },
-    /// Clears away what is left of a container: its processes, groups, links, and bridges without ports. Answer: `Done`.
+    /// Clears away what is left of a container: its processes, groups, links, bridges without ports, and the empty files that its image was
+    /// given. Answer: `Done`.
     Clear(Remains),
     /// The cgroup hierarchies in which containers are placed. Answer: `Hierarchies`.
     Hierarchies,
@@ -515,8 +526,12 @@ mod tests {
             block: block(),
             links: vec![LinkName::new("v").unwrap()],
             bridges: vec![],
+            etc: Some(Etc {
+                from: path("/r"),
+                below: path("/e"),
+            }),
         });
-        assert_eq!(hex(&clear), "050163e807010176".to_owned() + "00");
+        assert_eq!(hex(&clear), "050163e807010176".to_owned() + "0001022f72022f65");
         assert_eq!(hex(&Request::Hierarchies), "06");
         assert_eq!(hex(&Request::Policy), "07");
         let announce = Request::Announce {

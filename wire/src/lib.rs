@@ -20,6 +20,7 @@ pub mod named;
 pub mod netd;
 pub mod network;
 pub mod nsenter;
+pub mod placeholder;
 pub mod program;
 pub mod recordd;
 pub mod supervisor;

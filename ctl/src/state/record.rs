@@ -121,6 +121,7 @@ impl Record {
             block: self.plan.block,
             links,
             bridges,
+            etc: self.plan.etc(),
         }
     }
 

@@ -314,6 +314,7 @@ fn refuses_ids_and_bridges_that_are_not_ours() {
         block: IdBlock::new(first).unwrap(),
         links: vec![],
         bridges: vec![LinkName::new(bridge).unwrap()],
+        etc: None,
     };
     assert!(clear(&host(), remains(ids::OWN_FIRST, "lzr0")).is_ok());
     assert!(clear(&host(), remains(ids::OWN_FIRST, "docker0")).is_err());

@@ -215,6 +215,7 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         block: block(first),
         links: Vec::new(),
         bridges: vec![wire::LinkName::new(link).expect("a link's name")],
+        etc: None,
     };
     let enter_with = |first, command| Request::Enter {
         name: name(),
