@@ -1,7 +1,7 @@
 //! The outer half while the container runs: it ends the container when its peer ends, and tells its peer when the container has.
 //! May touch: the first process.
 
-use crate::afterwards::after;
+use crate::afterwards::{after, told};
 use crate::again::again;
 use crate::boot::Boot;
 use crate::outer::First;
@@ -57,7 +57,7 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
             Then::End => {
                 // Before anybody hears of the end: what hears of it may end this process.
                 boot.places.placeholders.clear();
-                return Ok(channel.send(&Reply::Ended(status), &[])?);
+                return Ok(channel.send(&Reply::Ended(told(status)), &[])?);
             }
             Then::Restart => match again(boot) {
                 Ok(mount) => mount,
@@ -94,7 +94,7 @@ fn once(_steady: &Steady, boot: &mut Boot, channel: &Channel<Reply, Request>) ->
     let status = status(&boot.first)?;
     // Before anybody hears of the end: what hears of it may end this process.
     boot.places.placeholders.clear();
-    Ok(channel.send(&Reply::Ended(status), &[])?)
+    Ok(channel.send(&Reply::Ended(told(status)), &[])?)
 }
 
 fn either(first: &First, channel: &Channel<Reply, Request>) -> Result<Whose, Ended> {

@@ -1,7 +1,8 @@
 //! A domain is defined, started, listed, addressed, shown, ended and forgotten with the verbs that virsh has.
 
 use std::fs;
-use tests::{Host, need_root};
+use std::process::Stdio;
+use tests::{Host, capture, need_root};
 
 const STAY: &str = "while :; do sleep 1000; done";
 
@@ -270,6 +271,40 @@ fn a_reboot_from_inside_starts_it_again_and_poweroff_ends_it() {
     let starts = fs::read_to_string(host.image().join("var/tmp").join(&name)).unwrap();
     assert_eq!(starts.lines().count(), 2);
     host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_poweroff_from_inside_is_status_0_and_a_crash_is_its_own() {
+    need_root!();
+    let host = Host::new();
+    for (end, reboot, status) in [
+        ("poweroff -f", "restart", 0),
+        ("halt -f", "restart", 0),
+        ("reboot -f", "destroy", 0),
+        ("exit 7", "restart", 7),
+    ] {
+        let name = host.name(&format!("{}-{reboot}", end.replace(' ', "")));
+        // It ends once somebody waits for it.
+        let shell = format!("while ! [ -e /var/tmp/{name} ]; do sleep 0.1; done; {end}; exec sleep 1000");
+        let file = host.domain_file(&name, &shell, &format!("<on_reboot>{reboot}</on_reboot>"), "");
+        host.run(&["define", &file]).ok();
+        host.run(&["start", &name]).ok();
+        let supervisor = host.run(&["dominfo", &name, "--json"]).ok().json()["pids"]["supervisor"].clone();
+        let connections = || fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap().count();
+        let before = connections();
+        let mut waiting = host.lazaret(&["wait", &name]);
+        let waiting = waiting
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let waiting = waiting.spawn().unwrap();
+        assert!(capture::until(capture::DEADLINE / 6, || connections() > before));
+        fs::write(host.image().join("var/tmp").join(&name), "").unwrap();
+        let said = capture::collect(waiting, format!("lazaret wait, {end}"), Vec::new(), capture::DEADLINE);
+        assert_eq!(said.ok().stdout, format!("{status}\n"), "{end}");
+        host.run(&["undefine", &name]).ok();
+    }
     host.nothing_is_left();
 }
 

@@ -243,7 +243,8 @@ pub enum Reply {
         /// PID 1, as `init`'s outer half sees it, which is in the host's pid namespace.
         pid1: u32,
     },
-    /// To the supervisor: the container has ended, with this wait(2) status of its first process.
+    /// To the supervisor: the container has ended, with this wait(2) status of its first process: 0 if that called reboot(2), whatever the
+    /// kernel made of it.
     Ended(i32),
 }
 
