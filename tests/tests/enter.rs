@@ -261,3 +261,67 @@ fn a_container_that_does_not_run_cannot_be_entered() {
     host.run(&["enter", &name, "--", "true"])
         .refused(125, &[&name, "not running"]);
 }
+
+/// A command that has been killed by a tracer that does not let it go: whoever entered is not held up by it, nor is the program that entered.
+#[test]
+fn a_tracer_inside_does_not_hold_who_entered() {
+    need_root!();
+    let ground = tests::Ground::new(env!("CARGO_BIN_EXE_attack"));
+    let host = &ground.host;
+    // An app may not trace.
+    let name = ground.system();
+    for interrupt in [true, false] {
+        let mut entered = host
+            .lazaret(&["enter", &name, "--", "sleep", "4321"])
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let at = host.image().join("var/tmp/held");
+        let script = "exec attack hold 4321 >/var/tmp/held";
+        let mut tracer = host
+            .lazaret(&["enter", &name, "--", "sh", "-c", script])
+            .stdin(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let held = || std::fs::read_to_string(&at).unwrap_or_default() == "held\n";
+        assert!(
+            tests::capture::until(tests::capture::DEADLINE, held),
+            "{:?}",
+            std::fs::read_to_string(&at)
+        );
+        let entering = || {
+            let of_it = |pid: &i32| {
+                let program = tests::process::executable(*pid).and_then(|p| tests::programs::of_file(&p));
+                program == Some(wire::Program::Nsenter)
+            };
+            let processes = tests::kernel::processes(host.ids(), host.holder());
+            processes.into_iter().filter(of_it).count()
+        };
+        assert_eq!(entering(), 2);
+        let pid = nix::unistd::Pid::from_raw(entered.id().cast_signed());
+        let signal = if interrupt {
+            nix::sys::signal::SIGINT
+        } else {
+            nix::sys::signal::SIGKILL
+        };
+        nix::sys::signal::kill(pid, signal).unwrap();
+        let status = tests::capture::wait(&mut entered, tests::capture::DEADLINE).expect("who entered is held");
+        if interrupt {
+            assert_eq!(status.code(), Some(125));
+            let said = std::io::read_to_string(entered.stderr.take().unwrap()).unwrap();
+            assert!(said.contains("a process of the container's traces it"), "{said}");
+        }
+        assert!(tests::capture::until(tests::capture::DEADLINE, || entering() == 1));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(tracer.id().cast_signed()),
+            nix::sys::signal::SIGTERM,
+        )
+        .unwrap();
+        tests::capture::wait(&mut tracer, tests::capture::DEADLINE).expect("the tracer's enter ends");
+        std::fs::remove_file(&at).unwrap();
+    }
+    ground.end(&name);
+    host.nothing_is_left();
+}
