@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs every test and ends in one line that counts: N passed, N failed, N skipped. Skips are named above it, with their reasons.
 # usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
-# LAZARET_TEST_FAULTS sets how many faults strike (200).
+# LAZARET_TEST_FAULTS sets how many faults strike (200; with everything else 120).
 # LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10), LAZARET_TEST_ROUNDS how
-# many rounds a race has (500), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
+# many rounds a race has (500; with everything else 300, and 5000 by `make attacks`), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
 set -u
 export RUST_BACKTRACE=0
 cd "$(dirname "$0")/.." || exit 1
@@ -33,6 +33,9 @@ step() {
 step "packages" sh tests/packages.sh
 step "release build" cargo build --release --workspace --exclude tests
 if [ "$#" -eq 0 ]; then
+    # So that everything together takes less than twenty minutes on two processors.
+    LAZARET_TEST_ROUNDS=${LAZARET_TEST_ROUNDS:-300} LAZARET_TEST_FAULTS=${LAZARET_TEST_FAULTS:-120}
+    export LAZARET_TEST_ROUNDS LAZARET_TEST_FAULTS
     step "unit and piece tests" cargo test --workspace --exclude tests --features sys/attempt,sys/counted --no-fail-fast -- --test-threads=2
     step "fuzzing: corpora, and inputs made of them" \
         cargo test --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-fail-fast -- --test-threads=1
