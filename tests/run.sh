@@ -3,7 +3,7 @@
 # usage: tests/run.sh [system-test-file ...]    (without arguments: everything)
 # LAZARET_TEST_FAULTS sets how many faults strike (200; with everything else 120).
 # LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts in a row and at once are made (100 and 10), LAZARET_TEST_ROUNDS how
-# many rounds a race has (500; with everything else 300, and 5000 by `make attacks`), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
+# many rounds a race has (500, as in `.ci/run`; with everything else 300, and 5000 by `make attacks`), LAZARET_FUZZ_MILLISECONDS how long each target of `fuzz` is tried with inputs that are made (1000).
 set -u
 export RUST_BACKTRACE=0
 cd "$(dirname "$0")/.." || exit 1

@@ -21,6 +21,8 @@ pub struct Log {
     pub replaced: bool,
     /// Whether something is written that is not on disk.
     owes: bool,
+    /// Why what was written did not reach the disk. The kernel does not try again (fsync(2), "Errors"): from then on nothing counts as written.
+    lost: Option<Errno>,
 }
 
 /// Why a record was not written.
@@ -64,6 +66,7 @@ impl Log {
             head,
             replaced,
             owes: false,
+            lost: None,
         }
     }
 
@@ -75,12 +78,15 @@ impl Log {
     /// Puts it there.
     pub fn settle(&mut self) {
         if std::mem::take(&mut self.owes) {
-            let _ = rustix::fs::fdatasync(&self.log);
+            self.lost = rustix::fs::fdatasync(&self.log).err().or(self.lost);
         }
     }
 
     /// Appends one record, and gives its number. With `sync` it is on disk before the head knows of it.
     pub fn append(&mut self, body: &[u8], sync: bool) -> Result<u64, Unwritten> {
+        if let Some(errno) = self.lost {
+            return Err(said("put an earlier deed on record, on disk")(errno));
+        }
         rustix::fs::flock(&self.head, FlockOperation::LockExclusive).map_err(said("lock the log of deeds"))?;
         let _locked = Locked(self.head.as_fd());
         let end = self.end()?;
@@ -225,5 +231,24 @@ impl Read for From<'_> {
         let read = rustix::io::pread(self.log, into, self.at)?;
         self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(0));
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_disk_that_failed_nothing_counts_as_written() {
+        // What is written to it is taken, and fdatasync(2) is EINVAL.
+        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+        let head = rustix::fs::memfd_create("head", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let mut log = Log::new(null.unwrap().into(), head, false);
+        assert_eq!(log.append(b"one", false), Ok(1));
+        assert!(log.owes_the_disk());
+        log.settle();
+        assert!(!log.owes_the_disk());
+        let refused = Unwritten::Kernel("put an earlier deed on record, on disk", Errno::INVAL.raw_os_error());
+        assert_eq!(log.append(b"two", false), Err(refused));
     }
 }

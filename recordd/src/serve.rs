@@ -59,7 +59,7 @@ impl State {
         self.log.as_ref().is_some_and(Log::owes_the_disk)
     }
 
-    /// Puts on disk what is written. Where that fails the kernel tries again by itself, and nobody waits to be told.
+    /// Puts on disk what is written. Where that fails, the next record is refused.
     fn settle(&mut self) {
         if let Some(log) = &mut self.log {
             log.settle();
