@@ -7,6 +7,7 @@ mod judge;
 mod meminfo;
 mod serve;
 mod texts;
+mod unsent;
 
 fn main() -> std::process::ExitCode {
     policies::piece::run(wire::Program::Fused, serve::serve)

@@ -3,6 +3,7 @@
 use crate::filesystem::Meminfo;
 use crate::gather::Files;
 use crate::judge::{Connection, judge};
+use crate::unsent;
 use fuser::{Config, Session, SessionACL};
 use nix::errno::Errno;
 use policies::{Confined, Ended};
@@ -43,9 +44,13 @@ fn answer(request: Request, descriptors: Vec<OwnedFd>) -> Result<Session<Meminfo
 
 /// Takes up the connection and answers the kernel's first request.
 fn open(_judged: Connection, connection: OwnedFd, meminfo: Meminfo) -> Result<Session<Meminfo>, Failure> {
+    let refused = |e: Errno| Failure::kernel("answer the first request of the connection", e as i32);
+    unsent::notice();
     // The kernel decides who may read, by the mount's own options.
-    Session::from_fd(meminfo, connection, SessionACL::All, Config::default())
-        .map_err(|e| Failure::kernel("answer the first request of the connection", errno(&e) as i32))
+    let session = Session::from_fd(meminfo, connection, SessionACL::All, Config::default());
+    let session = session.map_err(|e| refused(errno(&e)))?;
+    unsent::before_serving().map_err(refused)?;
+    Ok(session)
 }
 
 fn errno(e: &std::io::Error) -> Errno {

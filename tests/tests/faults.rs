@@ -102,8 +102,8 @@ fn that_are_injected_are_seen_and_so_is_a_leak() {
 #[test]
 fn that_left_something_once_leave_nothing_any_more() {
     need_root!();
-    // renameat(2), recvmsg(2), wait4(2), prctl(2), setsockopt(2), landlock_create_ruleset(2).
-    let (rename, receive, wait, control, socket_option, landlock) = (264, 47, 61, 157, 54, 444);
+    // renameat(2), recvmsg(2), wait4(2), prctl(2), setsockopt(2), landlock_create_ruleset(2), writev(2).
+    let (rename, receive, wait, control, socket_option, landlock, answer) = (264, 47, 61, 157, 54, 444, 20);
     let (start, destroy) = (Operation::Start, Operation::Destroy);
     let struck = [
         // A start whose last record cannot be written, and one of which the answer is not heard.
@@ -119,6 +119,9 @@ fn that_left_something_once_leave_nothing_any_more() {
         (start, (Program::Launcher, 1), socket_option, Errno::ENOSPC, None),
         // A kernel that does not say which Landlock it has.
         (start, (Program::Supervisor, 0), landlock, Errno::EIO, Some(1)),
+        // A kernel that does not take the first answer of the server of meminfo, or one of its thread's: whoever asked waited for ever.
+        (start, (Program::Fused, 0), answer, Errno::EAGAIN, Some(1)),
+        (start, (Program::Fused, 1), answer, Errno::EAGAIN, None),
     ];
     let mut yard = Yard::new();
     for (operation, instance, number, errno, status) in struck {
@@ -141,6 +144,12 @@ fn that_left_something_once_leave_nothing_any_more() {
             assert!(verdict.wrong.is_empty(), "{point}: {:#?}", verdict.wrong);
             let as_it_should = status.is_none_or(|s| s == verdict.status);
             assert!(as_it_should, "{point} ended with {}: {}", verdict.status, verdict.said);
+            let waited = verdict.said.contains("did not answer within");
+            assert!(!waited, "{point}: {}", verdict.said);
+            if instance == (Program::Fused, 0) {
+                let why = "answer the first request of the connection";
+                assert!(verdict.said.contains(why), "{point}: {}", verdict.said);
+            }
         }
     }
 }
