@@ -87,9 +87,12 @@ fn give_up(policy: &Policy) -> rustix::io::Result<()> {
         .map(|bit| mask(&[bit]))
         .filter(|c| may_drop && !own.contains(*c))
     {
-        // A kernel that does not know a capability answers EINVAL to the question, and has nothing to drop.
-        if capability_is_in_bounding_set(capability) == Ok(true) {
-            remove_capability_from_bounding_set(capability)?;
+        match capability_is_in_bounding_set(capability) {
+            Ok(true) => remove_capability_from_bounding_set(capability)?,
+            // A kernel that does not know a capability answers EINVAL to the question, and has nothing to drop.
+            Ok(false) | Err(rustix::io::Errno::INVAL) => {}
+            // What cannot be told apart from being there is no ground to go on.
+            Err(e) => return Err(e),
         }
     }
     let sets = CapabilitySets {

@@ -15,10 +15,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use policies::{Confined, Ended};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use sys::channel::{Channel, ChannelError};
+use sys::seccomp::Instruction;
 use wire::idmapd::{Reply, Request};
 use wire::{Failure, IdRange, Program};
 
@@ -52,6 +53,9 @@ fn main() -> ExitCode {
             policies::piece::run(program, serve)
         };
     }
+    if first == "--bounding-set-unread" {
+        return without_the_bounding_set();
+    }
     if first == "--lazaret" {
         return lazaret(&std::env::args().nth(2).unwrap_or_default());
     }
@@ -59,6 +63,10 @@ fn main() -> ExitCode {
         (
             "holds_nothing_but_its_power_once_confined",
             holds_nothing_but_its_power_once_confined,
+        ),
+        (
+            "a_bounding_set_that_cannot_be_read_is_refused",
+            a_bounding_set_that_cannot_be_read_is_refused,
         ),
         ("closes_what_was_not_declared", closes_what_was_not_declared),
         ("sees_no_file", sees_no_file),
@@ -200,14 +208,56 @@ fn quiet(command: &mut Command) -> &mut Command {
 
 /// Starts this file as a piece with the policy of `program`, beneath a directory if one is given.
 fn start(program: Program, beneath: Option<&Path>) -> (Child, Asking) {
+    match beneath {
+        None => start_by(program, "exec \"$0\" --socket 3 3<&0 </dev/null", beneath),
+        Some(_) => start_by(
+            program,
+            "exec \"$0\" --socket 3 --beneath 4 3<&0 4<\"$1\" </dev/null",
+            beneath,
+        ),
+    }
+}
+
+/// The same by a line of shell, whose standard input the channel is.
+fn start_by(program: Program, line: &str, beneath: Option<&Path>) -> (Child, Asking) {
     let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
     let mut command = Command::new("sh");
-    match beneath {
-        None => command.args(["-c", "exec \"$0\" --socket 3 3<&0 </dev/null"]),
-        Some(_) => command.args(["-c", "exec \"$0\" --socket 3 --beneath 4 3<&0 4<\"$1\" </dev/null"]),
-    };
-    command.arg(named(program)).args(beneath).stdin(far);
+    command.args(["-c", line]).arg(named(program)).args(beneath).stdin(far);
     (quiet(&mut command).spawn().unwrap(), Channel::new(near))
+}
+
+/// Becomes a piece to which the kernel does not say what is in its bounding set: prctl(PR_CAPBSET_READ) gives EIO.
+fn without_the_bounding_set() -> ExitCode {
+    let (allow, fail) = (
+        libc::SECCOMP_RET_ALLOW,
+        libc::SECCOMP_RET_ERRNO | libc::EIO.cast_unsigned(),
+    );
+    let (prctl, read) = (u32::try_from(libc::SYS_prctl), u32::try_from(libc::PR_CAPBSET_READ));
+    // BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ and BPF_RET; the call's number is the first word, its first argument begins at byte 16.
+    let filter = [
+        Instruction::new(0x20, 0, 0, 0),
+        Instruction::new(0x15, 0, 2, prctl.unwrap()),
+        Instruction::new(0x20, 0, 0, 16),
+        Instruction::new(0x15, 1, 0, read.unwrap()),
+        Instruction::new(0x06, 0, 0, allow),
+        Instruction::new(0x06, 0, 0, fail),
+    ];
+    sys::seccomp::install(&filter).unwrap();
+    let own = std::env::args().next().unwrap();
+    panic!("{}", Command::new(own).args(["--socket", "3"]).exec());
+}
+
+fn a_bounding_set_that_cannot_be_read_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root has a bounding set to cut");
+        return;
+    }
+    let line = "exec \"$0\" --bounding-set-unread 3<&0 </dev/null";
+    for program in [Program::Idmapd, Program::Fused] {
+        let (mut child, channel) = start_by(program, line, None);
+        assert!(ask(&channel, NOTHING).is_err(), "{program:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(111), "{program:?}");
+    }
 }
 
 /// Sends a request with the descriptor that idmapd's messages demand, and takes the answer.
