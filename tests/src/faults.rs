@@ -58,6 +58,11 @@ impl Operation {
         }
     }
 
+    /// Whether the container is told to end, or does so at once.
+    pub const fn ends_it(self) -> bool {
+        matches!(self, Self::Destroy | Self::Shutdown | Self::Run)
+    }
+
     /// Whether the container has to run before.
     pub const fn needs_it(self) -> bool {
         !matches!(self, Self::Start | Self::Run)

@@ -53,6 +53,8 @@ pub struct Yard {
     stopped: Things,
     running: [Things; 2],
     runs: Option<bool>,
+    /// What happens once between the look of `list` and this one's, for a test of the harness.
+    pub meanwhile: Option<fn(&Host, &str)>,
 }
 
 impl Yard {
@@ -72,6 +74,7 @@ impl Yard {
             stopped: Things::new(),
             running: [Things::new(), Things::new()],
             runs: None,
+            meanwhile: None,
         };
         // The first start makes what stays: the host's own groups, the switches of forwarding.
         for network in [false, true] {
@@ -281,7 +284,31 @@ impl Yard {
 
     /// One more command, and all is as before; the next start works.
     fn aftermath(&mut self, scene: Scene, wrong: &mut Vec<String>) -> Result<(), String> {
+        let (mut found, ended) = self.look_after_list(scene)?;
+        // What was told to end may do so when `list` has looked already, which then tells what was so. It ends but once: the command that
+        // counts is the next one, and that has to find all of it.
+        if ended && scene.operation.ends_it() {
+            (found, _) = self.look_after_list(scene)?;
+        }
+        wrong.extend(found);
+        if self.runs.is_some() {
+            let stopped = self.stop();
+            // Nor is it wrong that it was faster than who ends it; nothing may be left nevertheless.
+            let too_late = |e: &String| scene.operation.ends_it() && e.contains("is not running");
+            if !stopped.as_ref().is_err_and(too_late) {
+                stopped?;
+            }
+            wrong.extend(self.left(&self.stopped));
+        }
+        self.start(scene.network)
+    }
+
+    /// Asks `list`, which clears away, and looks whether that tells what is so: what is wrong, and whether a container ended by itself
+    /// after it had told that it runs.
+    fn look_after_list(&mut self, scene: Scene) -> Result<(Vec<String>, bool), String> {
         self.settle();
+        self.runs = None;
+        let lived: Vec<&String> = self.names.iter().filter(|n| self.host.pid_1(n).is_some()).collect();
         let said = self.succeed(&["list", "--all", "--json"])?;
         let start = said.find('[').unwrap_or(0);
         let rows: serde_json::Value =
@@ -293,24 +320,31 @@ impl Yard {
             .filter(|r| r["state"] == "running")
             .filter_map(|r| r["name"].as_str())
             .collect();
+        let name = self.name(scene.network).to_owned();
+        if let Some(meanwhile) = self.meanwhile.take() {
+            meanwhile(&self.host, &name);
+        }
+        let mut wrong = Vec::new();
         for name in &running {
             if self.host.pid_1(name).is_none() {
                 wrong.push(format!("list tells that {name} runs, and it does not"));
             }
         }
-        let name = self.name(scene.network).to_owned();
         let before = if running == [name.as_str()] {
-            self.runs = Some(scene.network);
             &self.running[usize::from(scene.network)]
         } else {
             &self.stopped
         };
         wrong.extend(self.left(before));
-        if self.runs.is_some() {
-            self.stop()?;
-            wrong.extend(self.left(&self.stopped));
+        let told = |name: &&String| running.contains(&name.as_str());
+        let ended = lived
+            .into_iter()
+            .filter(told)
+            .any(|name| self.host.pid_1(name).is_none());
+        if running == [name.as_str()] {
+            self.runs = Some(scene.network);
         }
-        self.start(scene.network)
+        Ok((wrong, ended))
     }
 
     /// What is there and was not, once it had time to go.

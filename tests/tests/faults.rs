@@ -2,12 +2,14 @@
 //! reconcile. Whatever happens, one more command leaves nothing, and the next start works. LAZARET_TEST_FAULTS sets how many (200).
 
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::fs;
 use tests::faults::{Operation, Point, Scene, arrange, points, shuffle, sweep};
 use tests::inject::{Fault, Injection, When};
-use tests::need_root;
 use tests::yard::Yard;
+use tests::{capture, need_root};
 use wire::Program;
 
 fn number() -> usize {
@@ -152,6 +154,36 @@ fn that_left_something_once_leave_nothing_any_more() {
             }
         }
     }
+}
+
+/// A container that was told to end may do so after `list` has looked. That is no leak, and nobody's lie; the same of a container that was to stay is
+/// told.
+#[test]
+fn that_end_a_container_late_are_no_leak_unless_it_was_to_stay() {
+    need_root!();
+    let mut yard = Yard::new();
+    for (operation, is_wrong) in [(Operation::Shutdown, false), (Operation::Enter, true)] {
+        let scene = Scene {
+            operation,
+            network: false,
+        };
+        yard.count(scene);
+        // The first call of all is never made: the container runs on, until it ends here.
+        let fault = Fault {
+            instance: (Program::Launcher, 0),
+            when: When::Call(1),
+            injection: Injection::Kill,
+        };
+        yard.meanwhile = Some(|host, name| {
+            let pid_1 = host.pid_1(name).expect("it runs");
+            kill(Pid::from_raw(pid_1), Signal::SIGKILL).expect("end it");
+            assert!(capture::until(capture::DEADLINE, || host.pid_1(name).is_none()));
+        });
+        let verdict = yard.run(Point { scene, fault });
+        assert!(verdict.struck.is_some(), "{scene}");
+        assert_eq!(!verdict.wrong.is_empty(), is_wrong, "{scene}: {:#?}", verdict.wrong);
+    }
+    yard.mend();
 }
 
 #[test]
