@@ -72,10 +72,7 @@ impl Foreground {
             Left::Viewer => None,
         };
         // What a supervisor could not say before it died stands in its exit record.
-        let recorded = || match place.end() {
-            Ok(End::Status(status)) => Some(status),
-            _ => None,
-        };
+        let recorded = || place.end().ok().and_then(End::status);
         ended
             .or_else(recorded)
             .ok_or_else(|| Error::Peer("the container's supervisor has died, and the container with it".into()))

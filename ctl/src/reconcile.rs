@@ -5,11 +5,12 @@ use crate::error::Outcome;
 use crate::output::say;
 use crate::session::Session;
 use crate::state::Place;
-use crate::state::record::{Phase, Record};
+use crate::state::record::{End, Phase, Record};
 use crate::supervisor::Supervisor;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use wire::ContainerName;
+use wire::init::{MOST_STARTS, RESTART_WINDOW};
 
 /// A container that nobody keeps any more; its life lock is ours until it is cleared.
 struct Dead {
@@ -65,6 +66,12 @@ fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
         record.phase = Phase::Clearing;
         record.end = Some(place.end()?);
         place.write_record(&record)?;
+        if let Some(End::Looped(_)) = record.end {
+            say(&format!(
+                "{} has ended: it was started {MOST_STARTS} times within {RESTART_WINDOW} s, and so is not started again",
+                place.name()
+            ));
+        }
     }
     Ok(Dead {
         place,

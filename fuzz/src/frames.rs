@@ -61,7 +61,8 @@ peer!(netd: networked, only::<wire::netd::Reply>);
 peer!(nsenter: only::<wire::nsenter::Request>, only::<wire::nsenter::Reply>);
 peer!(recordd: only::<wire::recordd::Request>, only::<wire::recordd::Reply>, record);
 peer!(supervisor: only::<wire::supervisor::Request>, only::<wire::supervisor::Reply>, only::<wire::supervisor::Control>,
-    only::<wire::supervisor::Report>, only::<wire::supervisor::ExitRecord>);
+    only::<wire::supervisor::Report>, only::<wire::supervisor::ExitRecord>,
+    only::<wire::supervisor::LoopRecord>);
 
 /// What `lazaret` asks the launcher: plans are judged, by the policy of a host without a policy file.
 fn launched(bytes: &[u8]) {

@@ -2,11 +2,13 @@
 
 use ctl::state::record::{Record, overlap, whole};
 use wire::frame::decode;
-use wire::supervisor::ExitRecord;
+use wire::supervisor::{ExitRecord, LoopRecord};
 
 /// Runs one input.
 pub fn run(input: &[u8]) {
-    let _ = decode::<ExitRecord>(input, 0);
+    // Whichever of the two a file holds, it is not the other.
+    let looped = decode::<LoopRecord>(input, 0);
+    assert!(decode::<ExitRecord>(input, 0).is_err() || looped.is_err());
     let Ok(record) = serde_json::from_slice::<Record>(input) else {
         return;
     };

@@ -4,12 +4,14 @@
 use crate::afterwards::{after, told};
 use crate::again::again;
 use crate::boot::Boot;
+use crate::brake::Brake;
 use crate::outer::First;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policies::{Ended, State, Steady, steady};
 use rustix::process::{WaitOptions, wait};
 use std::os::fd::AsFd;
+use std::time::Instant;
 use sys::channel::Channel;
 use wire::init::{Reply, Request, Then};
 
@@ -46,6 +48,8 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
         let steady = steady(State::InitKeeping)?;
         return once(&steady, boot, channel);
     }
+    let (began, mut brake) = (Instant::now(), Brake::default());
+    brake.starts(began.elapsed());
     loop {
         if let Whose::Peer = either(&boot.first, channel)? {
             end(&boot.first);
@@ -53,21 +57,23 @@ pub fn keep(boot: &mut Boot, channel: &Channel<Reply, Request>) -> Result<(), En
             return Ok(());
         }
         let status = status(&boot.first)?;
-        let mount = match after(boot.container.afterwards, status) {
-            Then::End => {
-                // Before anybody hears of the end: what hears of it may end this process.
-                boot.places.placeholders.clear();
-                return Ok(channel.send(&Reply::Ended(told(status)), &[])?);
+        let over = match after(boot.container.afterwards, status) {
+            Then::End => Some(Reply::Ended(told(status))),
+            Then::Restart => (!brake.starts(began.elapsed())).then(|| Reply::EndedTooOften(told(status))),
+        };
+        if let Some(over) = over {
+            // Before anybody hears of the end: what hears of it may end this process.
+            boot.places.placeholders.clear();
+            return Ok(channel.send(&over, &[])?);
+        }
+        let mount = match again(boot) {
+            Ok(mount) => mount,
+            // What cannot start again has ended, and not well.
+            Err(_) => {
+                end(&boot.first);
+                boot.places.undo();
+                return Ok(channel.send(&Reply::Ended(status), &[])?);
             }
-            Then::Restart => match again(boot) {
-                Ok(mount) => mount,
-                // What cannot start again has ended, and not well.
-                Err(_) => {
-                    end(&boot.first);
-                    boot.places.undo();
-                    return Ok(channel.send(&Reply::Ended(status), &[])?);
-                }
-            },
         };
         let first = &boot.first;
         let [_, pid, _, ipc, uts] = &first.namespaces;

@@ -5,6 +5,7 @@ mod afterwards;
 mod again;
 mod attachments;
 mod boot;
+mod brake;
 mod dev;
 mod etc;
 mod first;

@@ -659,3 +659,31 @@ fn a_start_that_fails_again_is_the_end() {
     assert_eq!(host.channel.receive().unwrap().0, Reply::Ended(1 << 8));
     drop(host.output.take());
 }
+
+#[test]
+fn what_ends_at_once_is_not_started_for_ever() {
+    if !is_root() {
+        return;
+    }
+    let root = Root::new("loop");
+    let mut c = container("echo started; exit 1");
+    c.afterwards.crash = wire::init::Then::Restart;
+    let (mut host, started) = start(c, INIT, &root.0, &mut |_| vec![]);
+    assert_eq!(started, Ok(()));
+    let mut starts = 1;
+    let last = loop {
+        match host.channel.receive().unwrap() {
+            (Reply::Restarted { .. }, mut fds) => {
+                starts += 1;
+                host.first = fds.pop();
+            }
+            (reply, _) => break reply,
+        }
+    };
+    assert_eq!(last, Reply::EndedTooOften(1 << 8));
+    // On a machine that is slow enough some starts are too long ago to count.
+    assert!(starts >= wire::init::MOST_STARTS, "{starts}");
+    let mut text = String::new();
+    host.output.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().filter(|l| *l == "started").count(), starts, "{text}");
+}

@@ -81,6 +81,21 @@ impl Console {
         )
     }
 
+    /// Whether what it prints goes to the log.
+    pub const fn is_logged(&self) -> bool {
+        self.output.is_file()
+    }
+
+    /// Adds what the container did not print, once all that it did was taken; whether that is so, and nobody has to miss a byte for it.
+    pub fn say(&mut self, words: &[u8]) -> bool {
+        if !self.dry() || self.room() < words.len() {
+            return false;
+        }
+        // As with what was printed: what does not fit into the log's file system is lost.
+        let _ = self.output.append(words);
+        true
+    }
+
     /// Takes what was printed, as much as fits into `room` at most, and shows it; and offers what was typed once more.
     pub fn turn(&mut self, room: &mut [u8]) {
         self.take(room);

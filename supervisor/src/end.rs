@@ -12,8 +12,8 @@ use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 use sys::channel::ChannelError;
 use wire::frame::encode;
-use wire::init::Reply;
-use wire::supervisor::{ExitRecord, Report};
+use wire::init::{MOST_STARTS, RESTART_WINDOW, Reply};
+use wire::supervisor::{ExitRecord, LoopRecord, Report};
 
 /// How far its life has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,14 @@ impl Keeper {
         }
         match self.init.receive() {
             Ok((Reply::Ended(status), _)) => self.ended(status),
+            Ok((Reply::EndedTooOften(status), _)) => {
+                self.looped = true;
+                self.last_word = Some(format!(
+                    "\r\nlazaret: {} is not started again: it was started {MOST_STARTS} times within {RESTART_WINDOW} s\r\n",
+                    self.name
+                ));
+                self.ended(status);
+            }
             Ok((Reply::Restarted { pid1 }, descriptors)) => self.restarted(pid1, descriptors),
             Err(ChannelError::Kernel(nix_again)) if nix_again as i32 == rustix::io::Errno::AGAIN.raw_os_error() => {}
             Ok(_) | Err(_) => self.finish_off(),
@@ -125,14 +133,37 @@ impl Keeper {
         }
     }
 
+    /// Adds to the log what we have to say ourselves, after all that the container printed.
+    fn say_last_word(&mut self) {
+        let Some(word) = self.last_word.as_ref() else { return };
+        if !matches!(self.phase, Phase::Ended(_) | Phase::Told(_)) {
+            return;
+        }
+        let Some((number, console)) = (0..).zip(&mut self.consoles).find(|(_, c)| c.is_logged()) else {
+            self.last_word = None;
+            return;
+        };
+        if console.say(word.as_bytes()) {
+            self.last_word = None;
+            self.turn(number);
+        }
+    }
+
     /// Once everything that can be taken was taken: writes the record and tells those who wait.
     pub(crate) fn conclude(&mut self) {
+        self.say_last_word();
         let Phase::Ended(status) = self.phase else { return };
         if self.consoles.iter().any(Console::willing) {
             return;
         }
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        if let Ok(bytes) = encode(&ExitRecord { status, at }) {
+        let starts = self.restarts.saturating_add(1);
+        let bytes = if self.looped {
+            encode(&LoopRecord { status, at, starts })
+        } else {
+            encode(&ExitRecord { status, at })
+        };
+        if let Ok(bytes) = bytes {
             // A record that cannot be written is not there: whoever looks for it is told that the status is unknown.
             let _ = pwrite(&self.record, &bytes, 0);
         }
@@ -143,6 +174,7 @@ impl Keeper {
 
     /// Whether there is nothing left to do.
     pub(crate) fn over(&self) -> bool {
-        matches!(self.phase, Phase::Told(_)) && self.consoles.iter().all(|c| c.dry() && !c.awaited())
+        let all_is_shown = self.consoles.iter().all(|c| c.dry() && !c.awaited());
+        matches!(self.phase, Phase::Told(_)) && self.last_word.is_none() && all_is_shown
     }
 }

@@ -30,6 +30,10 @@ pub struct Keeper {
     pub(crate) phase: Phase,
     /// Whether a client has ended it: then nothing may start it anew.
     pub(crate) killed: bool,
+    /// Whether it was not started anew because it had been too often.
+    pub(crate) looped: bool,
+    /// What the log is to say at its end.
+    pub(crate) last_word: Option<String>,
     pub(crate) watch: Watch,
     pub(crate) consoles: Vec<Console>,
     pub(crate) clients: BTreeMap<u32, Client>,
@@ -94,6 +98,8 @@ impl Keeper {
             restarts: 0,
             phase: Phase::Running,
             killed: false,
+            looped: false,
+            last_word: None,
             watch,
             consoles,
             clients: BTreeMap::new(),

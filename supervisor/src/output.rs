@@ -42,6 +42,11 @@ impl Output {
         Ok(output)
     }
 
+    /// Whether it is the log file's.
+    pub const fn is_file(&self) -> bool {
+        matches!(self.bytes, Bytes::File(_))
+    }
+
     /// How far it is written.
     pub const fn ring(&self) -> Ring {
         self.ring

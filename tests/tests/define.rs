@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use tests::{Host, capture, need_root};
 
@@ -252,6 +253,51 @@ fn on_poweroff_on_reboot_and_on_crash_are_honoured() {
             assert_eq!(starts(), 1);
         }
     }
+}
+
+#[test]
+fn what_ends_at_once_is_started_a_few_times_and_is_said_to_have_been() {
+    need_root!();
+    let host = Host::new();
+    for (verb, end) in [("on_crash", "exit 3"), ("on_reboot", "reboot -f")] {
+        let name = host.name(verb);
+        let file = |word: &str| host.image().join("var/tmp").join(format!("{name}{word}"));
+        // It ends once somebody reads its log.
+        let shell = format!(
+            "echo x >> /var/tmp/{name}; echo ready; while ! [ -e /var/tmp/{name}.go ]; do sleep 0.1; done; {end}"
+        );
+        let definition = host.domain_file(&name, &shell, &format!("<{verb}>restart</{verb}>"), "");
+        host.run(&["define", &definition]).ok();
+        host.run(&["start", &name]).ok();
+        let mut reader = host.lazaret(&["logs", "-f", &name]);
+        let reader = reader
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut reader = reader.spawn().unwrap();
+        let mut log = BufReader::new(reader.stdout.take().unwrap());
+        let mut said = String::new();
+        log.read_line(&mut said).unwrap();
+        fs::write(file(".go"), "").unwrap();
+        log.read_to_string(&mut said).unwrap();
+        assert!(reader.wait().unwrap().success());
+        // On a machine that is slow enough some starts are too long ago to count.
+        let starts = fs::read_to_string(file("")).unwrap();
+        assert!(starts.lines().count() >= 5, "{verb}: {starts}");
+        let why = format!("lazaret: {name} is not started again: it was started 5 times within 10 s");
+        assert!(said.trim_end().ends_with(&why), "{said}");
+        // Nothing is kept of a defined container: whoever comes next is told.
+        let mut told = String::new();
+        assert!(capture::until(capture::DEADLINE, || {
+            let list = host.run(&["list", "--all", "--json"]).ok();
+            told.push_str(&list.stderr);
+            list.json()[0]["state"] == "shut off"
+        }));
+        let why = format!("{name} has ended: it was started 5 times within 10 s, and so is not started again");
+        assert!(told.contains(&why), "{told}");
+        host.run(&["undefine", &name]).ok();
+    }
+    host.nothing_is_left();
 }
 
 #[test]

@@ -246,7 +246,16 @@ pub enum Reply {
     /// To the supervisor: the container has ended, with this wait(2) status of its first process: 0 if that called reboot(2), whatever the
     /// kernel made of it.
     Ended(i32),
+    /// As `Ended`; it would have been started anew, had it not been so too often already.
+    EndedTooOften(i32),
 }
+
+/// So many times a container is started within [`RESTART_WINDOW`], the first one included, and not once more: it is in a loop, as after a start
+/// whose cause of failure stays. The same as systemd's defaults for a service (systemd.unit(5), `StartLimitBurst=`).
+pub const MOST_STARTS: usize = 5;
+
+/// Seconds within which starts are counted.
+pub const RESTART_WINDOW: u64 = 10;
 
 /// Number of namespace descriptors in [`Reply::Running`].
 pub const NAMESPACES: usize = 7;
@@ -269,7 +278,7 @@ impl Message for Reply {
             Self::Born => 4,
             Self::Running { consoles } => NAMESPACES.saturating_add(usize::from(*consoles)),
             Self::Restarted { .. } => 5,
-            Self::Refused(_) | Self::Ended(_) => 0,
+            Self::Refused(_) | Self::Ended(_) | Self::EndedTooOften(_) => 0,
         }
     }
 }
@@ -371,6 +380,7 @@ pub(crate) mod tests {
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0301017802");
         assert_eq!(hex(&Reply::Restarted { pid1: 3 }), "0403");
         assert_eq!(hex(&Reply::Ended(-1)), "0501");
+        assert_eq!(hex(&Reply::EndedTooOften(-1)), "0601");
     }
 
     #[test]

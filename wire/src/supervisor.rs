@@ -153,6 +153,23 @@ pub struct ExitRecord {
     pub at: u64,
 }
 
+/// The exit record of a container that would have been started anew, had it not been so too often already; it has the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopRecord {
+    /// wait(2) status of the last first process.
+    pub status: i32,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// How many times it was started, in all.
+    pub starts: u32,
+}
+
+impl Message for LoopRecord {
+    fn descriptors(&self) -> usize {
+        0
+    }
+}
+
 impl Message for ExitRecord {
     fn descriptors(&self) -> usize {
         0
@@ -251,6 +268,12 @@ mod tests {
             assert_eq!(decode(&encode(&value).unwrap(), descriptors), Ok(value));
         }
         assert_eq!(payload(&ExitRecord { status: 9, at: 1 }), [18, 1]);
+        let looped = LoopRecord {
+            status: 9,
+            at: 1,
+            starts: 5,
+        };
+        assert_eq!(payload(&looped), [18, 1, 5]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ContainerName;
 use wire::frame;
-use wire::supervisor::{ExitRecord, RING, RING_HEADER};
+use wire::supervisor::{ExitRecord, LoopRecord, RING, RING_HEADER};
 
 /// The three directories.
 #[derive(Debug)]
@@ -210,6 +210,8 @@ impl Place {
     /// How the container ended, by the supervisor's exit record.
     pub fn end(&self) -> Outcome<End> {
         let bytes = files::read(&self.directory, "exit")?.unwrap_or_default();
-        Ok(frame::decode::<ExitRecord>(&bytes, 0).map_or(End::Crashed, |r| End::Status(r.status)))
+        let looped = || frame::decode::<LoopRecord>(&bytes, 0).map(|r| End::Looped(r.status));
+        let ended = frame::decode::<ExitRecord>(&bytes, 0).map(|r| End::Status(r.status));
+        Ok(ended.or_else(|_| looped()).unwrap_or(End::Crashed))
     }
 }

@@ -43,6 +43,18 @@ pub enum End {
     Status(i32),
     /// Its supervisor left no record: it crashed, or was killed.
     Crashed,
+    /// Its first process ended with this status, so often that it was not started anew once more.
+    Looped(i32),
+}
+
+impl End {
+    /// wait(2) status of the first process, if it is known.
+    pub const fn status(self) -> Option<i32> {
+        match self {
+            Self::Status(status) | Self::Looped(status) => Some(status),
+            Self::Crashed => None,
+        }
+    }
 }
 
 /// The processes that work for a running container, as the host numbers them.

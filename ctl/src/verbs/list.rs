@@ -24,10 +24,7 @@ struct Entry {
 
 /// The exit status of a container that has ended by itself.
 pub fn exit_status(found: &Found) -> Option<u8> {
-    match found.record.as_ref()?.end? {
-        End::Status(status) => Some(status_of_wait(status)),
-        End::Crashed => None,
-    }
+    found.record.as_ref()?.end.and_then(End::status).map(status_of_wait)
 }
 
 /// Whether a running container maps host id 0, which shows in every listing.

@@ -12,10 +12,7 @@ use crate::supervisor::Supervisor;
 
 /// What a supervisor noted of the end that it did not live to tell.
 fn recorded(place: &Place) -> Option<i32> {
-    match place.end() {
-        Ok(End::Status(status)) => Some(status),
-        _ => None,
-    }
+    place.end().ok().and_then(End::status)
 }
 
 /// Waits, and prints the exit status.
@@ -40,11 +37,7 @@ pub fn wait(session: &Session, options: &Facts) -> Outcome<()> {
         Some(record) => record.end,
         None => None,
     };
-    let status = told.or(match kept {
-        Some(End::Status(status)) => Some(status),
-        _ => None,
-    });
-    let Some(status) = status else {
+    let Some(status) = told.or_else(|| kept.and_then(End::status)) else {
         return Err(Error::Peer(format!(
             "{} crashed, or its supervisor was killed",
             found.name

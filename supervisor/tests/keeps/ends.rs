@@ -37,6 +37,29 @@ fn tells_the_status_writes_the_record_and_keeps_the_last_words() {
 }
 
 #[test]
+fn a_container_that_started_too_often_has_that_said_in_its_log_after_its_own_last_words() {
+    tests::need_root!();
+    for (consoles, log_pipe) in [(1, false), (0, true), (0, false)] {
+        let mut kept = Kept::new(Wish {
+            consoles,
+            log_pipe,
+            fused: false,
+        });
+        for mut output in kept.slaves.drain(..).chain(kept.output.take()) {
+            output.write_all(b"last words").unwrap();
+        }
+        kept.say(&Reply::EndedTooOften(0x300), &[]);
+        assert!(kept.gone().success());
+        let record = kept.looped().unwrap();
+        assert_eq!((record.status, record.starts, kept.record()), (0x300, 1, None));
+        let said = String::from_utf8(kept.log().1).unwrap();
+        let expected = "last words\r\nlazaret: kept is not started again: it was started 5 times within 10 s\r\n";
+        let logged = consoles > 0 || log_pipe;
+        assert_eq!(said, if logged { expected } else { "" }, "{consoles} {log_pipe}");
+    }
+}
+
+#[test]
 fn kills_at_once() {
     tests::need_root!();
     let mut kept = Kept::new(Wish::default());

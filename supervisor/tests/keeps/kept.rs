@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sys::channel::{Channel, ChannelError, pair};
 use wire::frame::decode;
 use wire::init;
-use wire::supervisor::{Control, ExitRecord, Reply, Report, Request};
+use wire::supervisor::{Control, ExitRecord, LoopRecord, Reply, Report, Request};
 use wire::{ContainerName, Failure};
 
 /// Ids that nobody on the machine has, and no container is given: clearing one away kills all that run under its ids.
@@ -198,6 +198,11 @@ impl Kept {
     }
 
     pub fn record(&self) -> Option<ExitRecord> {
+        decode(&std::fs::read(self.directory.join("exit")).unwrap(), 0).ok()
+    }
+
+    /// The record of a container that was started too often.
+    pub fn looped(&self) -> Option<LoopRecord> {
         decode(&std::fs::read(self.directory.join("exit")).unwrap(), 0).ok()
     }
 
