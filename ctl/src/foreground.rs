@@ -24,7 +24,8 @@ impl Foreground {
     /// Asks to be told of the end and, if there is a terminal, for the console: both are answered once the container is kept.
     pub fn prepare(place: &Place, console: bool) -> Outcome<Self> {
         let news = Supervisor::reach(place)?;
-        news.say(&Control::Wait)?;
+        // If this process is killed, and whoever would clear away after it too, the supervisor still ends the container.
+        news.say(&Control::WaitTied)?;
         let (mut viewer, mut window) = (None, None);
         if console {
             // A conversation each: the supervisor hears one request of each before anything else.

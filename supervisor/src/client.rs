@@ -1,6 +1,7 @@
 //! Those who are connected to the control socket: who they are, and what goes back to them. May touch: their sockets, which never
 //! block: a client that does not read its answers is let go of.
 
+use crate::end::Phase;
 use crate::judge;
 use crate::keeper::Keeper;
 use crate::token::Token;
@@ -19,6 +20,8 @@ pub struct Client {
     channel: Channel<Report, Control>,
     /// Whether it wants to know when the container has ended.
     pub waits: bool,
+    /// Whether the container ends when it is gone.
+    pub tied: bool,
 }
 
 impl Client {
@@ -61,6 +64,7 @@ impl Keeper {
         let client = Client {
             channel: Channel::new(socket),
             waits: false,
+            tied: false,
         };
         let judged = uid
             .map_err(|e| Failure::kernel("learn who connected", e.raw_os_error()))
@@ -84,8 +88,9 @@ impl Keeper {
             Err(ChannelError::Kernel(e)) if e as i32 == Errno::AGAIN.raw_os_error() => Ok(()),
             Err(e) => Err(e),
         };
-        if said.is_err() {
-            self.clients.remove(&id);
+        if said.is_err() && self.clients.remove(&id).is_some_and(|client| client.tied) && self.phase == Phase::Running {
+            // If PID 1 is gone already, `init` says so next.
+            let _ = self.kill();
         }
     }
 

@@ -20,7 +20,8 @@ impl Keeper {
                 let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
                 return self.say(id, &Report::Namespaces, &namespaces);
             }
-            Control::Wait => return self.wait(id),
+            Control::Wait => return self.wait(id, false),
+            Control::WaitTied => return self.wait(id, true),
             Control::Attach {
                 console,
                 replay,
@@ -50,12 +51,13 @@ impl Keeper {
         }
     }
 
-    fn wait(&mut self, id: u32) -> Result<(), ChannelError> {
+    fn wait(&mut self, id: u32, tied: bool) -> Result<(), ChannelError> {
         if let Phase::Told(status) = self.phase {
             return self.say(id, &Report::Ended(status), &[]);
         }
         if let Some(client) = self.clients.get_mut(&id) {
             client.waits = true;
+            client.tied = tied;
         }
         Ok(())
     }

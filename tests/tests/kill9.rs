@@ -155,6 +155,56 @@ fn of_lazaret_in_the_foreground_ends_the_container() {
     assert_eq!(more(&host, &before), Vec::<PathBuf>::new());
 }
 
+/// Nobody is left who would clear away after the command: the container ends none the less, and the next command finds what is left of it.
+#[test]
+fn of_the_launcher_and_then_of_lazaret_in_the_foreground_ends_the_container() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let before = files(&host);
+    for victims in [
+        [Program::Launcher, Program::Lazaret],
+        [Program::Lazaret, Program::Launcher],
+    ] {
+        let name = host.name("once");
+        let options = ["--name", &name, "--network", "default"];
+        let arguments = host.once_arguments(&options, &["sh", "-c", "echo ready; exec sleep 1000"]);
+        let mut child = host
+            .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        assert!(host.pid_1(&name).is_some());
+        let of = |victim| {
+            working(&host)
+                .into_iter()
+                .find(|(_, p)| *p == victim)
+                .map(|(pid, _)| pid)
+        };
+        let pids = victims.map(|victim| of(victim).expect("it runs"));
+        if victims[0] == Program::Launcher {
+            for pid in pids {
+                kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+                assert!(capture::until(capture::DEADLINE / 6, || process::over(pid)));
+            }
+        } else {
+            kill_together(&pids);
+        }
+        child.wait().unwrap();
+        // Nobody asks anything of `lazaret` meanwhile.
+        let over = capture::until(capture::DEADLINE / 3, || host.pid_1(&name).is_none());
+        assert!(over, "a container whose caller is gone, after {victims:?} were killed");
+        let listed = || host.run(&["list", "--all", "--json"]).ok().json();
+        let gone = capture::until(capture::DEADLINE / 3, || listed() == serde_json::json!([]));
+        assert!(gone, "after {victims:?} were killed: {}", listed());
+        host.nothing_is_left();
+        assert_eq!(more(&host, &before), Vec::<PathBuf>::new(), "{victims:?}");
+    }
+}
+
 #[test]
 fn of_each_process_that_keeps_a_run_leaves_no_empty_file_in_the_image() {
     need_root!();

@@ -98,6 +98,8 @@ pub enum Control {
         /// Columns.
         columns: u16,
     },
+    /// As `Wait`; and the container ends when this conversation does, whoever ends it.
+    WaitTied,
 }
 
 /// What the supervisor answers on the control socket.
@@ -217,12 +219,13 @@ mod tests {
 
     #[test]
     fn bytes_of_the_control_socket_are_frozen() {
-        let frozen: [(Control, &[u8]); 7] = [
+        let frozen: [(Control, &[u8]); 8] = [
             (Control::Identify, &[0]),
             (Control::Namespaces, &[1]),
             (Control::Signal(15), &[2, 30]),
             (Control::Kill, &[3]),
             (Control::Wait, &[4]),
+            (Control::WaitTied, &[7]),
             (
                 Control::Attach {
                     console: 1,

@@ -73,6 +73,30 @@ fn kills_at_once() {
 }
 
 #[test]
+fn ends_the_container_when_the_client_that_it_is_tied_to_is_gone() {
+    tests::need_root!();
+    let mut kept = Kept::new(Wish::default());
+    let (tied, other) = (kept.client(), kept.client());
+    tied.send(&Control::WaitTied);
+    other.send(&Control::Wait);
+    drop(kept.client());
+    other.settle();
+    assert!(kept.first.try_wait().unwrap().is_none(), "that was not the one");
+    drop(tied);
+    assert_eq!(kept.first.wait().unwrap().signal(), Some(9));
+    kept.say(&Reply::Ended(9), &[]);
+    assert_eq!(other.next(), Ok(Report::Ended(9)));
+    assert!(kept.gone().success());
+    // Who is tied is told like who waits.
+    let mut kept = Kept::new(Wish::default());
+    let tied = kept.client();
+    tied.send(&Control::WaitTied);
+    kept.say(&Reply::Ended(0), &[]);
+    assert_eq!(tied.next(), Ok(Report::Ended(0)));
+    assert!(kept.gone().success());
+}
+
+#[test]
 fn a_kill_wins_over_a_restart() {
     tests::need_root!();
     let mut kept = Kept::new(Wish::default());
