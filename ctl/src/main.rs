@@ -13,6 +13,7 @@ mod launcher;
 mod learner;
 mod lookup;
 mod named;
+mod native;
 mod options;
 mod output;
 mod plan;
@@ -35,6 +36,7 @@ use launcher::Launcher;
 use options::Options;
 use policies::Confined;
 use session::Session;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -139,6 +141,8 @@ fn act(confined: &Confined, standing: Standing, options: &Options) -> Outcome<u8
 fn bare(options: &Options, launcher: Option<&Launcher>) -> Outcome<u8> {
     // What the command line names is opened while it can be, and read once nothing else can.
     let opened = verbs::open_named(&options.verb, launcher)?;
-    policies::restrict_lazaret(&[]).map_err(Error::Caller)?;
+    let shared = verbs::shared_directory(&options.verb);
+    let shared: Vec<_> = shared.iter().map(AsFd::as_fd).collect();
+    policies::restrict_lazaret(&shared).map_err(Error::Caller)?;
     verbs::without_authority(&options.verb, launcher, opened)
 }

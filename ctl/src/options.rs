@@ -1,6 +1,7 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
 mod audit;
+mod native;
 mod policy;
 mod run;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
+pub use native::FromNative;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::Run;
 
@@ -63,6 +65,8 @@ pub enum Verb {
     Dominfo(Facts),
     /// Print a container's definition as XML
     Dumpxml(Dumpxml),
+    /// Print the domain that a configuration of LXC's describes
+    DomxmlFromNative(FromNative),
     /// Ask a container to shut itself down
     Shutdown(Which),
     /// Ask a container to start itself anew
@@ -309,6 +313,7 @@ impl Verb {
             Self::List(_) => "list containers".into(),
             Self::Dominfo(f) => format!("show {}", f.container),
             Self::Dumpxml(d) => format!("print {}", d.container),
+            Self::DomxmlFromNative(f) => format!("convert {}", f.file),
             Self::Shutdown(w) => format!("shut down {}", w.container),
             Self::Reboot(w) => format!("reboot {}", w.container),
             Self::Destroy(w) => format!("destroy {}", w.container),
@@ -352,7 +357,7 @@ impl Verb {
     /// Whether the verb needs the launcher and the state store.
     pub fn needs_authority(&self) -> bool {
         match self {
-            Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_) => false,
+            Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_) | Self::DomxmlFromNative(_) => false,
             Self::Policy(policy) => policy.needs_authority(),
             _ => true,
         }

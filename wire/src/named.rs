@@ -32,8 +32,8 @@ pub struct Named {
     pub runs: bool,
 }
 
-/// Options of `run`, `enter` and `audit`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 14] = [
+/// Options of `run`, `enter`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
+const FLAGS: [&str; 15] = [
     "read-only",
     "tty",
     "detach",
@@ -42,6 +42,7 @@ const FLAGS: [&str; 14] = [
     "json",
     "noseclabel",
     "raw",
+    "libvirt-idmap",
     "help",
     "version",
     "t",
@@ -50,7 +51,7 @@ const FLAGS: [&str; 14] = [
     "V",
 ];
 
-/// Whether an option of `run`, `enter`, `audit` or of every verb, by its long name or its letter, takes a value.
+/// Whether an option of `run`, `enter`, `audit`, `domxml-from-native` or of every verb, by its long name or its letter, takes a value.
 pub fn takes_value(option: &str) -> bool {
     !FLAGS.contains(&option)
 }
@@ -78,7 +79,8 @@ impl Named {
                     // The number of what is to be replayed.
                     (Some("audit"), 1) if replay => operands = 2,
                     (Some("audit"), _) => named.definitions.push(word.to_owned()),
-                    (Some("define" | "create"), _) => named.definitions.push(word.to_owned()),
+                    (Some("domxml-from-native"), 0) => operands = 1,
+                    (Some("define" | "create" | "domxml-from-native"), _) => named.definitions.push(word.to_owned()),
                     // It runs a command, with the options of `run`.
                     (Some("policy"), 0) if word == "learn" => {
                         verb = Some("run");
@@ -244,6 +246,13 @@ mod tests {
         ] {
             assert!(names_nothing(line), "{line}");
         }
+    }
+
+    #[test]
+    fn configurations_of_another_format_are_named_to_be_read() {
+        let line = "domxml-from-native --libvirt-idmap lxc-tools config --config-dir /c ./more";
+        assert_eq!(named(line).definitions, ["config", "./more"]);
+        assert!(names_nothing("domxml-from-native lxc-tools"));
     }
 
     #[test]

@@ -10,8 +10,8 @@ pub mod identity;
 pub mod interface;
 pub mod model;
 mod parse;
-mod units;
-mod xml;
+pub mod units;
+pub mod xml;
 
 pub use capability::{Capabilities, Capability};
 pub use complete::complete;

@@ -13,6 +13,7 @@ mod generate;
 mod learn;
 mod list;
 mod logs;
+mod native;
 mod net_list;
 mod plan;
 mod policy;
@@ -30,6 +31,8 @@ use crate::error::{Error, Outcome};
 use crate::launcher::Launcher;
 use crate::options::{Policy, PolicyVerb, Verb};
 use crate::session::Session;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::os::fd::OwnedFd;
 
 /// Does what a verb says, with the launcher's help, and gives the exit status.
 pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
@@ -61,7 +64,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
             policy::policy(options, Some(session), policy::open(options, Some(&session.launcher))?)
         }
         Verb::NetList(json) => net_list::net_list(session, json.json),
-        Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) => {
+        Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) | Verb::DomxmlFromNative(_) => {
             Err(Error::Bug("a verb that needs no authority was given it".into()))
         }
     }?;
@@ -72,7 +75,17 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
 pub fn open_named(verb: &Verb, launcher: Option<&Launcher>) -> Outcome<policy::Opened> {
     match verb {
         Verb::Policy(options) => policy::open(options, launcher),
+        Verb::DomxmlFromNative(options) => native::open(options, launcher),
         _ => Ok(Vec::new()),
+    }
+}
+
+/// A directory that a verb which needs nobody's help reads beside what is named to it.
+pub fn shared_directory(verb: &Verb) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match verb {
+        Verb::DomxmlFromNative(_) => rustix::fs::openat(CWD, native::SHARED, flags, Mode::empty()).ok(),
+        _ => None,
     }
 }
 
@@ -84,6 +97,7 @@ pub fn without_authority(verb: &Verb, launcher: Option<&Launcher>, opened: polic
         Verb::Wire(options) => wire::wire(options),
         Verb::Version(json) => version::version(json.json),
         Verb::Generate(options) => generate::generate(options),
+        Verb::DomxmlFromNative(options) => native::from_native(options, opened),
         _ => Err(Error::Bug("a verb that needs authority was given none".into())),
     }?;
     Ok(0)

@@ -3,9 +3,11 @@
 mod element;
 mod reader;
 mod text;
+mod tree;
 mod writer;
 
 pub use element::{Element, Given, Parts};
 pub use reader::read;
 pub use text::MAX_BYTES;
+pub use tree::Tree;
 pub use writer::Writer;

@@ -8,7 +8,7 @@ pub struct Writer {
 }
 
 /// Attributes in the order in which they are printed.
-pub type Attributes<'a> = &'a [(&'static str, Option<&'a str>)];
+pub type Attributes<'a> = &'a [(&'a str, Option<&'a str>)];
 
 impl Writer {
     /// Writes an element, whose children `inside` writes; attributes that are `None` are left out.

@@ -1,0 +1,204 @@
+//! Id maps, capabilities and shared namespaces. Pure.
+
+use super::IdmapOrder;
+use super::config::lost;
+use super::lines::Setting;
+use crate::domain::Capability;
+use crate::domain::error::{ParseError, shown};
+use crate::domain::units::number;
+use crate::domain::xml::Tree;
+use std::collections::BTreeSet;
+use wire::IdRange;
+use wire::ids::check_map;
+
+/// The most ranges of one map that the kernel takes (user_namespaces(7)).
+const MAX_RANGES: usize = 340;
+/// The namespaces that a domain may share, in the order in which they are printed.
+const SHARED: [&str; 3] = ["net", "ipc", "uts"];
+
+/// What was said.
+#[derive(Debug)]
+pub struct Security {
+    order: IdmapOrder,
+    uid: Vec<IdRange>,
+    gid: Vec<IdRange>,
+    map: Option<Setting>,
+    dropped: BTreeSet<Capability>,
+    drop: Option<Setting>,
+    kept: BTreeSet<Capability>,
+    keep: Option<Setting>,
+    shared: [Option<(&'static str, String)>; SHARED.len()],
+}
+
+impl Security {
+    /// Nothing yet.
+    pub const fn new(order: IdmapOrder) -> Self {
+        Self {
+            order,
+            uid: Vec::new(),
+            gid: Vec::new(),
+            map: None,
+            dropped: BTreeSet::new(),
+            drop: None,
+            kept: BTreeSet::new(),
+            keep: None,
+            shared: [None, None, None],
+        }
+    }
+
+    /// Whether a key is one of those that [`Self::take`] takes.
+    pub fn knows(key: &str) -> bool {
+        matches!(key, "lxc.idmap" | "lxc.id_map" | "lxc.cap.drop" | "lxc.cap.keep")
+            || key.starts_with("lxc.namespace.share.")
+    }
+
+    /// Takes one setting.
+    pub fn take(&mut self, warnings: &mut Vec<ParseError>, s: &Setting) -> Result<(), ParseError> {
+        match s.key.as_str() {
+            "lxc.cap.drop" if s.value.is_empty() => (self.dropped, self.drop) = (BTreeSet::new(), None),
+            "lxc.cap.drop" => {
+                self.dropped.extend(capabilities(s)?);
+                self.drop = Some(s.clone());
+            }
+            "lxc.cap.keep" if s.value.is_empty() => (self.kept, self.keep) = (BTreeSet::new(), None),
+            "lxc.cap.keep" if s.value == "none" => (self.kept, self.keep) = (BTreeSet::new(), Some(s.clone())),
+            "lxc.cap.keep" => {
+                self.kept.extend(capabilities(s)?);
+                self.keep = Some(s.clone());
+            }
+            "lxc.idmap" | "lxc.id_map" => self.range(s)?,
+            _ => self.share(warnings, s),
+        }
+        Ok(())
+    }
+
+    /// `TYPE INSIDE HOST COUNT`, in LXC's own order.
+    fn range(&mut self, s: &Setting) -> Result<(), ParseError> {
+        if s.value.is_empty() {
+            (self.uid, self.gid, self.map) = (Vec::new(), Vec::new(), None);
+            return Ok(());
+        }
+        let wanted = || s.not("u or g, the first id inside, the first id of the host's, and how many");
+        let words: Vec<&str> = s.value.split_ascii_whitespace().collect();
+        let [kind, first, second, count] = words.as_slice() else {
+            return Err(wanted());
+        };
+        let id = |word: &str| number(word, 0, u32::MAX).ok_or_else(wanted);
+        let (inside, outside) = match self.order {
+            IdmapOrder::Lxc => (id(first)?, id(second)?),
+            IdmapOrder::Libvirt => (id(second)?, id(first)?),
+        };
+        let map = match *kind {
+            "u" => &mut self.uid,
+            "g" => &mut self.gid,
+            _ => return Err(wanted()),
+        };
+        if map.len() >= MAX_RANGES {
+            return Err(s.refused(&format!("is one of more than {MAX_RANGES} ranges")));
+        }
+        map.push(IdRange {
+            inside,
+            outside,
+            count: id(count)?,
+        });
+        self.map = Some(s.clone());
+        Ok(())
+    }
+
+    fn share(&mut self, warnings: &mut Vec<ParseError>, s: &Setting) {
+        let which = s.key.strip_prefix("lxc.namespace.share.").unwrap_or_default();
+        let at = SHARED.iter().position(|n| *n == which);
+        let Some(slot) = at.and_then(|at| self.shared.get_mut(at)) else {
+            return lost(warnings, s, "only net, ipc and uts can be shared");
+        };
+        *slot = match s.value.as_str() {
+            "" => None,
+            value if value.contains('/') => return lost(warnings, s, "it is a path"),
+            value if value.bytes().all(|b| b.is_ascii_digit()) => Some(("pid", value.to_owned())),
+            value => Some(("name", value.to_owned())),
+        };
+    }
+
+    /// Whether a namespace of somebody else's is used.
+    pub fn shares_anything(&self) -> bool {
+        self.shared.iter().any(Option::is_some)
+    }
+
+    /// Whether the network is somebody else's.
+    pub fn shares_network(&self) -> bool {
+        matches!(&self.shared, [Some(_), ..])
+    }
+
+    /// `idmap`, with a warning if define would refuse it.
+    pub fn idmap(&mut self, warnings: &mut Vec<ParseError>) -> Option<Tree> {
+        let said = self.map.as_ref()?;
+        self.uid.sort_by_key(|r| r.inside);
+        self.gid.sort_by_key(|r| r.inside);
+        for (kind, map) in [("uid", &self.uid), ("gid", &self.gid)] {
+            let Err(why) = check_map(map, true) else { continue };
+            let turned = map.iter().all(|r| r.inside != 0) && map.iter().any(|r| r.outside == 0);
+            let hint = if turned && self.order == IdmapOrder::Lxc {
+                "; --libvirt-idmap reads the two ids the other way round"
+            } else {
+                ""
+            };
+            let what = format!(
+                "completes a map of {kind}s that define refuses: {}{hint}",
+                shown(&why.to_string(), 200)
+            );
+            warnings.push(said.refused(&what));
+        }
+        let range = |kind: &'static str| {
+            move |r: &IdRange| {
+                let tree = Tree::new(kind).with("start", r.inside).with("target", r.outside);
+                tree.with("count", r.count)
+            }
+        };
+        let all = self
+            .uid
+            .iter()
+            .map(range("uid"))
+            .chain(self.gid.iter().map(range("gid")));
+        Some(Tree::new("idmap").holding(all))
+    }
+
+    /// `features`
+    pub fn features(&self, privnet: bool) -> Result<Tree, ParseError> {
+        let (policy, named, state) = match (&self.drop, &self.keep) {
+            (Some(s), Some(_)) => {
+                return Err(s.refused("and lxc.cap.keep are both given, of which LXC takes one"));
+            }
+            (None, Some(_)) => ("deny", &self.kept, "on"),
+            (_, None) => ("allow", &self.dropped, "off"),
+        };
+        let named = named.iter().map(|c| Tree::new(c.name()).with("state", state));
+        let capabilities = Tree::new("capabilities").with("policy", policy).holding(named);
+        Ok(Tree::new("features")
+            .holding(privnet.then(|| Tree::new("privnet")))
+            .holding([capabilities]))
+    }
+
+    /// `lxc:namespace`
+    pub fn namespaces(&self) -> Option<Tree> {
+        let one = |(name, shared): (&&str, &Option<(&'static str, String)>)| {
+            let (kind, value) = shared.as_ref()?;
+            Some(
+                Tree::new(&format!("lxc:share{name}"))
+                    .with("type", kind)
+                    .with("value", value),
+            )
+        };
+        let all: Vec<Tree> = SHARED.iter().zip(&self.shared).filter_map(one).collect();
+        (!all.is_empty()).then(|| Tree::new("lxc:namespace").holding(all))
+    }
+}
+
+/// Capabilities by name or number.
+fn capabilities(s: &Setting) -> Result<Vec<Capability>, ParseError> {
+    let one = |word: &str| {
+        let by_number = || number::<u8>(word, 0, 63).and_then(|bit| Capability::all().find(|c| c.bit() == bit));
+        let found = Capability::named(word).or_else(by_number);
+        found.ok_or_else(|| s.refused(&format!("names {}, which is no capability", shown(word, 40))))
+    };
+    s.value.split_ascii_whitespace().map(one).collect()
+}

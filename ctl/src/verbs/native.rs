@@ -1,0 +1,124 @@
+//! `domxml-from-native`: the domain that a configuration of LXC's describes. May touch: files that the command line names, standard input,
+//! and what is included from below `/usr/share/lxc` and `/etc`, as far as it may read that by itself.
+
+use super::policy::Opened;
+use super::run::random;
+use crate::domain::Uuid;
+use crate::error::{Error, Outcome, reason};
+use crate::launcher::Launcher;
+use crate::native::{File, IdmapOrder, MAX_BYTES, convert};
+use crate::options::FromNative;
+use crate::output::{print, say};
+use crate::plan::run::{absolute, working_directory};
+use crate::state::files::read_open;
+use nix::errno::Errno;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Where LXC's own files are that configurations include.
+pub const SHARED: &str = "/usr/share/lxc";
+/// The word for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Opens the files that are named: by the launcher, if there is one, else as the caller.
+pub fn open(options: &FromNative, launcher: Option<&Launcher>) -> Outcome<Opened> {
+    let here = working_directory();
+    let named = [&options.file].into_iter().chain(&options.included);
+    let one = |name: &String| {
+        let path = absolute(name, here.as_deref())?;
+        let opened = match launcher {
+            Some(launcher) => launcher.open(&path)?,
+            None => std::fs::File::open(&path)
+                .map(OwnedFd::from)
+                .map_err(|e| kernel("open", name, &e))?,
+        };
+        Ok((name.clone(), opened))
+    };
+    named.filter(|name| *name != STANDARD_INPUT).map(one).collect()
+}
+
+fn kernel(what: &str, name: &str, e: &std::io::Error) -> Error {
+    Error::kernel(format!("{what} {name}"), Errno::from_raw(e.raw_os_error().unwrap_or(0)))
+}
+
+fn bounded(file: impl AsFd, name: &str) -> Outcome<Vec<u8>> {
+    // One byte more than the reader takes: it says where that is.
+    match read_open(file, name, MAX_BYTES.saturating_add(1))? {
+        Some(bytes) => Ok(bytes),
+        None => Err(Error::caller(format!("{name} has more than {MAX_BYTES} bytes"))),
+    }
+}
+
+/// Converts.
+pub fn from_native(options: &FromNative, opened: Opened) -> Outcome<()> {
+    let here = working_directory();
+    let mut contents = BTreeMap::new();
+    for (name, file) in opened {
+        contents.insert(absolute(&name, here.as_deref())?, bounded(file, &name)?);
+    }
+    let main = if options.file == STANDARD_INPUT {
+        bounded(rustix::stdio::stdin(), "standard input")?
+    } else {
+        let path = absolute(&options.file, here.as_deref())?;
+        let content = contents.get(&path).cloned();
+        content.ok_or_else(|| Error::Bug("the file was not opened".into()))?
+    };
+    let mut include = |name: &str| {
+        let path = absolute(name, here.as_deref()).map_err(|e| e.to_string())?;
+        match contents.get(&path) {
+            Some(content) => Ok(vec![(name.to_owned(), content.clone())]),
+            None => included(Path::new(&path)),
+        }
+    };
+    let order = if options.libvirt_idmap {
+        IdmapOrder::Libvirt
+    } else {
+        IdmapOrder::Lxc
+    };
+    let mut bytes = [0; 16];
+    random(&mut bytes)?;
+    let converted = convert(&options.file, &main, &mut include, order, Uuid::from_random(bytes))
+        .map_err(|e| Error::caller(e.to_string()))?;
+    converted.warnings.iter().for_each(|w| say(&format!("warning: {w}")));
+    print(&format!("{}\n", converted.text))
+}
+
+/// Reads an included file, or the files of an included directory whose names end in `.conf`, in the order of their names.
+fn included(path: &Path) -> Result<Vec<File>, String> {
+    let what = match std::fs::metadata(path) {
+        // A place for drop-ins that nobody has made: LXC's own files name such.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.as_os_str().as_bytes().ends_with(b"/") => {
+            return Ok(Vec::new());
+        }
+        what => what.map_err(|e| unreadable(&e))?,
+    };
+    if !what.is_dir() {
+        return one(path).map(|file| vec![file]);
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable(&e))? {
+        let path = entry.map_err(|e| unreadable(&e))?.path();
+        if path.extension().is_some_and(|e| e == "conf") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| one(path)).collect()
+}
+
+fn one(path: &Path) -> Result<File, String> {
+    let name = path.to_string_lossy().into_owned();
+    // Not to wait for whoever writes into a fifo.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| unreadable(&e.into()))?;
+    let content = bounded(file, &name).map_err(|e| e.to_string())?;
+    Ok((name, content))
+}
+
+fn unreadable(e: &std::io::Error) -> String {
+    let why = reason(Errno::from_raw(e.raw_os_error().unwrap_or(0)));
+    format!("{why}; name the file on the command line too")
+}
