@@ -9,6 +9,7 @@ mod filters;
 mod frames;
 mod fuse;
 mod idmaps;
+mod lxc;
 mod netlink;
 mod plans;
 mod policy;
@@ -68,6 +69,7 @@ pub const TARGETS: &[Target] = &[
         ..target_of("fuse", fuse::run, 16 * KIB)
     },
     target_of("idmaps", idmaps::run, 64 * KIB),
+    target_of("lxc", lxc::run, 64 * KIB),
     target_of("netlink", netlink::run, 64 * KIB),
     target_of("policy", policy::run, 64 * KIB),
     target_of("state", state::run, 256 * KIB),

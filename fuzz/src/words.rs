@@ -91,6 +91,11 @@ pub fn run(input: &[u8]) {
             };
             assert_eq!(definitions(&named), sorted(files));
         }
+        Verb::DomxmlFromNative(native) => {
+            names_nothing(&named);
+            let files = [&native.file].into_iter().chain(&native.included);
+            assert_eq!(definitions(&named), sorted(files.map(String::as_str).collect()));
+        }
         _ => {
             names_nothing(&named);
             assert!(named.definitions.is_empty() && !named.audit, "{named:?}");

@@ -15,6 +15,7 @@ mod src {
     pub mod error;
     pub mod escape;
     pub mod instant;
+    pub mod native;
     pub mod options;
     pub mod plan;
     pub mod policy;
