@@ -38,6 +38,10 @@ fn answer(request: Request, directories: &[BorrowedFd<'_>]) -> Result<Reply, Fai
             let place = place(&name, hierarchies, directories.len())?;
             remove(&place, directories, Patience::of(PATIENCE)).map(|()| Reply::Removed)
         }
+        Request::RemoveEmpty { name, hierarchies } => {
+            let place = place(&name, hierarchies, directories.len())?;
+            remove(&place, directories, Patience::none()).map(|()| Reply::Removed)
+        }
         Request::Freeze {
             name,
             hierarchies,
@@ -87,11 +91,14 @@ mod tests {
 
     #[test]
     fn refuses_to_remove_where_nothing_was_inherited() {
-        let request = Request::Remove {
-            name: name(),
-            hierarchies: vec![],
+        let (name, hierarchies) = (name(), vec![]);
+        let again = Request::RemoveEmpty {
+            name: name.clone(),
+            hierarchies: hierarchies.clone(),
         };
-        assert_eq!(answer(request, &[]).unwrap_err().kind, wire::Kind::Protocol);
+        for request in [Request::Remove { name, hierarchies }, again] {
+            assert_eq!(answer(request, &[]).unwrap_err().kind, wire::Kind::Protocol);
+        }
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl Launcher {
         self.done(&Request::Rotate)
     }
 
+    /// Removes empty groups that no container has; their names.
+    pub fn sweep(&self) -> Outcome<Vec<ContainerName>> {
+        match self.ask(&Request::Sweep, &[])? {
+            (Reply::Swept(names), _) => Ok(names),
+            _ => Err(unexpected()),
+        }
+    }
+
     fn done(&self, request: &Request) -> Outcome<()> {
         match self.ask(request, &[])? {
             (Reply::Done, _) => Ok(()),

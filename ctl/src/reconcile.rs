@@ -60,6 +60,19 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
     Ok(())
 }
 
+/// Removes groups that are nobody's, as those of a container whose state directory was removed by hand: only `list` looks for them, so that
+/// no start waits for it.
+pub fn sweep(session: &Session) {
+    match session.launcher.sweep() {
+        Ok(names) => names.iter().for_each(|name| {
+            say(&format!(
+                "the control groups of {name}, which no container has any more, are removed"
+            ));
+        }),
+        Err(e) => say(&format!("cannot look for control groups that no container has: {e}")),
+    }
+}
+
 /// Notes that a container has ended, before anything is cleared: whoever is killed from here on leaves work for the next command.
 fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
     if record.phase != Phase::Clearing {

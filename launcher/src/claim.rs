@@ -65,6 +65,27 @@ impl Clearing {
     }
 }
 
+/// The turn of whoever claims: as long as it is held, nobody else does.
+#[derive(Debug)]
+pub struct Turn(OwnedFd);
+
+/// Waits for the turn.
+pub fn turn() -> Result<Turn, Failure> {
+    turn_in(FILE).map_err(|e| Failure::kernel("wait for the turn to claim ids", e as i32))
+}
+
+impl Turn {
+    /// Whether no container of this host has that name.
+    pub fn is_nobodys(&self, name: &ContainerName) -> Result<bool, Failure> {
+        match set(&self.0, libc::F_WRLCK, name_span(name)) {
+            Ok(()) => set(&self.0, libc::F_UNLCK, name_span(name)).map(|()| true),
+            Err(Errno::EBUSY) => Ok(false),
+            Err(e) => Err(e),
+        }
+        .map_err(|e| Failure::kernel(&format!("learn whether {name} is there"), e as i32))
+    }
+}
+
 /// Claims it all. `None`: another container has the block, and the planner then chooses another. What else another container has is refused:
 /// its name, ids that the maps reach beyond the block, a port.
 pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
@@ -146,6 +167,12 @@ fn hash(bytes: impl IntoIterator<Item = u8>, bits: u32) -> i64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     let whole = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step);
     whole.checked_shr(64u32.saturating_sub(bits)).unwrap_or(0).cast_signed()
+}
+
+fn turn_in(file: &str) -> Result<Turn, Errno> {
+    let writer = open(file, OFlags::RDWR | OFlags::CREATE)?;
+    fcntl(&writer, FcntlArg::F_OFD_SETLKW(&lock(libc::F_WRLCK, TURN)))?;
+    Ok(Turn(writer))
 }
 
 fn claim_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<OwnedFd, Errno> {
@@ -296,6 +323,22 @@ mod tests {
         assert!(may_clear_in(&file, block(1), &name("b")).unwrap().groups);
         drop(held);
         assert!(may_clear_in(&file, block(1), &name("a")).unwrap().groups);
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_nobodys_once_its_last_holder_is_gone_and_nobody_claims_it_meanwhile() {
+        let file = file("turn");
+        let held = claim_in(&file, block(0), &name("a")).unwrap();
+        extend_in(&file, &held, name_span(&name("a"))).unwrap();
+        let turn = turn_in(&file).unwrap();
+        assert!(!turn.is_nobodys(&name("a")).unwrap() && turn.is_nobodys(&name("b")).unwrap());
+        drop(held);
+        assert!(turn.is_nobodys(&name("a")).unwrap());
+        let other = open(&file, OFlags::RDWR).unwrap();
+        assert_eq!(set(&other, libc::F_WRLCK, TURN), Err(Errno::EBUSY));
+        drop(turn);
+        assert!(claim_in(&file, block(0), &name("a")).is_ok());
         std::fs::remove_file(file).unwrap();
     }
 

@@ -45,9 +45,9 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
 }
 
 /// `cgroupd`, and the hierarchies that it was started for.
-type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
+pub type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
 
-fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
+pub fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     let groups = host.groups()?;
     let cgroupd = host.cgroupd(block, &groups)?;
     Ok((cgroupd, groups.into_iter().map(|g| g.hierarchy).collect()))

@@ -2,8 +2,9 @@
 //! each hierarchy, and the membership files below it. Limits and removal are `cgroupd`'s.
 
 use crate::open;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use std::io::Write;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::process::errno;
 use wire::cgroupd::{Controller, Hierarchy};
@@ -128,6 +129,55 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         return Err(Failure::caller("place a container: no cgroup hierarchy is mounted"));
     }
     Ok(groups)
+}
+
+/// `lazaret` in every hierarchy that has it, and whether that is the unified one; nothing is made.
+pub fn existing(mountinfo: &str) -> Result<Vec<(OwnedFd, bool)>, Failure> {
+    let mut found = Vec::new();
+    for mount in mounted(mountinfo) {
+        let fail = |e: rustix::io::Errno| {
+            Failure::kernel(&format!("open the control groups at {}", mount.place), errno(e) as i32)
+        };
+        let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, &*mount.place, how, Mode::empty()).map_err(fail)?;
+        match rustix::fs::openat(&root, "lazaret", how, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => {}
+            opened => found.push((opened.map_err(fail)?, mount.unified)),
+        }
+    }
+    Ok(found)
+}
+
+/// The names of all that lies in such a directory and can be a container's.
+pub fn names(directory: &OwnedFd) -> Result<Vec<ContainerName>, Failure> {
+    let mut names = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(|e| Failure::kernel("list the control groups", errno(e) as i32))?;
+        if entry.file_type() == FileType::Directory {
+            let name = entry.file_name().to_str().ok();
+            names.extend(name.and_then(|n| ContainerName::new(n).ok()));
+        }
+    }
+    Ok(names)
+}
+
+/// Whether a process is in the groups of that name; on version 1, in those that we make: deeper ones are of the container's making.
+pub fn is_in_use(directory: &OwnedFd, unified: bool, name: &ContainerName) -> Result<bool, Failure> {
+    let (files, sign): (&[&str], &str) = if unified {
+        (&["cgroup.events"], "populated 1")
+    } else {
+        (&["tasks", "payload/tasks", "enter/tasks"], "\n")
+    };
+    for file in files {
+        match read(directory, &format!("{name}/{file}")) {
+            Ok(text) if text.contains(sign) => return Ok(true),
+            Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+            Err(e) => return Err(Failure::kernel(&format!("look into {name}/{file}"), errno(e) as i32)),
+        }
+    }
+    Ok(false)
 }
 
 /// Turns on, for the groups below one of version 2, every controller that is used here and that it has itself.

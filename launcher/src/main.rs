@@ -20,6 +20,7 @@ mod placeholders;
 mod policy;
 mod serve;
 mod start;
+mod sweep;
 mod virt;
 
 use host::{Host, Named};

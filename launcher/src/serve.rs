@@ -8,6 +8,7 @@ use crate::judge;
 use crate::ledger::Asked;
 use crate::open;
 use crate::start::{self, Given};
+use crate::sweep;
 use crate::virt;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
@@ -89,9 +90,12 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Clear(remains) => (Deed::Stop, Some(&remains.name)),
         Request::Announce { name, deed } => (*deed, Some(name)),
         Request::Rotate => (Deed::Rotate, None),
-        Request::Directories { .. } | Request::Open(_) | Request::Hierarchies | Request::Policy | Request::Log => {
-            (Deed::Open, None)
-        }
+        Request::Directories { .. }
+        | Request::Open(_)
+        | Request::Hierarchies
+        | Request::Policy
+        | Request::Log
+        | Request::Sweep => (Deed::Open, None),
     };
     Asked {
         request: frame,
@@ -260,6 +264,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.ledger.rotate(&host.programs, block)?;
             Ok((Reply::Done, Vec::new()))
         }
+        Request::Sweep => Ok((Reply::Swept(sweep::sweep(host, first(host)?)?), Vec::new())),
         Request::Hierarchies => {
             let hierarchies = host.groups()?.into_iter().map(|g| g.hierarchy).collect();
             Ok((Reply::Hierarchies(hierarchies), Vec::new()))

@@ -317,6 +317,57 @@ fn of_all_that_keep_one_of_two_containers_on_one_image_leaves_the_other_as_it_is
     host.nothing_is_left();
 }
 
+/// Nobody knows any more that there was a container: `list` removes its groups none the less, and no other's.
+#[test]
+fn of_all_that_keep_a_container_whose_state_is_removed_too_leaves_no_group_after_list() {
+    need_root!();
+    let host = Host::new();
+    let [gone, lives, occupied] = ["gone", "lives", "occupied"].map(|word| host.name(word));
+    for name in [&gone, &lives] {
+        host.once(&["--name", name, "-d"], &["sleep", "1000"]).ok();
+    }
+    let groups = |name: &str| {
+        let below = kernel::hierarchies().into_iter().map(|h| h.join("lazaret").join(name));
+        below.filter(|group| group.exists()).collect::<Vec<PathBuf>>()
+    };
+    let before = groups(&lives);
+    assert!(before.len() >= kernel::hierarchies().len(), "{before:?}");
+    let victims = pids(&host, &gone, &["supervisor", "init", "pid1"]);
+    kill_together(&victims);
+    assert!(capture::until(capture::DEADLINE / 6, || victims
+        .iter()
+        .all(|p| process::over(*p))));
+    std::fs::remove_dir_all(host.run_directory().join(&gone)).unwrap();
+    // Of no container either, but with a process in it: whose that is nobody can say.
+    let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let other = kernel::hierarchies()[0].join("lazaret").join(&occupied);
+    std::fs::create_dir_all(other.join("payload")).unwrap();
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if let Ok(text) = std::fs::read_to_string(other.join("..").join(file)) {
+            std::fs::write(other.join(file), text.trim()).unwrap();
+        }
+    }
+    std::fs::write(other.join("cgroup.procs"), sleeper.id().to_string()).unwrap();
+    let said = host.run(&["list"]).ok();
+    assert_eq!(groups(&gone), Vec::<PathBuf>::new(), "{said}");
+    let told = said.stderr.contains(&format!("the control groups of {gone}, "));
+    assert!(
+        told && !said.stderr.contains(&lives) && !said.stderr.contains(&occupied),
+        "{said}"
+    );
+    assert_eq!(groups(&lives), before);
+    assert_eq!(groups(&occupied), vec![other.clone()]);
+    assert!(other.join("payload").exists(), "nothing is taken from a process");
+    host.run(&["enter", &lives, "--", "true"]).ok();
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    host.run(&["list"]).ok();
+    assert_eq!(groups(&occupied), Vec::<PathBuf>::new());
+    host.run(&["destroy", &lives]).ok();
+    host.run(&["undefine", &lives]).ok();
+    host.nothing_is_left();
+}
+
 #[test]
 fn of_each_short_lived_process_during_a_start() {
     need_root!();

@@ -89,6 +89,13 @@ pub enum Request {
         /// Frozen or thawed.
         frozen: bool,
     },
+    /// As `Remove`, for a name that no container has: nothing is waited for, and a group with a process in it stays. Answer: `Removed`.
+    RemoveEmpty {
+        /// The name.
+        name: ContainerName,
+        /// The inherited directories, in order.
+        hierarchies: Vec<Hierarchy>,
+    },
 }
 
 /// The control group writer's answer.
@@ -163,6 +170,11 @@ mod tests {
             hierarchies: hierarchies.clone(),
         };
         assert_eq!(payload(&remove), [&[1, 1, b'a'][..], &shape].concat());
+        let remove_empty = Request::RemoveEmpty {
+            name: name.clone(),
+            hierarchies: hierarchies.clone(),
+        };
+        assert_eq!(payload(&remove_empty), [&[3, 1, b'a'][..], &shape].concat());
         let freeze = Request::Freeze {
             name,
             hierarchies,

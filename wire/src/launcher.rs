@@ -246,6 +246,9 @@ pub enum Request {
     Log,
     /// Begins a new file of the log of deeds, if the command line says `audit`; the old one stays beside it. Answer: `Done`.
     Rotate,
+    /// Removes the groups that no container has and no process is in: of one whose state directory was removed by hand nobody else would.
+    /// Answer: `Swept`.
+    Sweep,
 }
 
 /// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
@@ -299,6 +302,8 @@ pub enum Reply {
     Busy,
     /// The log of deeds and its head (two descriptors).
     Log,
+    /// Groups of these names are removed.
+    Swept(Vec<ContainerName>),
 }
 
 impl Message for Request {
@@ -318,7 +323,8 @@ impl Message for Request {
             | Self::Policy
             | Self::Announce { .. }
             | Self::Log
-            | Self::Rotate => 0,
+            | Self::Rotate
+            | Self::Sweep => 0,
         }
     }
 }
@@ -334,7 +340,8 @@ impl Message for Reply {
             | Self::Hierarchies(_)
             | Self::Policy(_)
             | Self::Refused(_)
-            | Self::Busy => 0,
+            | Self::Busy
+            | Self::Swept(_) => 0,
         }
     }
 }
@@ -541,6 +548,7 @@ mod tests {
         assert_eq!(hex(&announce), "08016305");
         assert_eq!(hex(&Request::Log), "09");
         assert_eq!(hex(&Request::Rotate), "0a");
+        assert_eq!(hex(&Request::Sweep), "0b");
     }
 
     #[test]
@@ -578,6 +586,7 @@ mod tests {
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
         assert_eq!(hex(&Reply::Busy), "08");
         assert_eq!(hex(&Reply::Log), "09");
+        assert_eq!(hex(&Reply::Swept(vec![name()])), "0a010163");
     }
 
     #[test]
