@@ -5,9 +5,6 @@ use wire::devd::Rule;
 
 /// The most rules of one container: enough for any, and far below what the kernel verifies.
 const MOST: usize = 256;
-/// The kernel keeps a major number in 12 bits and a minor in 20 (`include/linux/kdev_t.h`).
-const MAJORS: u32 = 1 << 12;
-const MINORS: u32 = 1 << 20;
 
 /// Rules that have been judged; only [`judge`] makes them.
 #[derive(Debug)]
@@ -28,15 +25,10 @@ pub fn judge(rules: Vec<Rule>) -> Result<Judged, Failure> {
             rules.len()
         )));
     }
-    for rule in &rules {
-        if !(rule.read || rule.write || rule.make) {
-            return Err(Failure::caller("put a device rule in force that allows nothing"));
-        }
-        if rule.major.is_some_and(|n| n >= MAJORS) || rule.minor.is_some_and(|n| n >= MINORS) {
-            return Err(Failure::caller(
-                "put a device rule in force whose number no device can have",
-            ));
-        }
+    if !rules.iter().all(Rule::is_sound) {
+        return Err(Failure::caller(
+            "put a device rule in force that allows nothing, or whose number no device can have",
+        ));
     }
     Ok(Judged(rules))
 }
@@ -75,11 +67,11 @@ mod tests {
         for bad in [
             Rule { read: false, ..READ },
             Rule {
-                major: Some(MAJORS),
+                major: Some(1 << 12),
                 ..READ
             },
             Rule {
-                minor: Some(MINORS),
+                minor: Some(1 << 20),
                 ..READ
             },
         ] {

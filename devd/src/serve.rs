@@ -2,7 +2,6 @@
 
 use crate::attach::attach;
 use crate::judge::judge;
-use crate::write::write;
 use policies::{Confined, Ended};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::Channel;
@@ -23,9 +22,9 @@ pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<
 
 fn answer(request: Request, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
     let mut descriptors = descriptors.into_iter();
-    match (request, descriptors.next(), descriptors.next()) {
-        (Request::Attach(rules), Some(group), None) => attach(&judge(rules)?, group.as_fd()),
-        (Request::Write(rules), Some(deny), Some(allow)) => write(&judge(rules)?, deny, allow),
+    let Request::Attach(rules) = request;
+    match (descriptors.next(), descriptors.next()) {
+        (Some(group), None) => attach(&judge(rules)?, group.as_fd()),
         _ => Err(Failure::protocol("take a request with another number of descriptors")),
     }
 }
@@ -56,13 +55,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_to_write_what_is_not_judged_well() {
-        assert!(answer(Request::Write(vec![NOTHING]), descriptors(2)).is_err());
-    }
-
-    #[test]
     fn refuses_other_numbers_of_descriptors() {
         assert!(answer(Request::Attach(vec![]), descriptors(2)).is_err());
-        assert!(answer(Request::Write(vec![]), descriptors(1)).is_err());
+        assert!(answer(Request::Attach(vec![]), descriptors(0)).is_err());
     }
 }

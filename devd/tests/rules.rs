@@ -43,12 +43,6 @@ mod tests {
                 .then(|| std::fs::create_dir(&path).map(|()| Self(path)).unwrap())
         }
 
-        fn below(&self, name: &str) -> Self {
-            let path = self.0.join(name);
-            std::fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-
         /// Whether a shell in this group, run by root, can do this.
         fn can(&self, what: &str) -> bool {
             let script = format!(
@@ -71,12 +65,12 @@ mod tests {
     struct Writer(Channel<Request, Reply>, nix::unistd::Pid);
 
     impl Writer {
-        fn start(unified: bool) -> Self {
+        fn start() -> Self {
             let (channel, theirs) = pair::<Request, Reply>().unwrap();
             let null = File::options().read(true).write(true).open("/dev/null").unwrap();
             let program = File::open(env!("CARGO_BIN_EXE_devd")).unwrap();
             let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
-            let capabilities = policies::power(Program::Devd, unified).to_vec();
+            let capabilities = policies::power(Program::Devd, true).to_vec();
             let power = Power {
                 id: UID,
                 groups: Vec::new(),
@@ -127,7 +121,7 @@ mod tests {
             _ => return eprintln!("SKIPPED: needs root and a version 2 hierarchy"),
         };
         assert!(group.can("true < /dev/fuse"));
-        let writer = Writer::start(true);
+        let writer = Writer::start();
         let directory = File::open(&group.0).unwrap();
         let nothing = Rule {
             read: false,
@@ -155,54 +149,6 @@ mod tests {
             assert!(status.contains(line), "{line}");
         }
         // They hold without the writer.
-        writer.end();
-        obeys_the_rules(&group);
-    }
-
-    /// What the launcher's order rests on: rules come before the groups below, which then obey them.
-    #[test]
-    fn version_1_takes_lines_for_a_group_before_others_are_made_below_it() {
-        let (Some(late), Some(group)) = (Group::new("devices"), Group::new("devices")) else {
-            return eprintln!("SKIPPED: needs a version 1 devices hierarchy");
-        };
-        if !nix::unistd::geteuid().is_root() {
-            return eprintln!("SKIPPED: needs root");
-        }
-        let writer = Writer::start(false);
-        let write = |group: &Group| {
-            let open = |file: &str| File::options().write(true).open(group.0.join(file)).unwrap();
-            let (deny, allow) = (open("devices.deny"), open("devices.allow"));
-            writer.ask(&Request::Write(vec![NULL, ZERO_READ]), &[deny.as_fd(), allow.as_fd()])
-        };
-        let below = late.below("payload");
-        let reply = write(&late);
-        let einval = nix::errno::Errno::EINVAL as i32;
-        assert!(
-            matches!(&reply, Reply::Refused(f) if f.kind == Kind::Kernel && f.errno == einval),
-            "{reply:?}"
-        );
-        assert!(below.can("true < /dev/fuse"));
-        assert_eq!(write(&group), Reply::InForce);
-        writer.end();
-        obeys_the_rules(&group.below("payload"));
-    }
-
-    #[test]
-    fn lines_let_a_version_1_group_use_just_its_devices() {
-        let group = match Group::new("devices") {
-            Some(group) if nix::unistd::geteuid().is_root() => group,
-            _ => return eprintln!("SKIPPED: needs root and a version 1 devices hierarchy"),
-        };
-        let open = |file: &str| File::options().write(true).open(group.0.join(file)).unwrap();
-        let (deny, allow) = (open("devices.deny"), open("devices.allow"));
-        // What a version 2 program needs is no power here.
-        let writer = Writer::start(true);
-        let reply = writer.ask(&Request::Write(vec![NULL]), &[deny.as_fd(), allow.as_fd()]);
-        assert!(matches!(reply, Reply::Refused(f) if f.kind == Kind::Kernel && f.errno == 1));
-        writer.end();
-        let writer = Writer::start(false);
-        let reply = writer.ask(&Request::Write(vec![NULL, ZERO_READ]), &[deny.as_fd(), allow.as_fd()]);
-        assert_eq!(reply, Reply::InForce);
         writer.end();
         obeys_the_rules(&group);
     }

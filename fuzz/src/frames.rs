@@ -109,7 +109,7 @@ fn networked(bytes: &[u8]) {
 /// What the launcher asks of `devd`: what passes its judgement becomes a program that allows what some rule allows, and nothing else.
 fn ruled(bytes: &[u8]) {
     use wire::devd::Request;
-    let Some(Request::Attach(rules) | Request::Write(rules)) = frame::<Request>(bytes) else {
+    let Some(Request::Attach(rules)) = frame::<Request>(bytes) else {
         return;
     };
     let Ok(judged) = devd::judge::judge(rules) else { return };

@@ -9,7 +9,7 @@ use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
 use wire::netd::Publish;
-use wire::{Failure, Program, cgroupd, devd, idmapd};
+use wire::{Failure, Program, cgroupd, idmapd};
 
 /// This host.
 #[derive(Debug)]
@@ -129,12 +129,5 @@ impl Host {
     pub fn idmapd(&self, block: IdBlock, consented: bool) -> Result<Piece<idmapd::Request, idmapd::Reply>, Failure> {
         let power = policies::power(Program::Idmapd, !consented);
         self.programs.start(Program::Idmapd, block, power, &[], None)
-    }
-
-    /// Starts the device rule writer, with the pair that a BPF program needs, or the one capability that version 1 needs.
-    pub fn devd(&self, block: IdBlock, groups: &[Group]) -> Result<Piece<devd::Request, devd::Reply>, Failure> {
-        let unified = groups.iter().any(|g| g.hierarchy.unified);
-        self.programs
-            .start(Program::Devd, block, policies::power(Program::Devd, unified), &[], None)
     }
 }

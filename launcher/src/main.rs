@@ -7,6 +7,7 @@ mod claim;
 mod clear;
 mod consent;
 mod cradle;
+mod devices;
 mod enter;
 mod groups;
 mod host;

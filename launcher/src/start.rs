@@ -2,6 +2,7 @@
 //! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
 
 use crate::cradle::{self, Cradle};
+use crate::devices::Devices;
 use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::{Host, Named};
@@ -11,11 +12,10 @@ use crate::piece::Piece;
 use crate::policy::Policy;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use wire::cgroupd::Controller;
 use wire::init::Stream;
 use wire::launcher::{Opened, Reply};
 use wire::mountd::Mount;
-use wire::{Failure, Program, cgroupd, devd, fused, idmapd, ids, init, mountd, netd, supervisor};
+use wire::{Failure, Program, cgroupd, fused, idmapd, ids, init, mountd, netd, supervisor};
 
 /// What `lazaret` sends with a start.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         ];
         netd.send(&netd::Request::Forward, &borrowed(&switches))?;
     }
-    let devd = host.devd(start.block, &groups)?;
+    let devices = Devices::new(host, start.block, &groups)?;
     let fused = if start.meminfo {
         Some(host.born::<fused::Request, fused::Reply>(Program::Fused, start.block, kept)?)
     } else {
@@ -270,19 +270,15 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     // Limits and device rules are in force before the first process joins.
     expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
-    allow(&devd, &groups, start)?;
-    let in_force = || -> Result<(), Failure> {
-        expect!(devd, devd, (devd::Reply::InForce, _) => ());
-        Ok(())
-    };
+    devices.allow(&groups, start)?;
     // Version 1 takes no rules for a group that has others below it.
     let unified = groups.iter().any(|g| g.hierarchy.unified);
     if !unified {
-        in_force()?;
+        devices.in_force()?;
     }
     let members = groups::payload(&groups, &start.name, owner)?;
     if unified {
-        in_force()?;
+        devices.in_force()?;
     }
     let count = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     init.send(&init::Request::Join(count), &borrowed(&members))?;
@@ -376,21 +372,6 @@ fn cradle(cgroupd: &Cgroupd, groups: &[Group], start: &Start, owner: u32) -> Res
         }
         made => made,
     }
-}
-
-fn allow(devd: &Piece<devd::Request, devd::Reply>, groups: &[Group], start: &Start) -> Result<(), Failure> {
-    let name = start.name.as_str();
-    if let Some(group) = groups.iter().find(|g| g.hierarchy.unified) {
-        let directory = groups::directory(group, &[name])?;
-        return devd.send(&devd::Request::Attach(start.rules.clone()), &[directory.as_fd()]);
-    }
-    let group = groups
-        .iter()
-        .find(|g| g.hierarchy.controllers.contains(&Controller::Devices));
-    let group = group
-        .ok_or_else(|| Failure::caller("limit devices: this host has neither cgroup2 nor the devices controller"))?;
-    let files = groups::device_files(group, &start.name)?;
-    devd.send(&devd::Request::Write(start.rules.clone()), &borrowed(&files))
 }
 
 struct Kept {

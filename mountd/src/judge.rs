@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use sys::mount::Attr;
 use wire::Failure;
+use wire::devd::Rule;
 use wire::frame::MAX_DESCRIPTORS;
 use wire::mountd::{Device, Flags, Mount};
 
@@ -88,6 +89,25 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
     }
 }
 
+/// Device rules that have been judged, with the files that they are written to; only [`judge_rules`] makes them.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// The rules.
+    pub rules: &'a [Rule],
+    /// `devices.deny`.
+    pub deny: OwnedFd,
+    /// `devices.allow`.
+    pub allow: OwnedFd,
+}
+
+/// Judges device rules. None is fine: it denies every device.
+pub fn judge_rules(rules: &[Rule], descriptors: Vec<OwnedFd>) -> Result<Rules<'_>, Failure> {
+    match <[OwnedFd; 2]>::try_from(descriptors) {
+        Ok([deny, allow]) if rules.iter().all(Rule::is_sound) => Ok(Rules { rules, deny, allow }),
+        _ => Err(Failure::caller("put device rules in force that are not sound")),
+    }
+}
+
 fn attributes(flags: Flags) -> Attr {
     let one = |wanted, flag| if wanted { flag } else { Attr::empty() };
     one(flags.read_only, Attr::MOUNT_ATTR_RDONLY)
@@ -126,6 +146,28 @@ mod tests {
         assert!(judge(&[], vec![]).is_err());
         assert!(judge(&vec![Mount::Proc; MAX_DESCRIPTORS], vec![]).is_ok());
         assert!(judge(&vec![Mount::Proc; MAX_DESCRIPTORS + 1], vec![]).is_err());
+    }
+
+    #[test]
+    fn refuses_rules_that_allow_nothing_or_have_impossible_numbers_and_other_files() {
+        let sound = Rule {
+            block: false,
+            major: Some(1),
+            minor: None,
+            read: true,
+            write: false,
+            make: false,
+        };
+        assert!(judge_rules(&[], descriptors(2)).is_ok() && judge_rules(&[sound], descriptors(2)).is_ok());
+        let nothing = Rule { read: false, ..sound };
+        let major = Some(1 << 12);
+        let minor = Some(1 << 20);
+        for wrong in [nothing, Rule { major, ..sound }, Rule { minor, ..sound }] {
+            assert!(judge_rules(&[sound, wrong], descriptors(2)).is_err(), "{wrong:?}");
+        }
+        for number in [0, 1, 3] {
+            assert!(judge_rules(&[sound], descriptors(number)).is_err());
+        }
     }
 
     #[test]

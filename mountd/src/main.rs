@@ -1,6 +1,7 @@
 //! The mount factory: makes mounts that are attached nowhere. May touch: the descriptors of a request.
 //! Options, confinement and the loop are those of every piece: [`policies::piece`].
 
+mod devices;
 mod fuse;
 mod judge;
 mod make;

@@ -77,8 +77,7 @@ pub const fn of(program: Program) -> &'static Policy {
     }
 }
 
-/// The capabilities that a program is handed, by bit: `usual`, or in the one case that its policy file names. That is a host without a
-/// unified cgroup hierarchy for `devd`, and consent to map host id 0 for `idmapd` and the launcher.
+/// The capabilities that a program is handed, by bit: `usual`, or in the one case that its policy file names. That is consent to map host id 0 for `idmapd` and the launcher.
 pub const fn power(program: Program, usual: bool) -> &'static [u8] {
     if usual {
         of(program).power

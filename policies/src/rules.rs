@@ -392,7 +392,7 @@ fn powers_are_those_of_the_charter() {
         (Program::Netd, &[12], &[12]),
         (Program::Idmapd, &[7, 6], &[7, 6, 31]),
         (Program::Cgroupd, &[1], &[1]),
-        (Program::Devd, &[39, 12], &[21]),
+        (Program::Devd, &[39, 12], &[39, 12]),
         (Program::Fused, &[], &[]),
         (Program::Init, &[], &[]),
         (Program::Nsenter, &[], &[]),

@@ -35,7 +35,7 @@ pub fn row(program: Program) -> &'static [u64] {
         Program::Netd => &[NET_ADMIN],
         Program::Idmapd => &[SETUID | SETGID],
         Program::Cgroupd => &[DAC_OVERRIDE],
-        Program::Devd => &[BPF | NET_ADMIN, SYS_ADMIN],
+        Program::Devd => &[BPF | NET_ADMIN],
         // The second where the kernel's audit system is enabled.
         Program::Recordd => &[0, AUDIT_WRITE],
         Program::Lazaret | Program::Supervisor | Program::Fused | Program::Init | Program::Nsenter => &[0],

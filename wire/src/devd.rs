@@ -1,4 +1,4 @@
-//! What the launcher asks of the device rule writer, and what it answers.
+//! What the launcher asks of the writer of device rules of version 2, and what it answers.
 
 use crate::failure::Failure;
 use crate::frame::Message;
@@ -21,14 +21,23 @@ pub struct Rule {
     pub make: bool,
 }
 
+/// The kernel keeps a major number in 12 bits and a minor in 20 (`include/linux/kdev_t.h`).
+const MAJORS: u32 = 1 << 12;
+const MINORS: u32 = 1 << 20;
+
+impl Rule {
+    /// Whether it allows something, of devices that there can be.
+    pub fn is_sound(&self) -> bool {
+        let exist = self.major.is_none_or(|n| n < MAJORS) && self.minor.is_none_or(|n| n < MINORS);
+        exist && (self.read || self.write || self.make)
+    }
+}
+
 /// A request to the device rule writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Attaches a BPF program that allows just these to the version 2 group whose directory comes with the frame (one descriptor).
     Attach(Vec<Rule>),
-    /// Writes `devices.deny` and `devices.allow` of the version 1 group (two descriptors, open for writing, in that order). The group
-    /// must have no group below it: the kernel gives EINVAL otherwise (`Documentation/admin-guide/cgroup-v1/devices.rst`).
-    Write(Vec<Rule>),
 }
 
 /// The device rule writer's answer.
@@ -44,7 +53,6 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Attach(_) => 1,
-            Self::Write(_) => 2,
         }
     }
 }
@@ -81,8 +89,8 @@ mod tests {
         };
         assert_eq!(payload(&Request::Attach(vec![null])), [0, 1, 0, 1, 1, 1, 3, 1, 1, 0]);
         assert_eq!(
-            payload(&Request::Write(vec![disks])),
-            [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]
+            payload(&Request::Attach(vec![disks])),
+            [0, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]
         );
         assert_eq!(&encode(&Reply::InForce).unwrap()[HEADER..], [0]);
         let refused = encode(&Reply::Refused(Failure::caller("x"))).unwrap();
@@ -92,6 +100,5 @@ mod tests {
     #[test]
     fn each_request_says_how_many_descriptors_it_needs() {
         assert_eq!(Request::Attach(vec![]).descriptors(), 1);
-        assert_eq!(Request::Write(vec![]).descriptors(), 2);
     }
 }

@@ -47,7 +47,7 @@ pub struct PlannedMount {
 pub enum Step {
     /// `cgroupd` makes the groups with these limits. Undo: `cgroupd` removes them.
     Groups(Limits),
-    /// `devd` allows these devices and no others. Undo: none, the rules go with the group.
+    /// `devd`, or `mountd` where control groups are version 1 alone, allows these devices and no others. Undo: none, the rules go with the group.
     Devices(Vec<Rule>),
     /// `init` makes the namespaces and, when all else is ready, builds, confines and executes. Undo: it is ended, by its socket's end.
     Build(Box<Container>),
@@ -76,7 +76,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The program that does it.
+    /// The program that does it; for device rules, where there is a hierarchy of version 2.
     pub const fn program(&self) -> Program {
         match self {
             Self::Groups(_) => Program::Cgroupd,

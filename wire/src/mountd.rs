@@ -1,6 +1,7 @@
 //! What the launcher asks of the mount factory, and what it answers. The factory makes mounts that are attached nowhere; it
 //! never sees a path.
 
+use crate::devd::Rule;
 use crate::failure::Failure;
 use crate::frame::Message;
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,10 @@ impl Mount {
 pub enum Request {
     /// Makes all of these, in order, or none; descriptors come in the order of the mounts.
     Make(Vec<Mount>),
+    /// Not a mount, but what takes the same capability: has the version 1 group, whose `devices.deny` and `devices.allow` come open for writing
+    /// in that order, allow just these. It must have no group below it: the kernel gives EINVAL otherwise
+    /// (`Documentation/admin-guide/cgroup-v1/devices.rst`). Answer: `Made(0)`.
+    Allow(Vec<Rule>),
 }
 
 /// The mount factory's answer.
@@ -123,6 +128,7 @@ pub enum Reply {
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
+            Self::Allow(_) => 2,
             Self::Make(mounts) => mounts.iter().map(Mount::descriptors).fold(0, usize::saturating_add),
         }
     }
@@ -165,6 +171,16 @@ mod tests {
         for (position, device) in (0u8..).zip(Device::ALL) {
             assert_eq!(payload(Mount::Node(device)), [0, 1, 1, position]);
         }
+        let disks = Rule {
+            block: true,
+            major: Some(259),
+            minor: None,
+            read: true,
+            write: false,
+            make: true,
+        };
+        let allow = encode(&Request::Allow(vec![disks])).unwrap();
+        assert_eq!(&allow[HEADER..], [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]);
         assert_eq!(payload(Mount::Meminfo), [0, 1, 2]);
         assert_eq!(payload(Mount::Proc), [0, 1, 3]);
         assert_eq!(payload(Mount::Sysfs), [0, 1, 4]);
@@ -194,6 +210,7 @@ mod tests {
             Mount::Sysfs,
         ];
         assert_eq!(Request::Make(all).descriptors(), 5);
+        assert_eq!(Request::Allow(vec![]).descriptors(), 2);
         assert_eq!(Reply::Made(6).descriptors(), 6);
     }
 }

@@ -333,12 +333,13 @@ fn main() {
             Err(error) => println!("ended: {what}: {error:?}"),
         }
     }
-    // What it may know.
-    for request in [Request::Hierarchies, Request::Policy] {
+    // What it may know, and what it may have done, since that is nobody's loss.
+    for request in [Request::Hierarchies, Request::Policy, Request::Sweep] {
         channel.send(&request, &[]).expect("send");
         match channel.receive() {
             Ok((Reply::Hierarchies(list), _)) => println!("told: {} hierarchies", list.len()),
             Ok((Reply::Policy(policy), _)) => println!("told: ids from {}", policy.first),
+            Ok((Reply::Swept(names), _)) => println!("swept: {names:?}"),
             other => println!("not told: {other:?}"),
         }
     }

@@ -1,25 +1,21 @@
-//! Puts rules in force on a version 1 group (`Documentation/admin-guide/cgroup-v1/devices.rst`). Touches the two files that came
-//! with the frame, already open for writing.
+//! Puts device rules in force on a version 1 group (`Documentation/admin-guide/cgroup-v1/devices.rst`), which takes the capability that this program
+//! has, and no other does. Touches the two files that came with the frame, already open for writing.
 
-use crate::judge::Judged;
-use std::io::Write as _;
+use crate::judge::Rules;
 use std::os::fd::OwnedFd;
 use wire::Failure;
 use wire::devd::Rule;
 
 /// Denies everything, then allows one rule with each write: the kernel takes one at a time.
-pub fn write(rules: &Judged, deny: OwnedFd, allow: OwnedFd) -> Result<(), Failure> {
-    let (mut deny, mut allow) = (std::fs::File::from(deny), std::fs::File::from(allow));
-    let refused = |what: &str, e: &std::io::Error| Failure::kernel(what, e.raw_os_error().unwrap_or(0));
-    deny.write_all(b"a")
-        .map_err(|e| refused("deny every device (devices.deny)", &e))?;
-    for rule in rules.rules() {
-        let line = line(rule);
-        allow
-            .write_all(line.as_bytes())
-            .map_err(|e| refused(&format!("allow {line} (devices.allow)"), &e))?;
-    }
-    Ok(())
+pub fn allow(Rules { rules, deny, allow }: &Rules<'_>) -> Result<(), Failure> {
+    put(deny, "a")?;
+    rules.iter().try_for_each(|rule| put(allow, &line(rule)))
+}
+
+fn put(file: &OwnedFd, text: &str) -> Result<(), Failure> {
+    let written = nix::unistd::write(file, text.as_bytes());
+    let refused = |e| Failure::kernel(&format!("write {text:?} to devices.deny or devices.allow"), e as i32);
+    written.map(drop).map_err(refused)
 }
 
 fn line(rule: &Rule) -> String {
@@ -37,7 +33,6 @@ fn line(rule: &Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::judge;
 
     #[test]
     fn a_rule_is_written_as_the_kernel_reads_it() {
@@ -72,9 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_named() {
+    fn a_file_that_cannot_be_written_is_an_error() {
         let open = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let failure = write(&judge(vec![]).unwrap(), open(), open()).unwrap_err();
-        assert_eq!(failure, Failure::kernel("deny every device (devices.deny)", 9));
+        let (rules, deny) = (&[][..], open());
+        let failure = allow(&Rules {
+            rules,
+            deny,
+            allow: open(),
+        });
+        assert_eq!(failure.unwrap_err().errno, 9);
     }
 }

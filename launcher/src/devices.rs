@@ -1,0 +1,63 @@
+//! Who puts a container's device rules in force: `devd`, by a program on its group of version 2; on a host whose control groups are of version 1
+//! alone one more `mountd`, since writing them takes the capability which that has. May touch: what `groups` opens.
+
+use crate::expect;
+use crate::groups::{self, Group};
+use crate::host::Host;
+use crate::judge::Start;
+use crate::piece::Piece;
+use std::os::fd::AsFd;
+use wire::cgroupd::Controller;
+use wire::ids::IdBlock;
+use wire::{Failure, Program, devd, mountd};
+
+/// The program that does it.
+#[derive(Debug)]
+pub enum Devices {
+    /// For version 2.
+    Attached(Piece<devd::Request, devd::Reply>),
+    /// For version 1.
+    Written(Piece<mountd::Request, mountd::Reply>),
+}
+
+impl Devices {
+    /// Starts it.
+    pub fn new(host: &Host, block: IdBlock, groups: &[Group]) -> Result<Self, Failure> {
+        if groups.iter().any(|g| g.hierarchy.unified) {
+            host.piece(Program::Devd, block).map(Self::Attached)
+        } else {
+            host.piece(Program::Mountd, block).map(Self::Written)
+        }
+    }
+
+    /// Tells it the rules of a container, whose group is there.
+    pub fn allow(&self, groups: &[Group], start: &Start) -> Result<(), Failure> {
+        let (name, rules) = (&start.name, start.rules.clone());
+        match self {
+            Self::Attached(devd) => {
+                let group = groups.iter().find(|g| g.hierarchy.unified);
+                let group = group.ok_or_else(|| Failure::bug("find the unified hierarchy"))?;
+                let directory = groups::directory(group, &[name.as_str()])?;
+                devd.send(&devd::Request::Attach(rules), &[directory.as_fd()])
+            }
+            Self::Written(mountd) => {
+                let has = |g: &&Group| g.hierarchy.controllers.contains(&Controller::Devices);
+                let group = groups.iter().find(has).ok_or_else(|| {
+                    Failure::caller("limit devices: this host has neither cgroup2 nor the devices controller")
+                })?;
+                let files = groups::device_files(group, name)?;
+                let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+                mountd.send(&mountd::Request::Allow(rules), &files)
+            }
+        }
+    }
+
+    /// Waits until they are in force.
+    pub fn in_force(&self) -> Result<(), Failure> {
+        match self {
+            Self::Attached(devd) => expect!(devd, devd, (devd::Reply::InForce, _) => ()),
+            Self::Written(mountd) => expect!(mountd, mountd, (mountd::Reply::Made(0), _) => ()),
+        }
+        Ok(())
+    }
+}
