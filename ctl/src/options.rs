@@ -110,11 +110,15 @@ pub enum Verb {
 /// A file with a definition.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lazaret define vm1.xml\n  lazaret create /srv/once.xml\n\nThe file is a libvirt domain of type lxc, in UTF-8, of at most 1 MiB."
+    after_help = "Examples:\n  lazaret define vm1.xml\n  lazaret create /srv/once.xml\n\nThe file is a libvirt domain of type lxc, in UTF-8, of at most 1 MiB. What it says and has no effect yet is kept, and nothing starts \
+    with it; what libvirt's LXC driver does not read either is told, and refused with --validate; what is in no schema is refused."
 )]
 pub struct DefinitionFile {
     /// The file
     pub file: String,
+    /// Refuse what no LXC driver reads, which is kept otherwise, with a warning
+    #[arg(long)]
+    pub validate: bool,
 }
 
 /// One container.
@@ -142,6 +146,9 @@ pub struct Dumpxml {
     /// Print the kept definition, even if what runs was made from another
     #[arg(long)]
     pub inactive: bool,
+    /// Accepted for virsh's sake: nothing of a definition is hidden
+    #[arg(long, hide = true)]
+    pub security_info: bool,
 }
 
 /// Options of `list`.

@@ -40,8 +40,8 @@ fn unknown_elements_and_attributes_are_named_with_their_line() {
     );
     refuses(
         &host,
-        host.domain(&name, STAY, "", "").replace("<privnet/>", "<acpi/>"),
-        &["acpi"],
+        host.domain(&name, STAY, "", "").replace("<privnet/>", "<acpy/>"),
+        &["acpy"],
     );
     refuses(
         &host,

@@ -33,7 +33,7 @@ pub struct Named {
 }
 
 /// Options of `run`, `enter`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 16] = [
     "read-only",
     "tty",
     "detach",
@@ -43,6 +43,7 @@ const FLAGS: [&str; 15] = [
     "noseclabel",
     "raw",
     "libvirt-idmap",
+    "validate",
     "help",
     "version",
     "t",
@@ -306,6 +307,7 @@ mod tests {
         ];
         let found: Vec<_> = found.directories.iter().map(|(d, p)| (*d, p.as_str())).collect();
         assert_eq!(found, expected);
+        assert_eq!(named("define --validate a.xml").definitions, ["a.xml"]);
         assert_eq!(named("create -- --odd.xml").definitions, ["--odd.xml"]);
         assert_eq!(
             named("list --name --run-dir /r").directories,

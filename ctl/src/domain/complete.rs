@@ -2,7 +2,9 @@
 //! caller's.
 
 use super::identity::{Mac, Uuid};
+use super::kept::What;
 use super::model::{Arch, Domain};
+use super::xml::Tree;
 
 /// The domain with a uuid, an architecture and a hardware address for each interface. `random` fills what it is given with
 /// random bytes, or fails, and is not called for what is there already.
@@ -17,6 +19,17 @@ pub fn complete<E>(mut domain: Domain, mut random: impl FnMut(&mut [u8]) -> Resu
         let mut bytes = [0; 3];
         random(&mut bytes)?;
         interface.mac = Some(Mac::from_random(bytes));
+    }
+    for kept in &mut domain.kept {
+        let What::Element(interface, _) = &mut kept.what else {
+            continue;
+        };
+        if interface.name == "interface" && interface.children.iter().all(|c| c.name != "mac") {
+            let mut bytes = [0; 3];
+            random(&mut bytes)?;
+            let mac = Tree::new("mac").with("address", Mac::from_random(bytes));
+            interface.children.insert(0, mac);
+        }
     }
     Ok(domain)
 }

@@ -1,6 +1,7 @@
 //! Prints a domain as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
 
 use super::interface::{Address, Attached, Interface, LinkState, Route, family};
+use super::kept;
 use super::model::{Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source};
 use super::xml::Writer;
 use wire::IdRange;
@@ -35,7 +36,9 @@ fn document(domain: &Domain, id: Option<u32>) -> String {
             w.empty("seclabel", &[("type", Some("none"))]);
         }
     });
-    writer.finish()
+    let mut tree = writer.finish();
+    kept::put(&domain.kept, &mut tree);
+    tree.document()
 }
 
 const fn then(then: Then) -> &'static str {

@@ -8,8 +8,11 @@ pub mod error;
 mod format;
 pub mod identity;
 pub mod interface;
+pub mod kept;
 pub mod model;
 mod parse;
+mod schema;
+mod sift;
 pub mod units;
 pub mod xml;
 
@@ -19,5 +22,5 @@ pub use format::{format, format_live};
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Interface, LinkState, Route};
 pub use model::{Arch, Domain, Source};
-pub use parse::parse;
+pub use parse::{parse, parse_telling};
 pub use xml::MAX_BYTES;

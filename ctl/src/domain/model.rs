@@ -5,6 +5,7 @@ use super::capability::Capabilities;
 use super::cpuset::CpuSet;
 use super::identity::Uuid;
 use super::interface::Interface;
+use super::kept::{Kept, Why};
 use wire::init::{Afterwards, Path};
 use wire::{ContainerName, IdRange, LinkName, Text};
 
@@ -54,9 +55,16 @@ pub struct Domain {
     pub consoles: u8,
     /// Whether `<seclabel type='none'/>` is there; the only one that is accepted.
     pub seclabel_none: bool,
+    /// What is said and not done.
+    pub kept: Vec<Kept>,
 }
 
 impl Domain {
+    /// What is said and has no effect yet, so that nothing may start that says it.
+    pub fn unbuilt(&self) -> Option<&Kept> {
+        self.kept.iter().find(|k| k.why == Why::Unbuilt)
+    }
+
     /// The filesystem whose target is `/`; without one the host's own root is meant.
     pub fn root(&self) -> Option<&Filesystem> {
         self.filesystems.iter().find(|f| f.is_at("/"))

@@ -11,6 +11,12 @@ use wire::mountd::Device;
 
 /// Plans the start of a domain.
 pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
+    if let Some(kept) = domain.unbuilt() {
+        return Err(Error::caller(format!(
+            "{} has no effect yet, and nothing starts without it",
+            kept.name()
+        )));
+    }
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
     let shares_network = domain.interfaces.is_empty() && !domain.privnet;

@@ -4,13 +4,15 @@ use super::define::{complete, read};
 use super::start::begin_domain;
 use crate::error::Outcome;
 use crate::lookup::refuse_foreign_uuid;
+use crate::options::DefinitionFile;
 use crate::output::print;
 use crate::session::Session;
 use crate::state::record::Origin;
 
 /// Creates the container.
-pub fn create(session: &Session, file: &str) -> Outcome<()> {
-    let domain = complete(session, read(session, file)?)?;
+pub fn create(session: &Session, options: &DefinitionFile) -> Outcome<()> {
+    let file = &options.file;
+    let domain = complete(session, read(session, options)?)?;
     let uuid = domain.uuid.map(|u| u.to_string()).unwrap_or_default();
     refuse_foreign_uuid(&session.store, &domain.name, &uuid)?;
     begin_domain(session, &domain, &crate::domain::format(&domain), Origin::Transient)?;

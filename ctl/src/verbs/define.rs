@@ -4,18 +4,25 @@ use super::run::random;
 use crate::domain::{self, Domain, MAX_BYTES};
 use crate::error::{Error, Outcome};
 use crate::lookup::{definition, refuse_foreign_uuid};
-use crate::output::print;
+use crate::options::DefinitionFile;
+use crate::output::{print, say};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
 
 /// Reads a definition that was named on the command line, and makes up a uuid and what else is missing.
-pub fn read(session: &Session, file: &str) -> Outcome<Domain> {
+pub fn read(session: &Session, options: &DefinitionFile) -> Outcome<Domain> {
+    let file = &options.file;
     let fd = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
     let Some(bytes) = read_open(fd, file, MAX_BYTES)? else {
         return Err(Error::caller(format!("{file} has more than 1 MiB")));
     };
-    domain::parse(&bytes, file).map_err(|e| Error::caller(e.to_string()))
+    let (domain, told) = domain::parse_telling(&bytes, file).map_err(|e| Error::caller(e.to_string()))?;
+    if let Some(first) = told.first().filter(|_| options.validate) {
+        return Err(Error::caller(first.to_string()));
+    }
+    told.iter().for_each(|t| say(&format!("warning: {t}")));
+    Ok(domain)
 }
 
 /// Makes up what is missing; the uuid is that of the definition of the same name, if there is one.
@@ -30,8 +37,9 @@ pub fn complete(session: &Session, mut domain: Domain) -> Outcome<Domain> {
 }
 
 /// Keeps the definition.
-pub fn define(session: &Session, file: &str) -> Outcome<()> {
-    let domain = complete(session, read(session, file)?)?;
+pub fn define(session: &Session, options: &DefinitionFile) -> Outcome<()> {
+    let file = &options.file;
+    let domain = complete(session, read(session, options)?)?;
     let name = &domain.name;
     let uuid = domain.uuid.map(|u| u.to_string()).unwrap_or_default();
     let lock = session.store.lock()?;

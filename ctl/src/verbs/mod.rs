@@ -39,9 +39,9 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
     match verb {
         Verb::Run(options) => return run::run(session, options),
         Verb::Enter(options) => return enter::enter(session, options),
-        Verb::Define(file) => define::define(session, &file.file),
+        Verb::Define(file) => define::define(session, file),
         Verb::Undefine(which) => undefine::undefine(session, &which.container),
-        Verb::Create(file) => create::create(session, &file.file),
+        Verb::Create(file) => create::create(session, file),
         Verb::Start(which) => start::start(session, &which.container),
         Verb::List(options) => list::list(session, options),
         Verb::Dominfo(facts) => dominfo::dominfo(session, facts),

@@ -11,7 +11,9 @@ mod tests;
 
 use super::error::{Fault, ParseError};
 use super::identity::Uuid;
+use super::kept::Why;
 use super::model::Domain;
+use super::sift::Sifted;
 use super::units::number;
 use super::xml::{Element, Given, Parts, read};
 use wire::init::{Afterwards, Path, Then};
@@ -19,10 +21,27 @@ use wire::{ContainerName, Text};
 
 /// Reads a domain document; `file` is the name under which errors speak of it. A document of more than [`super::MAX_BYTES`] is refused.
 pub fn parse(bytes: &[u8], file: &str) -> Result<Domain, ParseError> {
-    read(bytes).and_then(root).map_err(|fault| fault.of(file))
+    parse_telling(bytes, file).map(|(domain, _)| domain)
 }
 
-fn root(element: Element) -> Result<Domain, Fault> {
+/// The same, with a line for each thing that is kept and that no LXC driver reads.
+pub fn parse_telling(bytes: &[u8], file: &str) -> Result<(Domain, Vec<ParseError>), ParseError> {
+    let (domain, lines) = read(bytes).and_then(root).map_err(|fault| fault.of(file))?;
+    let told = domain
+        .kept
+        .iter()
+        .zip(lines)
+        .filter(|(kept, _)| kept.why == Why::Unread);
+    let told = told.map(|(kept, line)| {
+        let what = format!("{} is kept, but no LXC driver reads it: it has no effect", kept.name());
+        Fault::new(line, what).of(file)
+    });
+    let told = told.collect();
+    Ok((domain, told))
+}
+
+/// The domain, and the line of each thing that is kept.
+fn root(mut element: Element) -> Result<(Domain, Vec<usize>), Fault> {
     if element.name != "domain" {
         let what = format!(
             "the root element is <{}>, not <domain>",
@@ -30,7 +49,13 @@ fn root(element: Element) -> Result<Domain, Fault> {
         );
         return Err(Fault::new(element.line, what));
     }
-    element.read(domain)
+    // Another kind of domain is not looked at.
+    if element.attributes.iter().any(|a| a.name == "type" && a.value != "lxc") {
+        element.children.clear();
+    }
+    let Sifted { kept, lines } = Sifted::of(&mut element)?;
+    let domain = element.read(domain)?;
+    Ok((Domain { kept, ..domain }, lines))
 }
 
 fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
@@ -72,6 +97,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         interfaces: devices.interfaces,
         consoles: devices.consoles,
         seclabel_none: security::seclabel(parts)?,
+        kept: Vec::new(),
     })
 }
 

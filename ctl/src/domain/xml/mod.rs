@@ -6,7 +6,7 @@ mod text;
 mod tree;
 mod writer;
 
-pub use element::{Element, Given, Parts};
+pub use element::{Attribute, Element, Given, Parts};
 pub use reader::read;
 pub use text::MAX_BYTES;
 pub use tree::Tree;

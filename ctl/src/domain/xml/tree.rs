@@ -1,6 +1,4 @@
-//! An element as a value, to be made piece by piece and then printed. Pure.
-
-use super::Writer;
+//! An element as a value, made piece by piece, and printed as libvirt prints it. Pure.
 
 /// An element with its attributes and children, or its text, in the order in which they are printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,29 +53,69 @@ impl Tree {
         self
     }
 
-    /// Prints it where the writer stands.
-    pub fn write(&self, writer: &mut Writer) {
-        let attributes: Vec<(&str, Option<&str>)> = self
-            .attributes
-            .iter()
-            .map(|(name, value)| (name.as_str(), Some(value.as_str())))
-            .collect();
-        if !self.children.is_empty() {
-            writer.element(&self.name, &attributes, |w| {
-                self.children.iter().for_each(|c| c.write(w))
-            });
-        } else if self.text.is_empty() {
-            writer.empty(&self.name, &attributes);
-        } else {
-            writer.leaf(&self.name, &attributes, &self.text);
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Adds an attribute, unless it is there.
+    pub fn add_missing(&mut self, name: &str, value: &str) {
+        if self.attribute(name).is_none() {
+            self.attributes.push((name.to_owned(), value.to_owned()));
         }
     }
 
-    /// The document whose root it is.
+    /// The document whose root it is, as libvirt prints it: two spaces for each level, single quotes, everything escaped.
     pub fn document(&self) -> String {
-        let mut writer = Writer::default();
-        self.write(&mut writer);
-        writer.finish()
+        let mut out = String::new();
+        self.print(&mut out, 0);
+        out
+    }
+
+    fn print(&self, out: &mut String, depth: usize) {
+        out.extend(core::iter::repeat_n("  ", depth));
+        out.push('<');
+        out.push_str(&self.name);
+        for (name, value) in &self.attributes {
+            out.push(' ');
+            out.push_str(name);
+            out.push_str("='");
+            escape(out, value, true);
+            out.push('\'');
+        }
+        if self.children.is_empty() && self.text.is_empty() {
+            return out.push_str("/>\n");
+        }
+        out.push('>');
+        if self.children.is_empty() {
+            escape(out, &self.text, false);
+        } else {
+            out.push('\n');
+            let deeper = depth.saturating_add(1);
+            self.children.iter().for_each(|c| c.print(out, deeper));
+            out.extend(core::iter::repeat_n("  ", depth));
+        }
+        out.push_str("</");
+        out.push_str(&self.name);
+        out.push_str(">\n");
+    }
+}
+
+/// Appends text so that a reader gets it back as it is: line breaks that a reader would change are written as references.
+fn escape(out: &mut String, text: &str, attribute: bool) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#13;"),
+            '\n' if attribute => out.push_str("&#10;"),
+            '\t' if attribute => out.push_str("&#9;"),
+            c => out.push(c),
+        }
     }
 }
 

@@ -1,85 +1,50 @@
-//! Writes elements as libvirt prints them: two spaces for each level, single quotes, everything escaped. Pure.
+//! Puts an element together as whoever prints it goes through it. Pure.
+
+use super::Tree;
+use core::mem::take;
 
 /// A document in the making.
 #[derive(Debug, Default)]
 pub struct Writer {
-    text: String,
-    depth: usize,
+    /// What was made where it stands.
+    made: Vec<Tree>,
 }
 
 /// Attributes in the order in which they are printed.
 pub type Attributes<'a> = &'a [(&'a str, Option<&'a str>)];
 
 impl Writer {
-    /// Writes an element, whose children `inside` writes; attributes that are `None` are left out.
+    /// Makes an element, whose children `inside` makes; attributes that are `None` are left out.
     pub fn element(&mut self, name: &str, attributes: Attributes<'_>, inside: impl FnOnce(&mut Self)) {
-        self.start(name, attributes);
-        self.text.push_str(">\n");
-        self.depth = self.depth.saturating_add(1);
+        let before = take(&mut self.made);
         inside(self);
-        self.depth = self.depth.saturating_sub(1);
-        self.indent();
-        self.end(name);
+        let children = core::mem::replace(&mut self.made, before);
+        self.push(name, attributes, |tree| tree.children = children);
     }
 
-    /// Writes an element without content.
+    /// Makes an element without content.
     pub fn empty(&mut self, name: &str, attributes: Attributes<'_>) {
-        self.start(name, attributes);
-        self.text.push_str("/>\n");
+        self.push(name, attributes, |_| {});
     }
 
-    /// Writes an element that is nothing but its text.
+    /// Makes an element that is nothing but its text.
     pub fn leaf(&mut self, name: &str, attributes: Attributes<'_>, text: &str) {
-        self.start(name, attributes);
-        self.text.push('>');
-        escape(&mut self.text, text, false);
-        self.end(name);
+        self.push(name, attributes, |tree| text.clone_into(&mut tree.text));
     }
 
-    /// The document.
-    pub fn finish(self) -> String {
-        self.text
+    /// The element that was made.
+    pub fn finish(mut self) -> Tree {
+        self.made.pop().unwrap_or_default()
     }
 
-    fn start(&mut self, name: &str, attributes: Attributes<'_>) {
-        self.indent();
-        self.text.push('<');
-        self.text.push_str(name);
-        for (name, value) in attributes {
-            let Some(value) = value else { continue };
-            self.text.push(' ');
-            self.text.push_str(name);
-            self.text.push_str("='");
-            escape(&mut self.text, value, true);
-            self.text.push('\'');
-        }
-    }
-
-    fn end(&mut self, name: &str) {
-        self.text.push_str("</");
-        self.text.push_str(name);
-        self.text.push_str(">\n");
-    }
-
-    fn indent(&mut self) {
-        self.text.extend(core::iter::repeat_n("  ", self.depth));
-    }
-}
-
-/// Appends text so that a reader gets it back as it is: line breaks that a reader would change are written as references.
-fn escape(out: &mut String, text: &str, attribute: bool) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            '\n' if attribute => out.push_str("&#10;"),
-            '\t' if attribute => out.push_str("&#9;"),
-            c => out.push(c),
-        }
+    fn push(&mut self, name: &str, attributes: Attributes<'_>, content: impl FnOnce(&mut Tree)) {
+        let mut tree = Tree::new(name);
+        let given = attributes
+            .iter()
+            .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
+        tree.attributes.extend(given);
+        content(&mut tree);
+        self.made.push(tree);
     }
 }
 
@@ -96,7 +61,7 @@ mod tests {
             w.leaf("y", &[], nasty);
             w.empty("z", &[]);
         });
-        let text = writer.finish();
+        let text = writer.finish().document();
         let root = read(text.as_bytes()).unwrap();
         assert_eq!(
             (root.attributes[0].value.as_str(), root.children[0].text.as_str()),

@@ -21,12 +21,12 @@ fn refuses_filesystems_without_what_they_need() {
         "attribute dir of <source> is \"x\", not a path that begins with '/'",
     );
     refuses_device(
-        &fs("block", &format!("<source dev='/dev/sda'/>{target}")),
-        "attribute type of <filesystem> is \"block\", not \"mount\", \"bind\" or \"ram\", which alone are supported",
+        &fs("tape", &format!("<source dev='/dev/st0'/>{target}")),
+        "attribute type of <filesystem> is \"tape\", not \"mount\", \"bind\" or \"ram\", which alone are supported",
     );
     refuses_device(
-        "<filesystem accessmode='mapped'/>",
-        "attribute accessmode of <filesystem> is \"mapped\", not \"passthrough\", the only one that is supported",
+        "<filesystem accessmode='some'/>",
+        "attribute accessmode of <filesystem> is \"some\", not \"passthrough\", the only one that is supported",
     );
     let same =
         fs("mount", "<source dir='/'/><target dir='/x'/>") + &fs("bind", "<source dir='/'/><target dir='//x/.'/>");
@@ -50,18 +50,18 @@ fn refuses_interfaces_that_end_nowhere() {
         "attribute network of <source> is \"\", not the name of a network",
     );
     refuses_device(
-        "<interface type='direct'><source dev='eth0'/></interface>",
-        "attribute type of <interface> is \"direct\", not \"network\", \"bridge\" or \"ethernet\", which alone are supported",
+        "<interface type='tunnel'><source dev='eth0'/></interface>",
+        "attribute type of <interface> is \"tunnel\", not \"network\", \"bridge\" or \"ethernet\", which alone are supported",
     );
     refuses_device(
         "<interface type='bridge'><source bridge='a/b'/></interface>",
         "attribute bridge of <source> is \"a/b\": it contains '/'",
     );
     refuses_device(
-        &ethernet("<source><route address='0.0.0.0' gateway='1.1.1.1'/></source>"),
-        "<route> in <source> is not known",
+        &ethernet("<source><rout address='0.0.0.0' gateway='1.1.1.1'/></source>"),
+        "<rout> in <source> is not known",
     );
-    refuses_device(&ethernet("<script path='/x'/>"), "<script> in <interface> is not known");
+    refuses_device(&ethernet("<skript path='/x'/>"), "<skript> in <interface> is not known");
     refuses_device(
         &(ethernet("<guest dev='eth0'/>") + &ethernet("")),
         "two interfaces have the same name inside",
@@ -144,12 +144,12 @@ fn refuses_routes_that_lead_nowhere() {
 #[test]
 fn refuses_consoles_of_another_kind_or_out_of_order() {
     refuses_device(
-        "<console type='file'/>",
-        "attribute type of <console> is \"file\", not \"pty\", the only one that is supported",
+        "<console type='tape'/>",
+        "attribute type of <console> is \"tape\", not \"pty\", the only one that is supported",
     );
     refuses_device(
-        "<console><target type='serial'/></console>",
-        "attribute type of <target> is \"serial\", not \"lxc\", the only one that is supported",
+        "<console><target type='some'/></console>",
+        "attribute type of <target> is \"some\", not \"lxc\", the only one that is supported",
     );
     refuses_device(
         "<console/><console><target port='0'/></console>",

@@ -28,23 +28,23 @@ fn refuses_another_kind_of_document() {
 
 #[test]
 fn refuses_unknown_elements_and_attributes_wherever_they_are() {
-    refuses_general("<blkiotune/>", "<blkiotune> in <domain> is not known");
+    refuses_general("<blockiotune/>", "<blockiotune> in <domain> is not known");
     refuses_general("<lxc:namespace/>", "<lxc:namespace> in <domain> is not known");
-    refuses_general("<metadata><x/></metadata>", "<metadata> in <domain> is not known");
-    refuses_general("<cputune><vcpupin/></cputune>", "<vcpupin> in <cputune> is not known");
+    refuses_general("<cputune><vcpupins/></cputune>", "<vcpupins> in <cputune> is not known");
+    refuses_general("<memtune><min/></memtune>", "<min> in <memtune> is not known");
+    refuses_general("<features><acpy/></features>", "<acpy> in <features> is not known");
     refuses_general(
-        "<memtune><min_guarantee/></memtune>",
-        "<min_guarantee> in <memtune> is not known",
-    );
-    refuses_general("<features><acpi/></features>", "<acpi> in <features> is not known");
-    refuses_general(
-        "<clock offset='utc'><timer name='rtc'/></clock>",
-        "<timer> in <clock> is not known",
+        "<clock offset='utc'><tymer/></clock>",
+        "<tymer> in <clock> is not known",
     );
     refuses_device("<emulatr/>", "<emulatr> in <devices> is not known");
     refuses_device(
-        "<hostdev mode='capabilities' type='net'/>",
-        "<hostdev> in <devices> is not known",
+        "<hostdev><source/><sauce/></hostdev>",
+        "<sauce> in <hostdev> is not known",
+    );
+    refuses_device(
+        "<hostdev modes='x'><source/></hostdev>",
+        "attribute modes of <hostdev> is not known",
     );
     refuses_device(
         "<emulator x='1'>/e</emulator>",
@@ -122,8 +122,8 @@ fn refuses_sizes_that_no_host_has() {
 fn refuses_processors_and_shares_out_of_bounds() {
     refuses_general("<vcpu>0</vcpu>", "<vcpu> is \"0\", not a number from 1 to 65535");
     refuses_general(
-        "<vcpu placement='auto'>1</vcpu>",
-        "attribute placement of <vcpu> is \"auto\", not \"static\", the only one that is supported",
+        "<vcpu placement='here'>1</vcpu>",
+        "attribute placement of <vcpu> is \"here\", not \"static\", the only one that is supported",
     );
     refuses_general(
         "<vcpu cpuset='9-1'>1</vcpu>",
@@ -152,16 +152,16 @@ fn refuses_general_values_that_are_not_supported() {
         "<partition> is \"a\", not a path that begins with '/'",
     );
     refuses_general(
-        "<clock offset='localtime'/>",
-        "attribute offset of <clock> is \"localtime\", not \"utc\", the only one that is supported",
+        "<clock offset='noon'/>",
+        "attribute offset of <clock> is \"noon\", not \"utc\", the only one that is supported",
     );
     refuses_general(
-        "<on_crash>preserve</on_crash>",
-        "<on_crash> is \"preserve\", not \"destroy\" or \"restart\", which alone are supported",
+        "<on_poweroff>coredump-restart</on_poweroff>",
+        "<on_poweroff> is \"coredump-restart\", not \"destroy\" or \"restart\", which alone are supported",
     );
     refuses_general(
-        "<seclabel type='dynamic'/>",
-        "attribute type of <seclabel> is \"dynamic\", not \"none\", the only one that is supported",
+        "<seclabel type='some'/>",
+        "attribute type of <seclabel> is \"some\", not \"none\", the only one that is supported",
     );
 }
 

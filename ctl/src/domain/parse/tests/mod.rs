@@ -4,6 +4,7 @@ mod accepted;
 mod devices;
 mod general;
 mod hostile;
+mod kept;
 
 use super::parse;
 

@@ -1,0 +1,356 @@
+//! Takes out of a document what is kept and not done, so that whoever reads the rest knows all of it, or refuses it. Pure.
+
+use super::error::{Fault, shown, shown_name};
+use super::kept::{Kept, Step, What, Why, arrange};
+use super::schema::{known, lists};
+use super::xml::{Attribute, Element, Tree};
+use core::mem::take;
+
+/// The namespace of the elements that only the LXC driver has.
+const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
+
+/// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
+/// no row is the reader's.
+const BUILT: [(&str, &str, &str); 23] = [
+    (
+        "",
+        "type id",
+        "name uuid title description memory currentMemory memtune vcpu cputune resource os idmap features clock on_poweroff on_reboot \
+         on_crash devices seclabel",
+    ),
+    ("/memory", "unit", ""),
+    ("/currentMemory", "unit", ""),
+    ("/memtune", "", "hard_limit soft_limit swap_hard_limit"),
+    ("/vcpu", "placement cpuset", ""),
+    ("/cputune", "", "shares period quota"),
+    ("/resource", "", "partition"),
+    (
+        "/os",
+        "",
+        "type init initarg initenv initdir inituser initgroup cmdline",
+    ),
+    ("/os/type", "arch", ""),
+    ("/features", "", "privnet capabilities"),
+    ("/clock", "offset", ""),
+    ("/devices", "", "emulator filesystem interface console"),
+    ("/devices/filesystem", "type accessmode", "source target readonly"),
+    ("/devices/filesystem/source", "dir usage units", ""),
+    ("/devices/interface", "type", "mac source ip route target guest link"),
+    ("/devices/interface/mac", "address", ""),
+    ("/devices/interface/source", "network bridge", "ip"),
+    ("/devices/interface/target", "dev", ""),
+    ("/devices/interface/guest", "dev", ""),
+    ("/devices/interface/link", "state", ""),
+    ("/devices/console", "type tty", "target"),
+    ("/devices/console/target", "type port", ""),
+    ("/seclabel", "type", ""),
+];
+
+/// What libvirt's LXC driver acts on, and is not done here yet; of attributes and elements in one list.
+const UNBUILT: [(&str, &str); 6] = [
+    ("", "blkiotune numatune"),
+    ("/clock", "timer"),
+    ("/devices", "disk hostdev"),
+    ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
+    (
+        "/devices/interface",
+        "vlan virtualport bandwidth port script filterref mtu",
+    ),
+    ("/devices/interface/source", "portgroup route"),
+];
+
+/// Values with which an element as a whole is not done: of an attribute, or of its text.
+const OTHERWISE: [(&str, &str, &str); 10] = [
+    ("/vcpu", "placement", "auto"),
+    ("/clock", "offset", "localtime timezone variable absolute"),
+    ("/on_poweroff", "", "preserve rename-restart"),
+    ("/on_reboot", "", "preserve rename-restart"),
+    (
+        "/on_crash",
+        "",
+        "preserve rename-restart coredump-destroy coredump-restart",
+    ),
+    ("/devices/filesystem", "type", "file block template volume"),
+    ("/devices/filesystem", "accessmode", "mapped squash"),
+    (
+        "/devices/interface",
+        "type",
+        "direct user vhostuser server client mcast udp internal hostdev vdpa vds null",
+    ),
+    (
+        "/devices/console",
+        "type",
+        "null vc dev file pipe stdio udp tcp unix spicevmc spiceport nmdm qemu-vdagent dbus",
+    ),
+    ("/seclabel", "type", "static dynamic"),
+];
+
+/// Elements of which there is one, and which is printed whether it is said or not.
+const ALWAYS: &str = "vcpu clock on_poweroff on_reboot on_crash";
+
+/// What was taken out, with the line of each.
+#[derive(Debug, Default)]
+pub struct Sifted {
+    /// The things, in the order in which they are printed.
+    pub kept: Vec<Kept>,
+    /// The lines.
+    pub lines: Vec<usize>,
+}
+
+impl Sifted {
+    /// Takes out of a whole document.
+    pub fn of(root: &mut Element) -> Result<Self, Fault> {
+        let mut found = Vec::new();
+        namespace(root, &mut found)?;
+        sift(root, "", &mut Vec::new(), &mut found)?;
+        let mut sifted = Self::default();
+        // As they will be printed, so that what is printed is read as the same.
+        found.sort_by_key(|(_, kept)| kept.place());
+        for (line, kept) in found {
+            sifted.kept.push(kept);
+            sifted.lines.push(line);
+        }
+        Ok(sifted)
+    }
+}
+
+type Found = Vec<(usize, Kept)>;
+
+fn row<'a>(table: &'a [(&str, &str, &str)], path: &str) -> Option<(&'a str, &'a str)> {
+    table
+        .iter()
+        .find(|(at, ..)| *at == path)
+        .map(|(_, attributes, children)| (*attributes, *children))
+}
+
+/// Takes `lxc:namespace` and the attribute that declares its prefix.
+fn namespace(root: &mut Element, found: &mut Found) -> Result<(), Fault> {
+    let name = "lxc:namespace";
+    let declared = root
+        .attributes
+        .iter()
+        .position(|a| a.name == "xmlns:lxc" && a.value == NAMESPACE);
+    let Some(at) = declared else { return Ok(()) };
+    let (taken, left): (Vec<_>, Vec<_>) = take(&mut root.children).into_iter().partition(|c| c.name == name);
+    root.children = left;
+    let attribute = root.attributes.remove(at);
+    let mut taken = taken.into_iter();
+    let Some(element) = taken.next() else { return Ok(()) };
+    if let Some(second) = taken.next() {
+        return Err(Fault::new(second.line, "<lxc:namespace> comes twice in <domain>"));
+    }
+    for child in &element.children {
+        let known = ["lxc:sharenet", "lxc:shareipc", "lxc:shareuts"].contains(&child.name.as_str());
+        let attributes = |name: &str| {
+            child
+                .attributes
+                .iter()
+                .find(|a| a.name == name)
+                .map(|a| a.value.as_str())
+        };
+        let kind = attributes("type").is_some_and(|t| lists("none name pid netns", t));
+        if !known || !kind || attributes("value").is_none() || child.attributes.len() != 2 {
+            let name = shown_name(&child.name);
+            let what = format!("<{name}> in <lxc:namespace> is not known, or not with these attributes");
+            return Err(Fault::new(child.line, what));
+        }
+    }
+    let mut keep = |line, what, why| {
+        found.push((
+            line,
+            Kept {
+                within: Vec::new(),
+                what,
+                why,
+            },
+        ))
+    };
+    keep(
+        attribute.line,
+        What::Attribute(attribute.name, attribute.value),
+        Why::Said,
+    );
+    keep(element.line, What::Element(tree(&element, false)?, 0), Why::Unbuilt);
+    Ok(())
+}
+
+fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut Found) -> Result<(), Fault> {
+    let Some((attributes, children)) = row(&BUILT, path) else {
+        return Ok(());
+    };
+    let Some(schema) = known(&element.name) else {
+        return Ok(());
+    };
+    let unbuilt = UNBUILT
+        .iter()
+        .find(|(at, _)| *at == path)
+        .map_or("", |(_, names)| names);
+    let why = |name: &str| {
+        if lists(unbuilt, name) {
+            Why::Unbuilt
+        } else {
+            Why::Unread
+        }
+    };
+    for attribute in take(&mut element.attributes) {
+        let name = &attribute.name;
+        if lists(attributes, name) || !schema.has_attribute(name) {
+            element.attributes.push(attribute);
+            continue;
+        }
+        let why = why(name);
+        let what = What::Attribute(attribute.name, attribute.value);
+        let within = within.clone();
+        found.push((attribute.line, Kept { within, what, why }));
+    }
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for mut child in take(&mut element.children) {
+        let at = next(&mut counts, &child.name);
+        if at > 0 && path.is_empty() && child.name != "seclabel" && schema.holds(&child.name) {
+            let what = format!("<{}> comes twice in <domain>", shown_name(&child.name));
+            return Err(Fault::new(child.line, what));
+        }
+        let below = format!("{path}/{}", child.name);
+        let built = lists(children, &child.name);
+        if !built && !schema.holds(&child.name) || built && !otherwise(&child, &below) {
+            within.push((child.name.clone(), at));
+            sift(&mut child, &below, within, found)?;
+            within.pop();
+            element.children.push(child);
+            continue;
+        }
+        let why = match child.name.as_str() {
+            "metadata" if path.is_empty() => Why::Said,
+            _ if built => Why::Unbuilt,
+            name => why(name),
+        };
+        whole(&child)?;
+        let mut tree = tree(&child, why != Why::Said)?;
+        usual(&mut tree);
+        arrange(&mut tree);
+        let what = if path.is_empty() && lists(ALWAYS, &tree.name) {
+            What::Instead(tree)
+        } else {
+            What::Element(tree, at)
+        };
+        found.push((
+            child.line,
+            Kept {
+                within: within.clone(),
+                what,
+                why,
+            },
+        ));
+    }
+    Ok(())
+}
+
+/// The place of the next element of this name.
+fn next(counts: &mut Vec<(String, usize)>, name: &str) -> usize {
+    if let Some((_, count)) = counts.iter_mut().find(|(n, _)| n == name) {
+        *count = count.saturating_add(1);
+        return *count;
+    }
+    counts.push((name.to_owned(), 0));
+    0
+}
+
+/// Whether an element that is done otherwise is not with these values.
+fn otherwise(element: &Element, path: &str) -> bool {
+    let value = |attribute: &str| match attribute {
+        "" => Some(element.text.trim_ascii()),
+        name => element
+            .attributes
+            .iter()
+            .find(|a| a.name == name)
+            .map(|a| a.value.as_str()),
+    };
+    let rows = OTHERWISE.iter().filter(|(at, ..)| *at == path);
+    let mut rows = rows.map(|(_, attribute, values)| value(attribute).is_some_and(|v| lists(values, v)));
+    let child = |name: &str| element.children.iter().find(|c| c.name == name);
+    let other_target = |target: &Element| {
+        let mut kinds = target.attributes.iter().filter(|a| a.name == "type");
+        kinds.any(|a| lists("serial virtio xen uml sclp sclplm", &a.value))
+    };
+    rows.any(|found| found)
+        || path == "/resource" && child("partition").is_some_and(|p| p.text.starts_with('/') && p.text != "/machine")
+        || path == "/seclabel" && element.attributes.len() > 1
+        || path == "/devices/console" && child("target").is_some_and(other_target)
+}
+
+/// Refuses a device without what every device of its kind has, so that no mistake waits until it is done.
+fn whole(element: &Element) -> Result<(), Fault> {
+    let kind = element
+        .attributes
+        .iter()
+        .find(|a| a.name == "type")
+        .map(|a| a.value.as_str());
+    let needed: &[&str] = match (element.name.as_str(), kind) {
+        ("filesystem", _) => &["source", "target"],
+        ("interface", Some("direct")) | ("hostdev", _) => &["source"],
+        ("disk", _) => &["target"],
+        _ => &[],
+    };
+    let missing = needed.iter().find(|n| element.children.iter().all(|c| c.name != **n));
+    missing.map_or(Ok(()), |missing| {
+        Err(Fault::new(
+            element.line,
+            format!("<{}> has no <{missing}>", element.name),
+        ))
+    })
+}
+
+/// An element as it is kept. Where it is to be of the schema, all in it is.
+fn tree(element: &Element, of_schema: bool) -> Result<Tree, Fault> {
+    let name = shown_name(&element.name);
+    let schema = known(&element.name);
+    for a in element.attributes.iter().filter(|_| of_schema) {
+        if !schema.is_some_and(|s| s.has_attribute(&a.name)) {
+            let what = format!("attribute {} of <{name}> is not known", shown_name(&a.name));
+            return Err(Fault::new(a.line, what));
+        }
+    }
+    for c in element.children.iter().filter(|_| of_schema) {
+        if !schema.is_some_and(|s| s.holds(&c.name)) {
+            return Err(Fault::new(
+                c.line,
+                format!("<{}> in <{name}> is not known", shown_name(&c.name)),
+            ));
+        }
+    }
+    let blank = element.text.trim_ascii().is_empty();
+    if !blank && !element.children.is_empty() {
+        let text = shown(element.text.trim_ascii(), 40);
+        let line = element.text_line.unwrap_or(element.line);
+        return Err(Fault::new(
+            line,
+            format!("the text {text:?} in <{name}> stands beside elements"),
+        ));
+    }
+    let attribute = |a: &Attribute| (a.name.clone(), a.value.clone());
+    Ok(Tree {
+        name: element.name.clone(),
+        attributes: element.attributes.iter().map(attribute).collect(),
+        children: element
+            .children
+            .iter()
+            .map(|c| tree(c, of_schema))
+            .collect::<Result<_, _>>()?,
+        text: if blank { String::new() } else { element.text.clone() },
+    })
+}
+
+/// What libvirt adds where it is left out.
+fn usual(tree: &mut Tree) {
+    match (tree.name.as_str(), tree.attribute("mode"), tree.attribute("type")) {
+        ("filesystem", ..) => tree.add_missing("accessmode", "passthrough"),
+        ("disk", ..) => tree.add_missing("device", "disk"),
+        ("hostdev", Some("subsystem"), _) => tree.add_missing("managed", "no"),
+        ("interface", _, Some("direct")) => {
+            if let Some(source) = tree.children.iter_mut().find(|c| c.name == "source") {
+                source.add_missing("mode", "vepa");
+            }
+        }
+        _ => {}
+    }
+}
