@@ -7,6 +7,7 @@
 set -u
 export RUST_BACKTRACE=0
 cd "$(dirname "$0")/.." || exit 1
+. tests/count.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -47,30 +48,4 @@ else
     done
 fi
 
-# cargo says "test result: ok. 3 passed; 0 failed; 1 ignored; ..." for each test program.
-counts=$(awk '/^test result: / {
-    for (i = 1; i <= NF; i++) {
-        if ($i == "passed;") passed += $(i - 1)
-        if ($i == "failed;") failed += $(i - 1)
-        if ($i == "ignored;") ignored += $(i - 1)
-    }
-} END { printf "%d %d %d", passed, failed, ignored }' "$work/log")
-# shellcheck disable=SC2086
-set -- $counts
-skipped_inside=$(grep -c . "$LAZARET_TEST_SKIPS" || true)
-passed=$(($1 - skipped_inside))
-failed=$(($2 + failed_steps))
-skipped=$(($3 + skipped_inside))
-
-echo
-if [ "$skipped" -gt 0 ]; then
-    echo "Skipped:"
-    sed 's/^/  /' "$LAZARET_TEST_SKIPS"
-    grep -E '^test .* \.\.\. ignored' "$work/log" | sed 's/^test /  /'
-fi
-if [ "$failed" -gt 0 ]; then
-    echo "Failed:"
-    grep -E '^test .* \.\.\. FAILED' "$work/log" | sed 's/^test /  /'
-fi
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+counts "$work/log" "$LAZARET_TEST_SKIPS" "$failed_steps"

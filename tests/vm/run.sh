@@ -1,0 +1,124 @@
+#!/bin/sh
+# Runs system tests as root of a virtual machine: Debian's kernel 6.1 under QEMU's own emulation, with nothing but cgroup version 2.
+# Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
+# usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
+# LAZARET_VM_MINUTES sets how long the machine may live (20), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+tree=$PWD
+here=$tree/tests/vm
+. tests/count.sh
+. "$here/tool.sh"
+cargo=${LAZARET_VM_CARGO:-cargo}
+minutes=${LAZARET_VM_MINUTES:-20}
+
+# A file of tests, and after how many seconds of the machine it is given up.
+[ "$#" -gt 0 ] || set -- define:300 run:300
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# skipped REASON: nothing could be run, which is counted.
+skipped() {
+    echo "Skipped:"
+    echo "  the machine: $1"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 3
+}
+
+# failed REASON: something of ours is wrong before a test ran.
+failed() {
+    echo "vm: $1"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+}
+
+[ "$(id -u)" -eq 0 ] || skipped "making its root file system needs root: run  sudo make test-vm"
+sh tests/packages.sh || skipped "the packages that the tests need cannot be installed"
+
+key=$(cat "$here/image.sh" "$here/init" tests/packages.sh | sha256sum | cut -c 1-16)
+image=$tree/target/vm/$key
+if [ ! -e "$image/complete" ]; then
+    rm -rf "$tree/target/vm"
+    sh "$here/image.sh" "$image" > "$work/image" 2>&1 || {
+        cat "$work/image"
+        skipped "it could not be made: $(tail -n 1 "$work/image")"
+    }
+    cat "$work/image"
+fi
+
+"$cargo" build --release --workspace --exclude tests || failed "the programs cannot be built"
+"$cargo" test -p tests --no-run --message-format=json > "$work/built" || failed "the tests cannot be built"
+
+# The disk of programs: what was built at the paths it was built for, and each file of tests under its name.
+disk=$work/disk
+release=target/x86_64-unknown-linux-gnu/release
+mkdir -p "$disk/tree/$release" "$disk/tests"
+for program in "$release"/*; do
+    [ -f "$program" ] && [ -x "$program" ] && cp "$program" "$disk/tree/$release/"
+done
+# By this file `lazaret` knows that it was built here, and looks for the other programs beside itself.
+touch "$disk/tree/$release/.cargo-lock"
+cp "$here/inside.sh" "$disk/inside.sh"
+for file in Cargo.toml policies units tests/tests; do
+    mkdir -p "$disk/tree/$(dirname "$file")"
+    cp -a "$file" "$disk/tree/$(dirname "$file")/"
+done
+executables() {
+    jq -r "select(.reason == \"compiler-artifact\" and .executable != null and (.target.kind | index(\"$1\"))$2) | [.target.name, .executable] | @tsv" "$work/built"
+}
+executables bin ' and (.profile.test | not)' | while read -r _ executable; do
+    at=$disk/tree/${executable#"$tree"/}
+    mkdir -p "$(dirname "$at")"
+    strip -g -o "$at" "$executable"
+done
+executables test '' > "$work/executables"
+: > "$disk/files"
+for wanted in "$@"; do
+    name=${wanted%%:*} rest=${wanted#*:}
+    [ "$rest" != "$wanted" ] || rest=600
+    executable=$(awk -v name="$name" '$1 == name { print $2 }' "$work/executables")
+    [ -n "$executable" ] || failed "there is no file of tests called $name"
+    strip -g -o "$disk/tests/$name" "$executable"
+    echo "$name $(echo "$rest" | tr ':' ' ')" >> "$disk/files"
+done
+{
+    echo "export TREE='$tree'"
+    env | sed -n "s/^\(LAZARET_TEST_[A-Z_]*\)=\([0-9]*\)$/export \1=\2/p"
+} > "$disk/environment"
+cd "$image" || exit 1
+truncate -s "$(($(du -sm "$disk" | cut -f 1) * 5 / 4 + 64))M" "$work/programs.ext4"
+MKE2FS_CONFIG=tools/etc/mke2fs.conf $tool tools/sbin/mke2fs -q -t ext4 -d "$disk" "$work/programs.ext4" || failed "no disk of programs can be made"
+
+from=$(date +%s)
+: > "$work/results"
+# PVH: the kernel itself is started, with no firmware and no boot loader. The disks stay as they are.
+QEMU_MODULE_DIR=$PWD/tools/usr/lib/x86_64-linux-gnu/qemu $tool tools/usr/bin/qemu-system-x86_64 -L tools/usr/share/qemu -L tools/usr/share/seabios \
+    -M q35 -nodefaults -no-user-config -no-reboot -display none -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
+    -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 quiet panic=-1 oops=panic ${LAZARET_VM_APPEND:-}" \
+    -serial "file:$work/console" -serial "file:$work/results" \
+    -drive file=root.ext4,format=raw,if=virtio,snapshot=on -drive "file=$work/programs.ext4,format=raw,if=virtio,snapshot=on" &
+machine=$!
+trap 'kill "$machine" 2>/dev/null; rm -rf "$work"' EXIT
+tail -n +1 -f --pid="$machine" "$work/results" &
+reader=$!
+while kill -0 "$machine" 2>/dev/null && [ $(($(date +%s) - from)) -lt $((minutes * 60)) ]; do
+    sleep 1
+done
+kill "$machine" 2>/dev/null
+wait "$machine"
+wait "$reader"
+echo "== the machine was on for $(($(date +%s) - from)) s"
+
+steps=$(grep -c ' failed outside of a test' "$work/results")
+if ! grep -qx '== done' "$work/results"; then
+    echo "== the machine ended before its tests did; the last of its console:"
+    tail -n 40 "$work/console"
+    steps=$((steps + 1))
+elif complaints=$(sed '1,/^== kernel$/d; /^== done$/,$d' "$work/results") && [ -n "$complaints" ]; then
+    echo "== the kernel complained:"
+    echo "$complaints"
+    steps=$((steps + 1))
+fi
+sed '1,/^== skipped$/d; /^== kernel$/,$d' "$work/results" > "$work/skips"
+counts "$work/results" "$work/skips" "$steps"
