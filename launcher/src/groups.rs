@@ -98,14 +98,18 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         open::make_for(root.as_fd(), "lazaret", 0).map_err(fail)?;
         let directory = rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?;
         let words = if mount.unified {
-            read(&root, "cgroup.controllers").map_err(fail)?
+            match pass_on(&root) {
+                // Before Linux 6.6 turning on cpuset needs power over every process of the host, which is not had here: such a host goes
+                // without, and whoever asks for processors by number is refused until somebody who has that power turned it on.
+                Ok(()) | Err(nix::errno::Errno::EPERM) => {}
+                Err(e) => return Err(fail(rustix::io::Errno::from_raw_os_error(e as i32))),
+            }
+            read(&directory, "cgroup.controllers").map_err(fail)?
         } else {
             mount.options.join(" ")
         };
         let mut controllers: Vec<Controller> = words.split_whitespace().filter_map(controller).collect();
-        if mount.unified {
-            pass_on(&root).map_err(|e| fail(rustix::io::Errno::from_raw_os_error(e as i32)))?;
-        } else if controllers.is_empty() {
+        if !mount.unified && controllers.is_empty() {
             controllers.push(Controller::Other);
         }
         if !mount.unified && controllers.contains(&Controller::Cpuset) {
@@ -180,17 +184,17 @@ pub fn is_in_use(directory: &OwnedFd, unified: bool, name: &ContainerName) -> Re
     Ok(false)
 }
 
-/// Turns on, for the groups below one of version 2, every controller that is used here and that it has itself.
+/// Turns on, for the groups below one of version 2, every controller that is used here and that it has itself. One that cannot be turned on
+/// keeps no other off; the first error is told.
 pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
     let has = read(directory, "cgroup.controllers").map_err(errno)?;
     let on = read(directory, "cgroup.subtree_control").map_err(errno)?;
     let missing = has
         .split_whitespace()
         .filter(|w| controller(w).is_some() && !on.split_whitespace().any(|o| o == *w));
-    for word in missing {
-        write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno)?;
-    }
-    Ok(())
+    missing.fold(Ok(()), |done, word| {
+        done.and(write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno))
+    })
 }
 
 fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {

@@ -12,6 +12,8 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
 mount --make-rshared /
 ln -sf /proc/self/fd /dev/fd
+# A service manager makes the device files of modules that are loaded by opening them.
+modprobe fuse
 ip link set lo up
 hostname vm
 . /vm/environment
@@ -28,13 +30,16 @@ export CARGO_MANIFEST_DIR="$TREE/tests" LAZARET_TEST_SKIPS=/tmp/skips RUST_BACKT
 stty -F /dev/ttyS1 raw
 exec > /dev/ttyS1 2>&1 < /dev/null
 echo "== $(uname -sr), $(grep -c ^processor /proc/cpuinfo) processors, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB, $(awk '$3 ~ /^cgroup/ { print $3 " at " $2 }' /proc/mounts)"
+[ ! -e /vm/script ] || sh -c 'echo $$ > /sys/fs/cgroup/session/cgroup.procs; exec sh /vm/script'
 while read -r file limit only; do
     printf '\n== system test %s\n' "$file"
     from=$(cut -d . -f 1 /proc/uptime)
     # shellcheck disable=SC2086
-    sh -c 'echo $$ > /sys/fs/cgroup/session/cgroup.procs; exec timeout -k 10 "$@"' sh "$limit" /vm/tests/"$file" --test-threads=1 $only > /tmp/step 2>&1
-    status=$?
-    cat /tmp/step
+    {
+        sh -c 'echo $$ > /sys/fs/cgroup/session/cgroup.procs; exec timeout -k 10 "$@"' sh "$limit" /vm/tests/"$file" --test-threads=1 $only 2>&1
+        echo $? > /tmp/status
+    } | tee /tmp/step
+    status=$(cat /tmp/status)
     if [ $status -ne 0 ] && ! grep -q '^test result: FAILED' /tmp/step; then
         echo "== $file failed outside of a test: status $status (124: not done after $limit seconds)"
     fi
@@ -44,7 +49,7 @@ echo "== skipped"
 cat "$LAZARET_TEST_SKIPS"
 # What the kernel complained of meanwhile is a finding whatever the tests say.
 echo "== kernel"
-dmesg | grep -E 'BUG:|Oops|WARNING:|Call Trace|general protection|hung_task' || true
+dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|hung_task' || true
 echo "== done"
 sleep 0.2
 busybox poweroff -f

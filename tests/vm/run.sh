@@ -3,6 +3,7 @@
 # Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
 # usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
 # LAZARET_VM_MINUTES sets how long the machine may live (20), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
+# LAZARET_VM_SCRIPT names a shell script that runs there before the tests.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tree=$PWD
@@ -60,6 +61,7 @@ done
 # By this file `lazaret` knows that it was built here, and looks for the other programs beside itself.
 touch "$disk/tree/$release/.cargo-lock"
 cp "$here/inside.sh" "$disk/inside.sh"
+[ -z "${LAZARET_VM_SCRIPT:-}" ] || cp "$LAZARET_VM_SCRIPT" "$disk/script"
 for file in Cargo.toml policies units tests/tests; do
     mkdir -p "$disk/tree/$(dirname "$file")"
     cp -a "$file" "$disk/tree/$(dirname "$file")/"
@@ -88,14 +90,14 @@ done
 } > "$disk/environment"
 cd "$image" || exit 1
 truncate -s "$(($(du -sm "$disk" | cut -f 1) * 5 / 4 + 64))M" "$work/programs.ext4"
-MKE2FS_CONFIG=tools/etc/mke2fs.conf $tool tools/sbin/mke2fs -q -t ext4 -d "$disk" "$work/programs.ext4" || failed "no disk of programs can be made"
+MKE2FS_CONFIG=tools/etc/mke2fs.conf $tool tools/usr/sbin/mke2fs -q -t ext4 -d "$disk" "$work/programs.ext4" || failed "no disk of programs can be made"
 
 from=$(date +%s)
 : > "$work/results"
 # PVH: the kernel itself is started, with no firmware and no boot loader. The disks stay as they are.
 QEMU_MODULE_DIR=$PWD/tools/usr/lib/x86_64-linux-gnu/qemu $tool tools/usr/bin/qemu-system-x86_64 -L tools/usr/share/qemu -L tools/usr/share/seabios \
     -M q35 -nodefaults -no-user-config -no-reboot -display none -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
-    -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 quiet panic=-1 oops=panic ${LAZARET_VM_APPEND:-}" \
+    -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 panic=-1 oops=panic ${LAZARET_VM_APPEND:-}" \
     -serial "file:$work/console" -serial "file:$work/results" \
     -drive file=root.ext4,format=raw,if=virtio,snapshot=on -drive "file=$work/programs.ext4,format=raw,if=virtio,snapshot=on" &
 machine=$!

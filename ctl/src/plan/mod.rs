@@ -208,7 +208,7 @@ fn check_controllers(limits: &Limits, hierarchies: &[Hierarchy]) -> Outcome<()> 
     for (asked, controller, name) in wanted {
         if asked && !hierarchies.iter().any(|h| h.controllers.contains(&controller)) {
             return Err(Error::caller(format!(
-                "no control group hierarchy of this host has the {name} controller"
+                "no control group hierarchy of this host has the {name} controller turned on: `lazaret check` says what mends it"
             )));
         }
     }
