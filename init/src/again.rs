@@ -78,7 +78,10 @@ fn bear(
                 clone_into(CloneFlags::CLONE_PARENT, cradle).to(what)
             });
             let sent = match made {
-                Ok(Fork::Child) => first::live(&boot.container, theirs, proc, &boot.streams, Birth::Again),
+                Ok(Fork::Child) => match see(boot) {
+                    Ok(()) => first::live(&boot.container, theirs, proc, &boot.streams, Birth::Again),
+                    Err(failure) => theirs.send(&Answer::Failed(failure), &[]),
+                },
                 Ok(Fork::Parent(pid)) => match sys::process::pidfd(pid).to(what) {
                     Ok(pidfd) => report.send(&Between::Born(pid.as_raw()), &[pidfd.as_fd()]),
                     Err(failure) => report.send(&Between::Failed(failure), &[]),
@@ -105,7 +108,6 @@ fn bear(
 fn enter(boot: &Boot, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     let what = "return to the container's namespaces";
     let [user, _, net, _, _] = &boot.first.namespaces;
-    let cgroup = boot.cgroup.as_ref().ok_or_else(|| Failure::bug(what))?;
     let shares_network = namespace::own(proc, Kind::Net)
         .and_then(|own| namespace::same(&own, net))
         .to(what)?;
@@ -113,6 +115,13 @@ fn enter(boot: &Boot, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     if !shares_network {
         namespace::join(net, Kind::Net).to(what)?;
     }
-    namespace::join(cgroup, Kind::Cgroup).to(what)?;
     namespace::unshare(&[Kind::Pid, Kind::Ipc, Kind::Uts]).to("make the container's namespaces anew")
+}
+
+/// The first process returns to the container's cgroup namespace. Not earlier: where that bounds what was delegated (`nsdelegate`, which service
+/// managers mount version 2 with), nobody is born from outside of it into the group within by a process that sees only the inside.
+fn see(boot: &Boot) -> Result<(), Failure> {
+    let what = "return to the container's cgroup namespace";
+    let cgroup = boot.cgroup.as_ref().ok_or_else(|| Failure::bug(what))?;
+    namespace::join(cgroup, Kind::Cgroup).to(what)
 }

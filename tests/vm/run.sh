@@ -16,6 +16,10 @@ minutes=${LAZARET_VM_MINUTES:-20}
 # A file of tests, and after how many seconds of the machine it is given up.
 [ "$#" -gt 0 ] || set -- define:300 run:300
 
+# The machine is some five times slower than its host.
+: "${LAZARET_TEST_ROUNDS:=10}" "${LAZARET_TEST_STARTS:=10}" "${LAZARET_TEST_SIDE_BY_SIDE:=4}"
+export LAZARET_TEST_ROUNDS LAZARET_TEST_STARTS LAZARET_TEST_SIDE_BY_SIDE
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -41,11 +45,10 @@ key=$(cat "$here/image.sh" "$here/init" tests/packages.sh | sha256sum | cut -c 1
 image=$tree/target/vm/$key
 if [ ! -e "$image/complete" ]; then
     rm -rf "$tree/target/vm"
-    sh "$here/image.sh" "$image" > "$work/image" 2>&1 || {
-        cat "$work/image"
-        skipped "it could not be made: $(tail -n 1 "$work/image")"
+    sh "$here/image.sh" "$image" 2> "$work/why" || {
+        cat "$work/why"
+        skipped "it could not be made: $(tail -n 1 "$work/why")"
     }
-    cat "$work/image"
 fi
 
 "$cargo" build --release --workspace --exclude tests || failed "the programs cannot be built"
