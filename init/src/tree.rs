@@ -91,7 +91,7 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut P
     } else {
         views::proc(shown)?
     };
-    views::join(shown)?;
+    views::join(shown, container.restarts())?;
     let root = root.as_fd();
     let mut laid = vec![places.lay(root, "/proc", proc.as_fd())?];
     let sysfs = match sysfs {
@@ -99,7 +99,7 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut P
         None => views::sysfs()?,
     };
     laid.push(places.lay(root, "/sys", sysfs.as_fd())?);
-    laid.extend(groups(container, root, places)?);
+    laid.extend(groups(container, shown, root, places)?);
     laid.extend(dev::lay(
         root,
         &devices,
@@ -195,8 +195,18 @@ fn attach_root(container: &Judged, staging: BorrowedFd<'_>, root: BorrowedFd<'_>
 }
 
 /// `/sys/fs/cgroup`: the unified hierarchy itself, or a directory with the named one in it, by which systemd knows the old layout.
-fn groups(container: &Judged, root: BorrowedFd<'_>, places: &mut Places) -> Result<Vec<Laid>, Failure> {
-    let hierarchy = views::cgroup(container.unified, container.cgroup_writable)?;
+fn groups(
+    container: &Judged,
+    shown: &Shown<'_>,
+    root: BorrowedFd<'_>,
+    places: &mut Places,
+) -> Result<Vec<Laid>, Failure> {
+    let (unified, writable) = (container.unified, container.cgroup_writable);
+    let hierarchy = if container.restarts() {
+        views::cgroup_from_outside(shown, unified, writable)?
+    } else {
+        views::cgroup(unified, writable)?
+    };
     if container.unified {
         return Ok(vec![places.lay(root, "/sys/fs/cgroup", hierarchy.as_fd())?]);
     }

@@ -27,8 +27,8 @@ pub struct Shown<'a> {
 }
 
 /// Joins all but the one of processes, which cannot be left again and is needed for one view only. The builder has no use for its own ones
-/// any more.
-pub fn join(shown: &Shown<'_>) -> Result<(), Failure> {
+/// any more; but where it will have children of its own, it keeps that of control groups, which see `cgroup_from_outside`.
+pub fn join(shown: &Shown<'_>, restarts: bool) -> Result<(), Failure> {
     let proc = rustix::fs::open(
         "/proc",
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -41,6 +41,9 @@ pub fn join(shown: &Shown<'_>) -> Result<(), Failure> {
         (shown.cgroup, Kind::Cgroup),
     ] {
         let what = format!("join the {} namespace of the first process", kind.name());
+        if kind == Kind::Cgroup && restarts {
+            continue;
+        }
         // The host's network namespace is shared, not joined.
         if kind == Kind::Net
             && namespace::own(&proc, kind)
@@ -58,11 +61,11 @@ const QUIET: Attr = Attr::MOUNT_ATTR_NOSUID
     .union(Attr::MOUNT_ATTR_NODEV)
     .union(Attr::MOUNT_ATTR_NOEXEC);
 
-/// What the helper in the payload's pid namespace answers.
+/// What a helper in a namespace of the payload's answers.
 #[derive(Debug, Serialize, Deserialize)]
 enum Made {
-    /// The mount of a procfs (one descriptor).
-    Proc,
+    /// The mount (one descriptor).
+    Mount,
     /// It was not made.
     Failed(Failure),
 }
@@ -74,7 +77,7 @@ enum Never {}
 impl Message for Made {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Proc => 1,
+            Self::Mount => 1,
             Self::Failed(_) => 0,
         }
     }
@@ -90,22 +93,22 @@ impl Message for Never {
 /// makes it and hands it over. The caller has no children elsewhere afterwards.
 pub fn proc(shown: &Shown<'_>) -> Result<OwnedFd, Failure> {
     namespace::join(shown.pid.as_fd(), Kind::Pid).to("join the pid namespace of the first process")?;
-    by_child(|| plain(c"proc", QUIET).to("make /proc"))
+    by_child("make /proc", || plain(c"proc", QUIET).to("make /proc"))
 }
 
 /// `/proc`, for a builder that will have children of its own: it leaves the joining to a child too.
 pub fn proc_from_outside(shown: &Shown<'_>) -> Result<OwnedFd, Failure> {
-    by_child(|| proc(shown))
+    by_child("make /proc", || proc(shown))
 }
 
 /// Has a child make a mount and hand it over.
-fn by_child(make: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<OwnedFd, Failure> {
-    let (ours, theirs) = pair::<Never, Made>().to("make /proc")?;
-    let pid = match fork().to("start the process that makes /proc")? {
+fn by_child(what: &str, make: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<OwnedFd, Failure> {
+    let (ours, theirs) = pair::<Never, Made>().to(what)?;
+    let pid = match fork().to(what)? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
             let sent = match make() {
-                Ok(proc) => theirs.send(&Made::Proc, &[proc.as_fd()]),
+                Ok(mount) => theirs.send(&Made::Mount, &[mount.as_fd()]),
                 Err(failure) => theirs.send(&Made::Failed(failure), &[]),
             };
             exit_now(i32::from(sent.is_err()))
@@ -113,11 +116,11 @@ fn by_child(make: impl FnOnce() -> Result<OwnedFd, Failure>) -> Result<OwnedFd, 
     };
     drop(theirs);
     let received = ours.receive();
-    sys::process::wait(pid).to("wait for the process that makes /proc")?;
+    sys::process::wait(pid).to(what)?;
     match received {
-        Ok((Made::Proc, descriptors)) => descriptors.into_iter().next().ok_or_else(|| Failure::bug("make /proc")),
+        Ok((Made::Mount, descriptors)) => descriptors.into_iter().next().ok_or_else(|| Failure::bug(what)),
         Ok((Made::Failed(failure), _)) => Err(failure),
-        Err(e) => Err(Failure::bug(&format!("make /proc: {e}"))),
+        Err(e) => Err(Failure::bug(&format!("{what}: {e}"))),
     }
 }
 
@@ -153,6 +156,16 @@ pub fn cgroup(unified: bool, writable: bool) -> Result<OwnedFd, Failure> {
         cgroup.mount(flags)
     };
     named().to("make the mount of the control groups (name=systemd)")
+}
+
+/// The same, for a builder that has to stay in a cgroup namespace from which its own group is seen: where such namespaces bound what was
+/// delegated (`nsdelegate`, with which service managers mount version 2), nobody else may give birth from that group into another, and one
+/// that was left cannot be returned to.
+pub fn cgroup_from_outside(shown: &Shown<'_>, unified: bool, writable: bool) -> Result<OwnedFd, Failure> {
+    by_child("make the mount of the control groups", || {
+        namespace::join(shown.cgroup.as_fd(), Kind::Cgroup).to("join the cgroup namespace of the first process")?;
+        cgroup(unified, writable)
+    })
 }
 
 fn plain(kind: &std::ffi::CStr, flags: Attr) -> nix::Result<OwnedFd> {
