@@ -192,9 +192,12 @@ pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
     let missing = has
         .split_whitespace()
         .filter(|w| controller(w).is_some() && !on.split_whitespace().any(|o| o == *w));
-    missing.fold(Ok(()), |done, word| {
-        done.and(write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno))
-    })
+    let mut done = Ok(());
+    for word in missing {
+        let written = write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno);
+        done = done.and(written);
+    }
+    done
 }
 
 fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
