@@ -11,7 +11,7 @@ use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
-pub use native::FromNative;
+pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::Run;
 
@@ -67,6 +67,8 @@ pub enum Verb {
     Dumpxml(Dumpxml),
     /// Print the domain that a configuration of LXC's describes
     DomxmlFromNative(FromNative),
+    /// Print a configuration of LXC's for a domain
+    DomxmlToNative(ToNative),
     /// Ask a container to shut itself down
     Shutdown(Which),
     /// Ask a container to start itself anew
@@ -321,6 +323,12 @@ impl Verb {
             Self::Dominfo(f) => format!("show {}", f.container),
             Self::Dumpxml(d) => format!("print {}", d.container),
             Self::DomxmlFromNative(f) => format!("convert {}", f.file),
+            Self::DomxmlToNative(t) => {
+                format!(
+                    "convert {}",
+                    t.xml.as_ref().or(t.container.as_ref()).map_or("", String::as_str)
+                )
+            }
             Self::Shutdown(w) => format!("shut down {}", w.container),
             Self::Reboot(w) => format!("reboot {}", w.container),
             Self::Destroy(w) => format!("destroy {}", w.container),

@@ -91,6 +91,10 @@ pub fn run(input: &[u8]) {
             };
             assert_eq!(definitions(&named), sorted(files));
         }
+        Verb::DomxmlToNative(native) => {
+            names_nothing(&named);
+            assert_eq!(definitions(&named), Vec::from_iter(native.xml.as_deref()));
+        }
         Verb::DomxmlFromNative(native) => {
             names_nothing(&named);
             let files = [&native.file].into_iter().chain(&native.included);

@@ -2,7 +2,8 @@
 //! one line that no terminal obeys; what is accepted has one canonical form, and a plan or a refusal.
 
 use crate::plans::{host, lot};
-use ctl::domain::{complete, format, parse};
+use ctl::domain::{Domain, Uuid, complete, format, parse};
+use ctl::native::{IdmapOrder, convert, export};
 use ctl::plan;
 
 const FILE: &str = "a.xml";
@@ -14,6 +15,16 @@ pub fn harmless(text: &str) {
         !text.chars().any(char::is_control),
         "a refusal is no single harmless line: {text:?}"
     );
+}
+
+/// LXC's configuration for it: one that is read as a configuration, whatever it then says.
+fn exported(domain: &Domain) {
+    let made = export(domain);
+    made.warnings.iter().for_each(|w| harmless(w));
+    let mut include = |_: &str| Err("it is not there".to_owned());
+    if let Err(refusal) = convert("/0", made.text.as_bytes(), &mut include, IdmapOrder::Lxc, Uuid([7; 16])) {
+        harmless(&refusal.to_string());
+    }
 }
 
 /// Runs one input.
@@ -36,6 +47,7 @@ pub fn run(input: &[u8]) {
     let again = parse(text.as_bytes(), FILE).unwrap_or_else(|e| panic!("its canonical form is refused: {e}\n{text}"));
     assert_eq!(again, domain, "its canonical form is another domain:\n{text}");
     assert_eq!(format(&again), text);
+    exported(&domain);
     let random = |bytes: &mut [u8]| -> Result<(), ()> {
         bytes.fill(7);
         Ok(())

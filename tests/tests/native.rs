@@ -34,6 +34,39 @@ fn what_comes_out_can_be_defined() {
 }
 
 #[test]
+fn a_domain_becomes_a_configuration_that_becomes_it_again() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("native");
+    let text = format!(
+        "lxc.uts.name = {name}\n{CONFIG}lxc.cap.keep = kill\nlxc.idmap = u 0 7 9\nlxc.idmap = g 0 7 9\nlxc.arch = i686\n"
+    );
+    let config = host.file("config", text);
+    let said = host.run(&["domxml-from-native", "lxc-tools", &config]).ok();
+    let file = host.file("native.xml", &said.stdout);
+    host.run(&["define", &file]).ok();
+    let defined = host.run(&["domxml-to-native", "lxc-tools", &name]).ok();
+    assert_eq!(defined.stderr, "");
+    let in_file = host.run(&["domxml-to-native", "lxc-tools", "--xml", &file]).ok();
+    assert_eq!(in_file.stdout, defined.stdout);
+    let again = host
+        .run(&["domxml-from-native", "lxc-tools", &host.file("again", &defined.stdout)])
+        .ok();
+    assert_eq!(without_uuid(&again.stdout), without_uuid(&said.stdout));
+    host.run(&["undefine", &name]).ok();
+    host.run(&["domxml-to-native", "lxc-tools", &name]).refused(1, &[&name]);
+    let told = host.file("told.xml", host.domain(&name, "true", "<title>x</title>", ""));
+    let told = host.run(&["domxml-to-native", "lxc-tools", "--xml", &told]).ok();
+    assert!(
+        told.stderr
+            .contains("lazaret: warning: <title> cannot be said to LXC\n"),
+        "{told}"
+    );
+    host.run(&["domxml-to-native", "lxc-tools"]).exits(2);
+    host.nothing_is_left();
+}
+
+#[test]
 fn files_that_are_included_are_named_or_anybodys() {
     need_root!();
     let host = Host::new();

@@ -117,6 +117,7 @@ impl Named {
                 ("rootfs", Some("run")) => rootfs.push(value),
                 ("bind", Some("run")) => named.places.push(bind(value)),
                 ("seccomp", Some("run")) => named.definitions.push(value.to_owned()),
+                ("xml", Some("domxml-to-native")) => named.definitions.push(value.to_owned()),
                 ("publish", Some("run")) => named.ports.extend(value.parse::<Publish>()),
                 _ => {}
             }
@@ -254,6 +255,8 @@ mod tests {
         let line = "domxml-from-native --libvirt-idmap lxc-tools config --config-dir /c ./more";
         assert_eq!(named(line).definitions, ["config", "./more"]);
         assert!(names_nothing("domxml-from-native lxc-tools"));
+        assert_eq!(named("domxml-to-native lxc-tools --xml a.xml").definitions, ["a.xml"]);
+        assert!(names_nothing("domxml-to-native lxc-tools vm1") && names_nothing("define --xml a.xml"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod config;
+mod export;
 mod lines;
 mod mounts;
 mod network;
@@ -14,6 +15,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
+pub use export::export;
 pub use lines::{File, Includes, MAX_BYTES};
 
 use crate::domain::Uuid;

@@ -31,3 +31,20 @@ pub enum Format {
     /// Configuration of LXC, lxc.container.conf(5)
     LxcTools,
 }
+
+/// Options of `domxml-to-native`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    lazaret domxml-to-native lxc-tools web > config\n  \
+    lazaret domxml-to-native lxc-tools --xml web.xml\n\n\
+    Limits are said for both versions of control groups. What LXC cannot be told is told on standard error.")]
+pub struct ToNative {
+    /// The format
+    pub format: Format,
+    /// Name, uuid or id of a defined container
+    #[arg(required_unless_present = "xml", conflicts_with = "xml")]
+    pub container: Option<String>,
+    /// A file with a domain
+    #[arg(long, value_name = "FILE")]
+    pub xml: Option<String>,
+}

@@ -44,7 +44,17 @@ fn the_launcher_reads_the_same_words_as_options() {
     let audit = command.get_subcommands().filter(|v| v.get_name() == "audit");
     let verbs = command
         .get_subcommands()
-        .filter(|v| ["run", "enter", "define", "create", "domxml-from-native"].contains(&v.get_name()))
+        .filter(|v| {
+            [
+                "run",
+                "enter",
+                "define",
+                "create",
+                "domxml-from-native",
+                "domxml-to-native",
+            ]
+            .contains(&v.get_name())
+        })
         .chain(audit.flat_map(clap::Command::get_subcommands));
     let options = command
         .get_arguments()

@@ -63,6 +63,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Policy(options) => {
             policy::policy(options, Some(session), policy::open(options, Some(&session.launcher))?)
         }
+        Verb::DomxmlToNative(options) => native::to_native(session, options),
         Verb::NetList(json) => net_list::net_list(session, json.json),
         Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) | Verb::DomxmlFromNative(_) => {
             Err(Error::Bug("a verb that needs no authority was given it".into()))

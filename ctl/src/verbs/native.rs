@@ -1,15 +1,17 @@
-//! `domxml-from-native`: the domain that a configuration of LXC's describes. May touch: files that the command line names, standard input,
+//! `domxml-from-native`: the domain that a configuration of LXC's describes; `domxml-to-native`: the other way. May touch: files that the command line names, standard input,
 //! and what is included from below `/usr/share/lxc` and `/etc`, as far as it may read that by itself.
 
 use super::policy::Opened;
 use super::run::random;
-use crate::domain::Uuid;
+use crate::domain::{self, Uuid};
 use crate::error::{Error, Outcome, reason};
 use crate::launcher::Launcher;
-use crate::native::{File, IdmapOrder, MAX_BYTES, convert};
-use crate::options::FromNative;
+use crate::lookup::find;
+use crate::native::{File, IdmapOrder, MAX_BYTES, convert, export};
+use crate::options::{FromNative, ToNative};
 use crate::output::{print, say};
 use crate::plan::run::{absolute, working_directory};
+use crate::session::Session;
 use crate::state::files::read_open;
 use nix::errno::Errno;
 use rustix::fs::{CWD, Mode, OFlags};
@@ -121,4 +123,25 @@ fn one(path: &Path) -> Result<File, String> {
 fn unreadable(e: &std::io::Error) -> String {
     let why = reason(Errno::from_raw(e.raw_os_error().unwrap_or(0)));
     format!("{why}; name the file on the command line too")
+}
+
+/// Prints a configuration of LXC's for a defined container, or for the domain in a file.
+pub fn to_native(session: &Session, options: &ToNative) -> Outcome<()> {
+    let domain = match (&options.container, &options.xml) {
+        (_, Some(file)) => {
+            let fd = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
+            let bytes = read_open(fd, file, domain::MAX_BYTES)?;
+            let bytes = bytes.ok_or_else(|| Error::caller(format!("{file} has more than 1 MiB")))?;
+            domain::parse(&bytes, file).map_err(|e| Error::caller(e.to_string()))?
+        }
+        (Some(container), None) => {
+            let found = find(&session.store, container)?;
+            let definition = found.definition;
+            definition.ok_or_else(|| Error::caller(format!("{} has no definition", found.name)))?
+        }
+        (None, None) => return Err(Error::Usage("neither a container nor --xml is given".into())),
+    };
+    let made = export(&domain);
+    made.warnings.iter().for_each(|w| say(&format!("warning: {w}")));
+    print(&made.text)
 }

@@ -1,5 +1,6 @@
 //! Tests of the whole conversion.
 
+mod export;
 mod keys;
 mod network;
 
