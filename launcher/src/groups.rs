@@ -98,13 +98,15 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         open::make_for(root.as_fd(), "lazaret", 0).map_err(fail)?;
         let directory = rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?;
         let words = if mount.unified {
-            match pass_on(&root) {
-                // Before Linux 6.6 turning on cpuset needs power over every process of the host, which is not had here: such a host goes
-                // without, and whoever asks for processors by number is refused until somebody who has that power turned it on.
-                Ok(()) | Err(nix::errno::Errno::EPERM) => {}
-                Err(e) => return Err(fail(rustix::io::Errno::from_raw_os_error(e as i32))),
+            // Before Linux 6.6 turning on cpuset needs power over every process of the host, which is not had here: such a host goes
+            // without, and whoever asks for processors by number is refused until somebody who has that power turned it on.
+            for group in [&root, &directory] {
+                match pass_on(group) {
+                    Ok(()) | Err(nix::errno::Errno::EPERM) => {}
+                    Err(e) => return Err(fail(rustix::io::Errno::from_raw_os_error(e as i32))),
+                }
             }
-            read(&directory, "cgroup.controllers").map_err(fail)?
+            read(&directory, "cgroup.subtree_control").map_err(fail)?
         } else {
             mount.options.join(" ")
         };

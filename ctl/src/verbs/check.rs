@@ -136,7 +136,9 @@ fn control_groups(hierarchies: Option<&[Hierarchy]>) -> Vec<Finding> {
             } else {
                 format!("no {name} controller")
             };
-            let mend = format!("echo +{name} > /sys/fs/cgroup/cgroup.subtree_control");
+            let mend = format!(
+                "echo +{name} | tee /sys/fs/cgroup/cgroup.subtree_control /sys/fs/cgroup/lazaret/cgroup.subtree_control"
+            );
             findings.push(finding("controller", good, verdict, found, &mend));
         }
     }
