@@ -14,7 +14,7 @@ cargo=${LAZARET_VM_CARGO:-cargo}
 minutes=${LAZARET_VM_MINUTES:-20}
 
 # A file of tests, and after how many seconds of the machine it is given up.
-[ "$#" -gt 0 ] || set -- facts:60 run:300 define:300 enter:200 console:150 detached:100 network:200 privileges:60 table:300 confinement:400 taken_over:60
+[ "$#" -gt 0 ] || set -- facts:60 version2:60 run:300 define:300 enter:200 console:150 detached:100 network:200 privileges:60 table:300 confinement:400 taken_over:60
 
 # The machine is some five times slower than its host.
 : "${LAZARET_TEST_ROUNDS:=10}" "${LAZARET_TEST_STARTS:=10}" "${LAZARET_TEST_SIDE_BY_SIDE:=4}"
