@@ -38,12 +38,8 @@ pub fn freeze(place: &Place, frozen: bool, directories: &[BorrowedFd<'_>]) -> Re
         )
     };
     let group = Group::open(*directory, &place.name).map_err(failed)?;
-    let parts = [
-        Group::open(group.as_fd(), c"payload"),
-        Group::open(group.as_fd(), c"enter"),
-    ];
-    let [payload, enter] = parts.map(|part| part.map_err(failed));
-    let parts = [payload?, enter?];
+    let mut parts = vec![Group::open(group.as_fd(), c"payload").map_err(failed)?];
+    parts.extend(entered(&group, frozen).map_err(failed)?);
     let done = parts
         .iter()
         .try_for_each(|part| set(part, freezer, frozen))
@@ -54,6 +50,19 @@ pub fn freeze(place: &Place, frozen: bool, directories: &[BorrowedFd<'_>]) -> Re
             let _ = parts.iter().try_for_each(|part| set(part, freezer, false));
         }
     })
+}
+
+/// The group of those who entered. It is there once somebody has; to freeze, it is made, so that whoever enters later is frozen too.
+fn entered(group: &Group, frozen: bool) -> Result<Option<Group>, Errno> {
+    match Group::open(group.as_fd(), c"enter") {
+        Err(Errno::NOENT) if frozen => match Group::make(group.as_fd(), c"enter") {
+            // Somebody has entered just now.
+            Err(Errno::EXIST) => Group::open(group.as_fd(), c"enter").map(Some),
+            made => made.map(Some),
+        },
+        Err(Errno::NOENT) => Ok(None),
+        there => there.map(Some),
+    }
 }
 
 fn set(group: &Group, freezer: Freezer, frozen: bool) -> Result<(), Errno> {

@@ -262,7 +262,12 @@ fn ask(
         passed: start.passed,
         tied: start.tied,
     };
-    Ok(session.launcher.answer_while(&request, &descriptors, |answer| {
+    session
+        .clock
+        .done("looks at what is there, plans, and notes what is to start");
+    let answer = session.launcher.answer_while(&request, &descriptors, |answer| {
         learner.map_or(Ok(()), |learner| learner.serve_until(answer))
-    }))
+    });
+    session.clock.done("has it started");
+    Ok(answer)
 }

@@ -1,27 +1,27 @@
-//! The first act of `lazaret`: whoever holds power hands it to the launcher, before a single argument is looked at.
-//! May touch: `/proc/self/status`, `/proc/self/exe`, execve(2).
+//! The first act of `lazaret`: whoever holds power leaves it to the launcher, before a single argument is looked at. This process starts
+//! it, and then becomes one without any power, under a uid of its own.
+//! May touch: `/proc/self/exe`, the launcher's file, fork(2), execve(2), and what it is itself.
 
 use rustix::fs::{Mode, OFlags};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use sys::process::{Fork, Power};
 
 /// Where `make install` puts the pieces.
 pub const LIBEXEC: &str = match option_env!("LAZARET_LIBEXEC") {
     Some(directory) => directory,
     None => "/usr/local/libexec/lazaret",
 };
-/// The variable by which the launcher tells where its channel is.
-pub const VARIABLE: &str = "LAZARET_LAUNCHER";
-/// The variable by which the launcher is told where this program's own file is open.
-pub const EXECUTABLE: &str = "LAZARET_EXE";
+/// The variable by which the launcher is told where its end of the channel is.
+pub const VARIABLE: &str = "LAZARET_CHANNEL";
 /// The number of the launcher's channel.
 pub const CHANNEL: i32 = 3;
 
 /// Who this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Started by the launcher, without power: its channel is descriptor [`CHANNEL`].
+    /// The launcher has its power: its channel is descriptor [`CHANNEL`].
     Launched,
     /// It holds power, which it is to hand over.
     Powerful,
@@ -29,33 +29,18 @@ pub enum Standing {
     Ordinary,
 }
 
-/// Judges who this process is from `/proc/self/status` and the variable.
-pub fn standing(status: &str, variable: Option<&str>) -> Standing {
-    if powerful(status) {
-        return Standing::Powerful;
-    }
-    if variable == Some("3") {
-        Standing::Launched
-    } else {
+/// Reads who this process is: whoever is uid 0 in any way, or holds any capability, has power. What cannot be told counts as power.
+pub fn standing() -> Standing {
+    let ids = nix::unistd::getresuid();
+    let root = ids.is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| !id.is_root()));
+    let sets = rustix::thread::capabilities(None);
+    // What is ambient is permitted.
+    let bare = sets.is_ok_and(|sets| (sets.effective | sets.permitted | sets.inheritable).is_empty());
+    if root && bare {
         Standing::Ordinary
+    } else {
+        Standing::Powerful
     }
-}
-
-/// Whether a `/proc/PID/status` shows uid 0 or any capability. One that cannot be understood counts as powerful.
-fn powerful(status: &str) -> bool {
-    let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name));
-    let Some(uids) = field("Uid:") else { return true };
-    let root = uids.split_whitespace().any(|u| u == "0");
-    let capable = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"]
-        .iter()
-        .any(|set| field(set).is_none_or(|v| u64::from_str_radix(v.trim(), 16) != Ok(0)));
-    root || capable
-}
-
-/// Reads who this process is. Power that comes together with the variable is no launcher's doing.
-pub fn read_standing() -> Standing {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    standing(&status, std::env::var(VARIABLE).ok().as_deref())
 }
 
 /// The directory of the pieces: where this binary was built, if it lies in a directory that cargo builds in, or else [`LIBEXEC`].
@@ -66,48 +51,86 @@ pub fn libexec(executable: Option<&Path>) -> PathBuf {
     built.map_or_else(|| PathBuf::from(LIBEXEC), Path::to_path_buf)
 }
 
-/// Executes the launcher in place of this process, with every argument as it is, and with this program's own file open, so that it
-/// can be executed again under a uid that may not be able to find it. Comes back only with the reason why it could not.
-pub fn become_launcher() -> String {
+/// Starts the launcher, with every argument as it is, and gives up all power: what comes back is a process under `lazaret`'s own uid, with
+/// the channel as descriptor [`CHANNEL`] and the standard streams, and nothing else. The error is why it could not, and then nothing goes on.
+pub fn hand_over() -> Result<(), String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(
+            "cannot hand out power without having all of it: run lazaret as root, or as a user without any".to_owned(),
+        );
+    }
     let executable = std::fs::read_link("/proc/self/exe").ok();
     let launcher = libexec(executable.as_deref()).join("launcher");
-    // Not close-on-exec: that is the point. Should it become one of the standard streams, the next number is taken.
-    let own = rustix::fs::open("/proc/self/exe", OFlags::PATH, Mode::empty());
-    let own = own
-        .and_then(|fd| rustix::io::fcntl_dupfd_cloexec(&fd, 3))
-        .and_then(|fd| {
-            rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?;
-            Ok(fd)
-        });
-    let own = match own {
-        Ok(own) => own,
-        Err(e) => return format!("cannot open its own file: {e}"),
+    // Whether it is there is found out while there is somebody to tell.
+    rustix::fs::open(&launcher, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| format!("cannot start {}: {e}", launcher.display()))?;
+    let said = |what: &'static str| move |e: nix::errno::Errno| format!("cannot {what}: {}", e.desc());
+    let (ours, theirs) = sys::channel::pair::<wire::launcher::Request, wire::launcher::Reply>()
+        .map_err(said("make a channel to the launcher"))?;
+    match sys::process::fork().map_err(said("start the launcher"))? {
+        Fork::Child => {
+            drop(ours);
+            let error = execute(&launcher, theirs.into());
+            eprintln!("lazaret: cannot start {}: {error}", launcher.display());
+            sys::process::exit_now(1)
+        }
+        Fork::Parent(_) => {
+            drop(theirs);
+            become_bare(ours.into()).map_err(said("give up power"))
+        }
+    }
+}
+
+/// Executes the launcher, with its end of the channel under a number that it is told. Comes back with the reason why it could not.
+fn execute(launcher: &Path, channel: OwnedFd) -> std::io::Error {
+    // Not close-on-exec: that is the point. Should it have become one of the standard streams, the next number is taken.
+    let number = match rustix::io::fcntl_dupfd_cloexec(&channel, CHANNEL)
+        .and_then(|fd| rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map(|()| fd))
+    {
+        Ok(fd) => {
+            let number = fd.as_raw_fd();
+            std::mem::forget(fd);
+            number
+        }
+        Err(e) => return e.into(),
     };
-    let error = std::process::Command::new(&launcher)
+    std::process::Command::new(launcher)
         .arg0("lazaret")
         .args(std::env::args_os().skip(1))
-        .env(EXECUTABLE, own.as_raw_fd().to_string())
-        .exec();
-    format!("cannot start {}: {error}", launcher.display())
+        .env(VARIABLE, number.to_string())
+        .exec()
+}
+
+/// Keeps the standard streams and the channel, and no power. (The runtime has opened `/dev/null` for a stream that was closed.)
+fn become_bare(channel: OwnedFd) -> nix::Result<()> {
+    let streams = [
+        std::io::stdin().as_fd(),
+        std::io::stdout().as_fd(),
+        std::io::stderr().as_fd(),
+    ]
+    .map(|stream| stream.try_clone_to_owned().map_err(|_| nix::errno::Errno::EMFILE));
+    let streams: Vec<OwnedFd> = streams.into_iter().collect::<nix::Result<_>>()?;
+    let mut table: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+    table.push(channel.as_fd());
+    sys::process::lay_out(&table)?;
+    // What they owned is closed, or the channel under its own number.
+    std::mem::forget((streams, channel));
+    sys::process::become_power(&Power {
+        id: wire::ids::LAZARET,
+        groups: Vec::new(),
+        capabilities: Vec::new(),
+        no_new_privileges: true,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PLAIN: &str = "Uid:\t7\t7\t7\t7\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000\n";
-
     #[test]
     fn whoever_has_power_hands_it_over() {
-        assert_eq!(standing(PLAIN, None), Standing::Ordinary);
-        assert_eq!(standing(PLAIN, Some("3")), Standing::Launched);
-        assert_eq!(
-            standing(&PLAIN.replace("Uid:\t7", "Uid:\t0"), Some("3")),
-            Standing::Powerful
-        );
-        let one = PLAIN.replace("CapPrm:\t0000000000000000", "CapPrm:\t0000000000001000");
-        assert_eq!(standing(&one, None), Standing::Powerful);
-        assert_eq!(standing("", None), Standing::Powerful);
+        let powerful = nix::unistd::geteuid().is_root();
+        assert_eq!(standing() == Standing::Powerful, powerful);
     }
 
     #[test]

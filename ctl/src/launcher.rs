@@ -6,6 +6,7 @@ use sys::channel::Channel;
 use wire::cgroupd::Hierarchy;
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
 use wire::recordd::Deed;
+use wire::timing::Moment;
 use wire::{ContainerName, Text};
 
 /// An answer of the launcher's, with its descriptors.
@@ -34,7 +35,10 @@ impl Launcher {
         meanwhile: impl FnOnce(BorrowedFd<'_>) -> Outcome<()>,
     ) -> Outcome<Answer> {
         let failed = |e| Error::channel("launcher", e);
-        self.channel.send(request, descriptors).map_err(failed)?;
+        if let Err(unsent) = self.channel.send(request, descriptors) {
+            // One that cannot start says why before it is asked, and is gone.
+            return self.channel.receive().map_err(|_| failed(unsent));
+        }
         meanwhile(self.channel.as_fd())?;
         self.channel.receive().map_err(failed)
     }
@@ -67,6 +71,27 @@ impl Launcher {
         let path = Text::new(path).map_err(|e| Error::caller(format!("the path {path} is refused: {e}")))?;
         match self.ask(&Request::Open(path), &[])? {
             (Reply::File, descriptors) => descriptors.into_iter().next().ok_or_else(unexpected),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// When each program was started, asked and answered.
+    pub fn timing(&self) -> Outcome<Vec<Moment>> {
+        match self.ask(&Request::Timing, &[])? {
+            (Reply::Timing(moments), _) => Ok(moments),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What the host's policy says, and where containers are placed: both are asked for before either is answered.
+    pub fn host(&self) -> Outcome<(HostPolicy, Vec<Hierarchy>)> {
+        let failed = |e| Error::channel("launcher", e);
+        self.channel.send(&Request::Policy, &[]).map_err(failed)?;
+        self.channel.send(&Request::Hierarchies, &[]).map_err(failed)?;
+        let (policy, hierarchies) = (self.channel.receive(), self.channel.receive());
+        match (policy.map_err(failed)?.0, hierarchies.map_err(failed)?.0) {
+            (Reply::Policy(policy), Reply::Hierarchies(hierarchies)) => Ok((policy, hierarchies)),
+            (Reply::Refused(failure), _) | (_, Reply::Refused(failure)) => Err(failure.into()),
             _ => Err(unexpected()),
         }
     }

@@ -25,6 +25,7 @@ mod signals;
 mod state;
 mod supervisor;
 mod terminal;
+mod timing;
 mod values;
 mod verbs;
 
@@ -38,17 +39,18 @@ use policies::Confined;
 use session::Session;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use timing::Clock;
 
 fn main() -> ExitCode {
-    let standing = handover::read_standing();
+    let clock = Clock::start();
+    let mut standing = handover::standing();
     if standing == Standing::Powerful {
-        let reason = if std::env::var_os(handover::VARIABLE).is_none() {
-            handover::become_launcher()
-        } else {
-            format!("refused: {} is set, and yet this process has power", handover::VARIABLE)
-        };
-        output::say(&reason);
-        return ExitCode::from(status_before_options());
+        if let Err(reason) = handover::hand_over() {
+            output::say(&reason);
+            return ExitCode::from(status_before_options());
+        }
+        standing = Standing::Launched;
+        clock.done("starts the launcher, and gives up all power");
     }
     let channel = u32::from(standing == Standing::Launched);
     let declared = handover::CHANNEL.unsigned_abs().saturating_add(channel);
@@ -63,7 +65,8 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(e) => return ExitCode::from(unparsed(&e)),
     };
-    match act(&confined, standing, &options) {
+    clock.done("confines itself, and reads the command line");
+    match act(&confined, standing, &options, clock) {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
             output::say(&told(&options, &e));
@@ -115,7 +118,7 @@ fn unparsed(error: &clap::Error) -> u8 {
     }
 }
 
-fn act(confined: &Confined, standing: Standing, options: &Options) -> Outcome<u8> {
+fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock) -> Outcome<u8> {
     if standing == Standing::Launched {
         let socket =
             sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;
@@ -123,7 +126,7 @@ fn act(confined: &Confined, standing: Standing, options: &Options) -> Outcome<u8
         if !options.verb.needs_authority() {
             return bare(options, Some(&launcher));
         }
-        let session = Session::open(confined, launcher, options)?;
+        let session = Session::open(confined, launcher, options, clock)?;
         reconcile::reconcile(&session)?;
         return verbs::with_authority(&session, &options.verb);
     }

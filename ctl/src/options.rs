@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
-pub use run::Run;
+pub use run::{Run, TimingFormat};
 
 /// `lazaret` and what may precede the verb.
 #[derive(Debug, Parser)]

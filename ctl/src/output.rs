@@ -25,9 +25,12 @@ pub fn print_bytes(bytes: &[u8]) -> Outcome<()> {
 
 /// Prints a value as JSON of several lines. Control characters are escaped in JSON itself.
 pub fn print_json<T: Serialize>(value: &T) -> Outcome<()> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))?;
-    print_bytes(format!("{text}\n").as_bytes())
+    print_bytes(format!("{}\n", json(value)?).as_bytes())
+}
+
+/// A value as JSON of several lines.
+pub fn json<T: Serialize>(value: &T) -> Outcome<String> {
+    serde_json::to_string_pretty(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))
 }
 
 /// Says something of one line on standard error.

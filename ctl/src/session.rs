@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::plan::Host;
 use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
+use crate::timing::Clock;
 use policies::Confined;
 use wire::init::Profile;
 
@@ -26,12 +27,14 @@ pub struct Session {
     pub store: Store,
     /// The directory that relative paths of the command line begin from, if it can be told.
     pub directory: Option<String>,
+    /// What has been done, and when.
+    pub clock: Clock,
     resolv: Vec<String>,
 }
 
 impl Session {
     /// Has the launcher open the directories, and then sees nothing of the file system but those, `/proc`, control groups and `/etc`.
-    pub fn open(_: &Confined, launcher: Launcher, options: &Options) -> Outcome<Self> {
+    pub fn open(_: &Confined, launcher: Launcher, options: &Options, clock: Clock) -> Outcome<Self> {
         let directory = working_directory();
         let asked = [&options.run_dir, &options.config_dir, &options.data_dir];
         let mut paths: [String; 3] = Default::default();
@@ -47,10 +50,12 @@ impl Session {
         let [run, definitions, data] = launcher.directories(&paths)?;
         let store = Store::new(run, definitions, data);
         policies::restrict_lazaret(&store.directories()).map_err(Error::Caller)?;
+        clock.done("opens its directories, and sees no others");
         Ok(Self {
             launcher,
             store,
             directory,
+            clock,
             resolv,
         })
     }
@@ -60,9 +65,10 @@ impl Session {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let on = |path: &str| std::fs::read_to_string(path).is_ok_and(|t| t.trim() != "0");
         let v6 = "/proc/sys/net/ipv6/conf/all/forwarding";
+        let (policy, hierarchies) = self.launcher.host()?;
         Ok(Host {
-            policy: self.launcher.policy()?,
-            hierarchies: self.launcher.hierarchies()?,
+            policy,
+            hierarchies,
             covered_proc: covered_proc(&mounts),
             forwards: on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists()),
             resolv: self.resolv.clone(),

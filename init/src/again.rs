@@ -57,7 +57,7 @@ pub fn again(boot: &mut Boot) -> Result<OwnedFd, Failure> {
     boot.first = bear(boot, channel, theirs, proc.as_fd())?;
     let groups = std::mem::take(&mut boot.groups);
     boot.join(groups)?;
-    boot.execute(parts)
+    boot.again(parts)
 }
 
 /// Whoever makes a pid namespace owns it by its user namespace, and only children are in it: so a process in between joins the payload's user

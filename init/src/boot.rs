@@ -34,6 +34,8 @@ pub struct Boot {
     pub consoles: Vec<Console>,
     /// Copies of its mounts for later starts, if there can be any.
     pub templates: Option<Templates>,
+    /// Whether its tree is built.
+    pub built: bool,
     /// The places in its file systems on which its mounts lie.
     pub places: Places,
 }
@@ -68,17 +70,32 @@ impl Boot {
         }
     }
 
-    /// Builds the tree and lets the first process become the payload. Returns its mount namespace.
-    pub fn execute(&mut self, parts: Parts) -> Result<OwnedFd, Failure> {
+    /// Builds the tree and lets the first process become the payload, once more. Returns its mount namespace.
+    pub fn again(&mut self, parts: Parts) -> Result<OwnedFd, Failure> {
+        // Those of the start before are held until this one holds its own.
+        let before = std::mem::take(&mut self.places);
+        self.build(parts)?;
+        self.execute(before)
+    }
+
+    /// Builds the tree.
+    pub fn build(&mut self, parts: Parts) -> Result<(), Failure> {
         let [_, pid, net, ipc, _] = &self.first.namespaces;
         let cgroup = self
             .cgroup
             .as_ref()
-            .ok_or_else(|| Failure::protocol("execute before joining the control groups"))?;
+            .ok_or_else(|| Failure::protocol("build before joining the control groups"))?;
         let shown = Shown { pid, net, ipc, cgroup };
-        // Those of the start before are held until this one holds its own.
-        let before = std::mem::take(&mut self.places);
         tree::build(&self.container, parts, &shown, &mut self.places)?;
+        self.built = true;
+        Ok(())
+    }
+
+    /// Lets the first process become the payload, and then lets go the places of the start before. Returns its mount namespace.
+    pub fn execute(&mut self, before: Places) -> Result<OwnedFd, Failure> {
+        if !self.built {
+            return Err(Failure::protocol("execute before the tree is built"));
+        }
         let (answer, descriptors) = ask(&self.first.channel, &Order::Execute, &[])?;
         let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?;
         self.places.placeholders.iter().for_each(Placeholder::uncover);

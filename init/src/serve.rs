@@ -33,7 +33,7 @@ pub fn serve(_: &Confined, channel: &ToPeer) -> Result<(), Ended> {
         let (request, descriptors) = match channel.receive() {
             Ok(received) => received,
             Err(e) => {
-                abandon(&stage);
+                abandon(stage);
                 return Err(e.into());
             }
         };
@@ -45,10 +45,15 @@ pub fn serve(_: &Confined, channel: &ToPeer) -> Result<(), Ended> {
     }
 }
 
-/// What is there ends.
-fn abandon(stage: &Stage) {
-    if let Stage::Born(boot) | Stage::Running(boot) = stage {
-        keep::end(&boot.first);
+/// What is there ends, and what was made for a container that has not lived is taken away.
+fn abandon(stage: Stage) {
+    match stage {
+        Stage::New | Stage::Unshared(..) => {}
+        Stage::Born(mut boot) => {
+            keep::end(&boot.first);
+            boot.places.undo();
+        }
+        Stage::Running(boot) => keep::end(&boot.first),
     }
 }
 
@@ -74,18 +79,19 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
                 mounts: Vec::new(),
                 consoles: Vec::new(),
                 templates,
+                built: false,
                 places: Places::default(),
             };
             guard(boot, |g| born(g, channel)).map(Stage::Born)
         }
         (Stage::Born(boot), Request::Join(_)) => guard(*boot, |b| b.join(descriptors)).map(Stage::Born),
-        (Stage::Born(mut boot), Request::Attach(_)) => {
+        (Stage::Born(mut boot), Request::Attach(_)) if !boot.built => {
             boot.mounts.extend(descriptors);
-            Ok(Stage::Born(boot))
+            guard(*boot, build).map(Stage::Born)
         }
         (Stage::Born(boot), Request::Execute) => guard(*boot, |g| execute(g, channel)).map(Stage::Running),
         (stage, _) => {
-            abandon(&stage);
+            abandon(stage);
             Err(Failure::protocol("take a step that is not the next one"))
         }
     }
@@ -119,10 +125,14 @@ fn born(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
     )
 }
 
-/// Builds, lets the first process become the payload, and says that it has.
-fn execute(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
+fn build(boot: &mut Boot) -> Result<(), Failure> {
     let parts = boot.first_parts()?;
-    let mount = boot.execute(parts)?;
+    boot.build(parts)
+}
+
+/// Lets the first process become the payload, and says that it has.
+fn execute(boot: &mut Boot, channel: &ToPeer) -> Result<(), Failure> {
+    let mount = boot.execute(Places::default())?;
     if !boot.container.restarts() {
         // There is nothing left to build: all that is still needed is to end the first process.
         keep_only(KILL)?;

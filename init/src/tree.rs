@@ -141,8 +141,9 @@ pub fn leave() -> Result<(), Failure> {
     take_over(stage()?.as_fd())
 }
 
-/// Makes the tree the root and takes everything else out of the namespace. The old root comes to lie over the new one, and over that the
-/// place to build at: what is left on top would be the root of whoever enters later, and what `/..` leads to.
+/// Makes the tree the root and takes everything else out of the namespace: the old root, which comes to lie over the new one, with all that
+/// is mounted below it, the place to build at among them. What were left on top would be the root of whoever enters later, and what `/..`
+/// leads to.
 fn take_over(root: BorrowedFd<'_>) -> Result<(), Failure> {
     let what = "make the container's tree the root";
     sys::mount::pivot_here(root).to(what)?;
@@ -162,13 +163,15 @@ pub fn uncovered(root: BorrowedFd<'_>) -> nix::Result<bool> {
     Ok(sys::mount::mount_id(top.as_fd())? == sys::mount::mount_id(root)?)
 }
 
-/// A tmpfs over the builder's view of `/`, where mounts are attached until they have their place.
+/// A tmpfs over the builder's view of `/sys`, where mounts are attached until they have their place. It lies below the root and not over it,
+/// so that both are taken off at once: for each time that something is, the kernel waits for every processor (a grace period).
 fn stage() -> Result<OwnedFd, Failure> {
     let what = "make a place to build at";
     let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
     let staging = dev::tmpfs(c"1m", c"0700", flags).to(what)?;
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to(what)?;
-    sys::mount::attach(staging.as_fd(), root.as_fd()).to(what)?;
+    let at = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let place = rustix::fs::open("/sys", at, Mode::empty()).to(what)?;
+    sys::mount::attach(staging.as_fd(), place.as_fd()).to(what)?;
     Ok(staging)
 }
 

@@ -1,20 +1,38 @@
-//! Who called: what the kernel tells of this process, before it splits and gives its pid back to `lazaret`. May touch: `/proc/self`.
+//! Who called: what the kernel tells of the `lazaret` that made the channel, and of this process, its child, which is of the same session.
+//! May touch: `/proc/self`, `/proc/PID/stat` of `lazaret`.
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::BorrowedFd;
 use wire::Text;
 use wire::recordd::Caller;
 
-/// The process that was called, as the kernel knows it.
-pub fn caller() -> Caller {
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
-    let number = |pid: nix::unistd::Pid| u32::try_from(pid.as_raw()).unwrap_or(0);
+/// The process that was called, as the kernel knows it: the one that made this channel (unix(7), `SO_PEERCRED`).
+pub fn caller(channel: BorrowedFd<'_>) -> Caller {
+    let read = |path: &str| {
+        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        file.and_then(crate::open::text).unwrap_or_default()
+    };
+    let maker = getsockopt(&channel, PeerCredentials).map_or(0, |made| made.pid());
+    let stat = read(&format!("/proc/{maker}/stat"));
     Caller {
         uid: nix::unistd::getuid().as_raw(),
-        login: login(&read("loginuid")),
-        session: login(&read("sessionid")),
-        terminal: terminal(&read("stat")).map(|t| Text::cut(&t)),
-        pid: number(nix::unistd::getpid()),
-        parent: number(nix::unistd::getppid()),
+        login: login(&read("/proc/self/loginuid")),
+        session: login(&read("/proc/self/sessionid")),
+        terminal: terminal(&stat).map(|t| Text::cut(&t)),
+        pid: u32::try_from(maker).unwrap_or(0),
+        parent: field(&stat, PARENT).unwrap_or(0),
     }
+}
+
+/// `ppid` and `tty_nr` of proc_pid_stat(5), by how many fields stand before it after the command's name.
+const PARENT: usize = 1;
+const TERMINAL: usize = 4;
+
+fn field(stat: &str, number: usize) -> Option<u32> {
+    // The second field is the command's name, in parentheses that it may contain too.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(number)?.parse().ok()
 }
 
 /// `/proc/self/loginuid` and `/proc/self/sessionid`: all bits set where nobody has logged in.
@@ -24,9 +42,7 @@ fn login(text: &str) -> Option<u32> {
 
 /// The controlling terminal, `tty_nr` of proc_pid_stat(5), by the name that `/dev` has for its number (`devices.txt` of the kernel).
 fn terminal(stat: &str) -> Option<String> {
-    // The second field is the command's name, in parentheses that it may contain too.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let number: u32 = fields.split_whitespace().nth(4)?.parse().ok()?;
+    let number = field(stat, TERMINAL)?;
     let (major, minor) = ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xf_ff00));
     match (major, minor) {
         (0, 0) => None,
@@ -67,9 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_knows_this_process() {
-        let caller = caller();
+    fn the_kernel_knows_who_made_the_channel() {
+        let (ours, _theirs) = sys::channel::pair::<wire::launcher::Reply, wire::launcher::Request>().unwrap();
+        use std::os::fd::AsFd;
+        let caller = caller(ours.as_fd());
         assert_eq!(caller.pid, std::process::id());
+        assert_eq!(caller.parent, u32::try_from(nix::unistd::getppid().as_raw()).unwrap());
         assert_eq!(caller.uid, nix::unistd::getuid().as_raw());
     }
 }

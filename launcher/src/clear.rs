@@ -1,9 +1,11 @@
 //! Clearing away what is left of a container, alive or not: thaw, end every process of its ids, remove its groups, links and bridges, and the
 //! empty files that its image was given.
-//! Every step is tried, and every error kept. May touch: processes under the ids of the judged block; the rest through the programs.
+//! Every step is tried, and every error kept. May touch: processes under the ids of the judged block, and its groups where they are empty;
+//! the rest through the programs.
 
 use crate::claim::Clearing;
 use crate::expect;
+use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
 use crate::piece::Piece;
@@ -32,6 +34,14 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
 }
 
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
+    // Most containers have ended, and what this process made for them it can take away: then nobody has to be started.
+    let child = ender(remains.block);
+    host.programs.collect_lasting();
+    let empty = |group: &Group| groups::remove(group, &remains.name);
+    let empty = host.groups().is_ok_and(|groups| groups.iter().all(empty));
+    if child.and_then(ended).is_ok() && empty {
+        return Ok(());
+    }
     let writer = writer(host, remains.block);
     // A frozen process dies when it is thawed. Where thawing fails, the rest is tried nevertheless, and may do without.
     let asked = writer
@@ -50,7 +60,7 @@ pub type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
 pub fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     let groups = host.groups()?;
     let cgroupd = host.cgroupd(block, &groups)?;
-    Ok((cgroupd, groups.into_iter().map(|g| g.hierarchy).collect()))
+    Ok((cgroupd, groups.iter().map(|g| g.hierarchy.clone()).collect()))
 }
 
 /// `cgroupd` begins to thaw, while this process goes on.

@@ -29,13 +29,13 @@ pub fn make(groups: &[Group], name: &ContainerName, owner: u32, keeper: u32) -> 
     let name = name.as_str();
     let fail = |e: Errno| Failure::kernel(&format!("make the control group {name}"), e as i32);
     one(group.directory.as_fd(), name, 0, keeper).map_err(fail)?;
-    let above = groups::directory(group, &[name])?;
+    let above = groups::directory(group, name)?;
     groups::pass_on(&above).map_err(fail)?;
     one(above.as_fd(), "keep", 0, 0).map_err(fail)?;
     one(above.as_fd(), "payload", owner, keeper).map_err(fail)?;
     Ok(Some(Cradle {
-        keep: groups::directory(group, &[name, "keep"])?,
-        payload: groups::directory(group, &[name, "payload"])?,
+        keep: groups::directory(group, &format!("{name}/keep"))?,
+        payload: groups::directory(group, &format!("{name}/payload"))?,
     }))
 }
 

@@ -37,7 +37,7 @@ impl Devices {
             Self::Attached(devd) => {
                 let group = groups.iter().find(|g| g.hierarchy.unified);
                 let group = group.ok_or_else(|| Failure::bug("find the unified hierarchy"))?;
-                let directory = groups::directory(group, &[name.as_str()])?;
+                let directory = groups::directory(group, name.as_str())?;
                 devd.send(&devd::Request::Attach(rules), &[directory.as_fd()])
             }
             Self::Written(mountd) => {

@@ -2,7 +2,7 @@
 //! each hierarchy, and the membership files below it. Limits and removal are `cgroupd`'s.
 
 use crate::open;
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -95,8 +95,14 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         };
         let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, &*mount.place, how, Mode::empty()).map_err(fail)?;
-        open::make_for(root.as_fd(), "lazaret", 0).map_err(fail)?;
-        let directory = rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?;
+        let there = rustix::fs::openat(&root, "lazaret", how, Mode::empty());
+        let directory = match there {
+            Err(rustix::io::Errno::NOENT) => {
+                open::make(root.as_fd(), "lazaret").map_err(fail)?;
+                rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?
+            }
+            there => there.map_err(fail)?,
+        };
         let words = if mount.unified {
             // Before Linux 6.6 turning on cpuset needs power over every process of the host, which is not had here: such a host goes
             // without, and whoever asks for processors by number is refused until somebody who has that power turned it on.
@@ -209,7 +215,7 @@ fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
     )?;
-    std::io::read_to_string(std::fs::File::from(fd)).map_err(|_| rustix::io::Errno::IO)
+    open::text(&fd)
 }
 
 fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix::io::Errno> {
@@ -223,50 +229,70 @@ fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix::io:
     done.map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
 }
 
+/// Opens what lies below `lazaret` at this path, and nowhere else.
+fn below(group: &Group, path: &str, how: OFlags) -> Result<OwnedFd, Failure> {
+    let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    rustix::fs::openat2(&group.directory, path, how, Mode::empty(), within)
+        .map_err(|e| Failure::kernel(&format!("open {path} of the control groups"), errno(e) as i32))
+}
+
 /// Opens the directory of a group below `lazaret`.
-pub fn directory(group: &Group, path: &[&str]) -> Result<OwnedFd, Failure> {
-    let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fail =
-        |e: rustix::io::Errno| Failure::kernel(&format!("open the control group {}", path.join("/")), errno(e) as i32);
-    let mut here = rustix::fs::openat(&group.directory, ".", how, Mode::empty()).map_err(fail)?;
-    for part in path {
-        here = rustix::fs::openat(&here, *part, how, Mode::empty()).map_err(fail)?;
-    }
-    Ok(here)
+pub fn directory(group: &Group, path: &str) -> Result<OwnedFd, Failure> {
+    below(group, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
-/// Makes `NAME/enter` in every hierarchy, and in those of version 1 `NAME/payload` for `owner`, whose `tasks` it opens. In the unified one
-/// see `cradle`.
+/// Makes a group below `lazaret`, unless it is there.
+fn make(group: &Group, path: &str) -> Result<(), Failure> {
+    open::make(group.directory.as_fd(), path)
+        .map_err(|e| Failure::kernel(&format!("make the control group {path}"), errno(e) as i32))
+}
+
+/// Makes `NAME/payload` for `owner` in every hierarchy of version 1, and opens its `tasks`. For the unified one see `cradle`.
 pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
-    let mut members = Vec::new();
-    for group in groups {
-        let parent = directory(group, &[name.as_str()])?;
-        let make = |below: &str, owner: u32| {
-            open::make_for(parent.as_fd(), below, owner)
-                .map_err(|e| Failure::kernel(&format!("make the control group {name}/{below}"), errno(e) as i32))
-        };
-        make("enter", 0)?;
-        if !group.hierarchy.unified {
-            make("payload", owner)?;
-            let tasks = tasks(&directory(group, &[name.as_str(), "payload"])?);
-            members
-                .push(tasks.map_err(|e| Failure::kernel(&format!("open tasks of {name}/payload"), errno(e) as i32))?);
-        }
-    }
-    Ok(members)
+    let path = format!("{name}/payload");
+    let made: Result<(), Failure> = open::with_ids(owner, owner, || {
+        version1(groups).try_for_each(|group| make(group, &path))
+    });
+    made?;
+    let tasks = format!("{path}/{TASKS}");
+    version1(groups)
+        .map(|group| below(group, &tasks, OFlags::WRONLY))
+        .collect()
 }
 
-/// Opens `tasks` of `NAME/enter` in every hierarchy of version 1, and the directory in the unified one.
+/// Removes a container's groups in one hierarchy, where there is nothing in them but what a start makes, and no process; whether they are gone.
+/// For everything else there is `cgroupd`.
+pub fn remove(group: &Group, name: &ContainerName) -> bool {
+    let gone = |path: &str| match rustix::fs::unlinkat(&group.directory, path, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => true,
+        Err(_) => false,
+    };
+    let below = ["payload", "enter", "keep"]
+        .iter()
+        .all(|part| gone(&format!("{name}/{part}")));
+    below && gone(name.as_str())
+}
+
+/// Makes `NAME/enter` in every hierarchy, where it is missing: nobody has entered before. Opens its `tasks` in those of version 1, and the
+/// directory in the unified one.
 pub fn enter(groups: &[Group], name: &ContainerName) -> Result<(Vec<OwnedFd>, Option<OwnedFd>), Failure> {
-    let path = [name.as_str(), "enter"];
-    let tasks = version1(groups).map(|group| {
-        tasks(&directory(group, &path)?)
-            .map_err(|e| Failure::kernel(&format!("open tasks of {name}/enter"), errno(e) as i32))
-    });
+    let path = format!("{name}/enter");
+    let there = |path: &str, how: OFlags, group: &Group| match below(group, path, how) {
+        Err(failure) if failure.errno == nix::errno::Errno::ENOENT as i32 => {
+            make(group, &format!("{name}/enter"))?;
+            below(group, path, how)
+        }
+        opened => opened,
+    };
+    let tasks = format!("{path}/{TASKS}");
+    let members = version1(groups).map(|group| there(&tasks, OFlags::WRONLY, group));
     let unified = groups.iter().find(|g| g.hierarchy.unified);
     Ok((
-        tasks.collect::<Result<_, _>>()?,
-        unified.map(|group| directory(group, &path)).transpose()?,
+        members.collect::<Result<_, _>>()?,
+        unified
+            .map(|group| there(&path, OFlags::RDONLY | OFlags::DIRECTORY, group))
+            .transpose()?,
     ))
 }
 
@@ -277,25 +303,13 @@ fn version1(groups: &[Group]) -> impl Iterator<Item = &Group> {
 /// The file by which a thread moves itself into a group of version 1, and so does a process that has no other. Unlike a write to `cgroup.procs`
 /// this does not make the kernel wait until every processor has passed through the scheduler, since no other thread can come into being
 /// meanwhile (`cgroup_procs_write_start` of `kernel/cgroup/cgroup.c`).
-fn tasks(group: &OwnedFd) -> Result<OwnedFd, rustix::io::Errno> {
-    let how = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(group, "tasks", how, Mode::empty())
-}
+const TASKS: &str = "tasks";
 
 /// `devices.deny` and `devices.allow` of the container's version 1 group, open for writing.
 pub fn device_files(group: &Group, name: &ContainerName) -> Result<Vec<OwnedFd>, Failure> {
-    let parent = directory(group, &[name.as_str()])?;
     ["devices.deny", "devices.allow"]
         .iter()
-        .map(|file| {
-            rustix::fs::openat(
-                &parent,
-                *file,
-                OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )
-            .map_err(|e| Failure::kernel(&format!("open {file} of {name}"), errno(e) as i32))
-        })
+        .map(|file| below(group, &format!("{name}/{file}"), OFlags::WRONLY))
         .collect()
 }
 
@@ -316,19 +330,12 @@ pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::So
             &["memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"],
         )
     };
-    let parent = directory(group, &[name.as_str()])?;
-    let has_swap = swap.first().is_some_and(|f| open::exists(&parent, f));
+    let has_swap = swap
+        .first()
+        .is_some_and(|f| open::exists(&group.directory, &format!("{name}/{f}")));
     let names = always.iter().chain(if has_swap { swap } else { &[] });
     let files: Result<Vec<OwnedFd>, Failure> = names
-        .map(|file| {
-            rustix::fs::openat(
-                &parent,
-                *file,
-                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )
-            .map_err(|e| Failure::kernel(&format!("open {file} of {name}"), errno(e) as i32))
-        })
+        .map(|file| below(group, &format!("{name}/{file}"), OFlags::RDONLY))
         .collect();
     let source = if group.hierarchy.unified {
         wire::fused::Source::Version2 { swap: has_swap }
@@ -342,18 +349,18 @@ pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::So
 /// that a service manager uses, and that account nothing, the launcher itself goes there, and whatever it starts is born there; in the
 /// unified one they are born in the group that is returned.
 pub fn keep(groups: &[Group]) -> Result<Option<OwnedFd>, Failure> {
-    let fail = |e: rustix::io::Errno| Failure::kernel("place programs of ours in lazaret/.keep", errno(e) as i32);
     let mut unified = None;
     for group in groups
         .iter()
         .filter(|g| g.hierarchy.unified || g.hierarchy.controllers == [Controller::Other])
     {
-        open::make_for(group.directory.as_fd(), KEEPERS, 0).map_err(fail)?;
-        let place = directory(group, &[KEEPERS])?;
+        make(group, KEEPERS)?;
         if group.hierarchy.unified {
-            unified = Some(place);
+            unified = Some(directory(group, KEEPERS)?);
         } else {
-            rustix::io::write(&tasks(&place).map_err(fail)?, b"0").map_err(fail)?;
+            let tasks = below(group, &format!("{KEEPERS}/{TASKS}"), OFlags::WRONLY)?;
+            rustix::io::write(&tasks, b"0")
+                .map_err(|e| Failure::kernel("place programs of ours in lazaret/.keep", errno(e) as i32))?;
         }
     }
     Ok(unified)

@@ -4,7 +4,10 @@ use crate::groups::{self, Group};
 use crate::ledger::Ledger;
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
+use rustix::fs::{Mode, OFlags};
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
@@ -22,6 +25,7 @@ pub struct Host {
     pub named: Named,
     /// What is put on record.
     pub ledger: Ledger,
+    groups: OnceCell<Rc<[Group]>>,
 }
 
 /// What the command line and the environment name, as absolute paths: all that root itself says to the launcher.
@@ -77,15 +81,32 @@ impl Named {
 }
 
 impl Host {
-    /// The mounts that the launcher sees (proc_pid_mountinfo(5)).
-    pub fn mountinfo(&self) -> Result<String, Failure> {
-        std::fs::read_to_string("/proc/self/mountinfo")
-            .map_err(|e| Failure::kernel("read /proc/self/mountinfo", e.raw_os_error().unwrap_or(0)))
+    /// This host, of which nothing has been looked at.
+    pub fn new(policy: Policy, programs: Programs, named: Named, ledger: Ledger) -> Self {
+        Self {
+            policy,
+            programs,
+            named,
+            ledger,
+            groups: OnceCell::new(),
+        }
     }
 
-    /// Every hierarchy, opened.
-    pub fn groups(&self) -> Result<Vec<Group>, Failure> {
-        groups::all(&self.mountinfo()?)
+    /// Every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)).
+    pub fn groups(&self) -> Result<Rc<[Group]>, Failure> {
+        if let Some(groups) = self.groups.get() {
+            return Ok(Rc::clone(groups));
+        }
+        let groups = groups::all(&self.mountinfo()?)?.into();
+        Ok(Rc::clone(self.groups.get_or_init(|| groups)))
+    }
+
+    /// The mounts that the launcher sees.
+    pub fn mountinfo(&self) -> Result<String, Failure> {
+        let how = OFlags::RDONLY | OFlags::CLOEXEC;
+        rustix::fs::open("/proc/self/mountinfo", how, Mode::empty())
+            .and_then(crate::open::text)
+            .map_err(|e| Failure::kernel("read /proc/self/mountinfo", sys::process::errno(e) as i32))
     }
 
     /// Puts on record that what was asked for is about to be done for the container with these ids; see [`Ledger::written`].

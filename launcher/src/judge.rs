@@ -60,6 +60,11 @@ impl Start {
         }
     }
 
+    /// Whether the host must forward for it.
+    pub fn forwards(&self) -> bool {
+        self.protect.as_ref().is_some_and(|(_, forward)| *forward)
+    }
+
     /// What would be left of it.
     pub fn remains(&self) -> Remains {
         let bridge = |l: &Link| {

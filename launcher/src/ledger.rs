@@ -75,9 +75,12 @@ impl Ledger {
         drop(programs.sent());
     }
 
-    /// Puts on record that it is about to be done, and does not wait.
+    /// Puts on record that it is about to be done, unless that was begun, and does not wait.
     pub fn begin(&self, programs: &Programs, block: IdBlock) -> Result<(), Failure> {
         let mut state = self.state.borrow_mut();
+        if state.stage != Stage::Nothing {
+            return Ok(());
+        }
         let Some(asked) = state.asked.clone() else {
             return Err(Failure::bug("put a deed on record that nobody asked for"));
         };

@@ -337,13 +337,21 @@ pub fn with_ids<T>(uid: u32, gid: u32, act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Makes a directory below `parent` that belongs to `owner`, unless it is there.
-pub fn make_for(parent: BorrowedFd<'_>, name: &str, owner: u32) -> Result<(), rustix::io::Errno> {
-    let make = || rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755));
-    match with_ids(owner, owner, make) {
+/// Makes a directory below `parent`, which belongs to whoever this process makes files as, unless it is there.
+pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<(), rustix::io::Errno> {
+    match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(e) => Err(e),
     }
+}
+
+/// All of a file that the kernel makes, as text: with room for what such files are, so that it is read in one go.
+pub fn text(file: impl AsFd) -> Result<String, rustix::io::Errno> {
+    let mut bytes = Vec::with_capacity(8192);
+    while rustix::io::retry_on_intr(|| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)))? != 0 {
+        bytes.reserve(8192);
+    }
+    String::from_utf8(bytes).map_err(|_| rustix::io::Errno::ILSEQ)
 }
 
 /// `/proc/PID` of a child that has not been waited for.

@@ -12,9 +12,10 @@ use std::rc::Rc;
 use sys::channel::{Channel, ChannelError};
 use sys::mount::{Attr, Change};
 use sys::process::{Power, errno};
-use wire::frame::Message;
+use wire::frame::{HEADER, Message};
 use wire::ids::IdBlock;
 use wire::recordd::Sent;
+use wire::timing::{MOST, Moment, Step};
 use wire::{Bytes, Failure, Program};
 
 /// How long a program may take for one answer, in seconds. What it is asked takes milliseconds; one that is stopped or stuck must not
@@ -27,7 +28,20 @@ pub struct Programs {
     directory: OwnedFd,
     null: OwnedFd,
     one_shot: RefCell<Vec<(Program, Pid)>>,
+    lasting: RefCell<Vec<Pid>>,
     sent: Frames,
+    moments: Moments,
+}
+
+/// What happened when, the first of it.
+pub type Moments = Rc<RefCell<Vec<Moment>>>;
+
+fn happened(moments: &Moments, program: Program, step: Step) {
+    let mut moments = moments.borrow_mut();
+    if moments.len() < MOST {
+        let at = sys::clock::now();
+        moments.push(Moment { program, step, at });
+    }
 }
 
 /// Every frame that was sent to a program and is not yet on record, in order.
@@ -42,6 +56,7 @@ pub struct Piece<Q, R> {
     /// The conversation with it.
     pub channel: Channel<Q, R>,
     sent: Frames,
+    moments: Moments,
 }
 
 impl Programs {
@@ -65,8 +80,10 @@ impl Programs {
         Ok(Self {
             directory,
             null: crate::open::file("/dev/null", true)?,
-            one_shot: RefCell::new(Vec::new()),
+            one_shot: RefCell::default(),
+            lasting: RefCell::default(),
             sent: Frames::default(),
+            moments: Moments::default(),
         })
     }
 
@@ -78,6 +95,16 @@ impl Programs {
     /// Takes the frames that were sent since the last time.
     pub fn sent(&self) -> Vec<Sent> {
         self.sent.take()
+    }
+
+    /// Forgets what happened until now.
+    pub fn forget_moments(&self) {
+        self.moments.borrow_mut().clear();
+    }
+
+    /// What happened, and when.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.moments.borrow().clone()
     }
 
     /// Waits for the programs that end with their channel, so that nobody else has to collect them.
@@ -93,6 +120,13 @@ impl Programs {
         let (such, others): (Vec<_>, Vec<_>) = one_shot.partition(|(program, _)| programs.contains(program));
         *self.one_shot.borrow_mut() = others;
         for (_, pid) in such {
+            let _ = sys::process::wait(pid);
+        }
+    }
+
+    /// Waits for those that last as long as a container, once it has been ended.
+    pub fn collect_lasting(&self) {
+        for pid in self.lasting.take() {
             let _ = sys::process::wait(pid);
         }
     }
@@ -135,10 +169,13 @@ impl Programs {
             no_new_privileges: !hands_over_restrictions,
         };
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power, group).map_err(fail)?;
-        if !matches!(
+        happened(&self.moments, program, Step::Started);
+        if matches!(
             program,
             Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
         ) {
+            self.lasting.borrow_mut().push(pid);
+        } else {
             self.one_shot.borrow_mut().push((program, pid));
         }
         Ok(Piece {
@@ -146,6 +183,7 @@ impl Programs {
             pid,
             channel: ours,
             sent: Rc::clone(&self.sent),
+            moments: Rc::clone(&self.moments),
         })
     }
 }
@@ -155,6 +193,8 @@ impl<Q: Message, R: Message> Piece<Q, R> {
     pub fn send(&self, request: &Q, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
         let frame = self.channel.send_frame(request, descriptors);
         let frame = Bytes(frame.map_err(|e| self.explain(e))?);
+        let number = frame.0.get(HEADER).copied().unwrap_or(u8::MAX);
+        happened(&self.moments, self.program, Step::Asked(number));
         // What is put on record is not put on record.
         if self.program != Program::Recordd {
             let to = self.program;
@@ -165,7 +205,9 @@ impl<Q: Message, R: Message> Piece<Q, R> {
 
     /// Waits for the answer.
     pub fn receive(&self) -> Result<(R, Vec<OwnedFd>), Failure> {
-        self.channel.receive().map_err(|e| self.explain(e))
+        let answer = self.channel.receive().map_err(|e| self.explain(e))?;
+        happened(&self.moments, self.program, Step::Answered);
+        Ok(answer)
     }
 
     /// The failure for an answer that does not fit the request.

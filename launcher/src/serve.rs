@@ -59,8 +59,6 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
             let _ = host.begin(*block);
             let outcome = clear::clear(host, &judged, &clearing).map_or_else(Outcome::Refused, |()| Outcome::Done);
             let _ = host.ledger.ended(&host.programs, *block, outcome);
-            host.ledger.close();
-            collect_all();
         }
     }
     host.ledger.close();
@@ -95,7 +93,8 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         | Request::Hierarchies
         | Request::Policy
         | Request::Log
-        | Request::Sweep => (Deed::Open, None),
+        | Request::Sweep
+        | Request::Timing => (Deed::Open, None),
     };
     Asked {
         request: frame,
@@ -109,11 +108,6 @@ const CLEARING: [u8; 6] = [1, 6, 7, 8, 12, 29];
 /// Gives up what only a start takes.
 fn rest() -> Result<(), Failure> {
     sys::process::limit_power(&CLEARING).map_err(|e| Failure::kernel("give up power", e as i32))
-}
-
-/// Waits for every child: only once all of them have been ended.
-fn collect_all() {
-    while nix::sys::wait::waitpid(None, None).is_ok() {}
 }
 
 type Done = (Reply, Vec<OwnedFd>);
@@ -150,6 +144,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             passed,
             tied: tie,
         } => {
+            host.programs.forget_moments();
             let judged = judge::start(policy, &host.named, *plan)?;
             let mut state = given;
             let streams = if passed {
@@ -163,7 +158,6 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             };
             // Nobody else has these ids and this name before what failed is cleared away.
             let ours = Clearing::with(&claim)?;
-            host.begin(remains.block)?;
             let started = start::start(host, &judged, Given { claim, state, streams });
             let started = started.and_then(|reply| {
                 let outcome = outcome(&reply);
@@ -188,6 +182,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 }
                 Err(failure) => {
                     // The start is refused anyway, and for its own reason.
+                    let _ = host.begin(remains.block);
                     let messages = virt::started(judged.get(), None);
                     let _ = host.ledger.tell(&host.programs, remains.block, &messages, false);
                     // What was started for it may still be making groups, links and bridges.
@@ -232,8 +227,9 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.ledger.tell(&host.programs, *block, &[message], true)?;
             host.ledger.ended(&host.programs, *block, Outcome::Done)?;
             if tied.is_empty() && was_tied != 0 {
+                // `recordd` still takes the log to the disk, and nobody waits for that.
                 host.ledger.close();
-                collect_all();
+                host.programs.settle(&[Program::Cgroupd, Program::Netd]);
             }
             Ok((Reply::Done, Vec::new()))
         }
@@ -265,8 +261,9 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             Ok((Reply::Done, Vec::new()))
         }
         Request::Sweep => Ok((Reply::Swept(sweep::sweep(host, first(host)?)?), Vec::new())),
+        Request::Timing => Ok((Reply::Timing(host.programs.moments()), Vec::new())),
         Request::Hierarchies => {
-            let hierarchies = host.groups()?.into_iter().map(|g| g.hierarchy).collect();
+            let hierarchies = host.groups()?.iter().map(|g| g.hierarchy.clone()).collect();
             Ok((Reply::Hierarchies(hierarchies), Vec::new()))
         }
         Request::Policy => {

@@ -121,6 +121,8 @@ impl Sources {
 type Mountd = Piece<mountd::Request, mountd::Reply>;
 type Cgroupd = Piece<cgroupd::Request, cgroupd::Reply>;
 type Init = Piece<init::Request, init::Reply>;
+type Netd = Piece<netd::Request, netd::Reply>;
+type Fused = Piece<fused::Request, fused::Reply>;
 
 fn collect(mountd: &Mountd, which: &[usize], into: &mut [Option<OwnedFd>]) -> Result<(), Failure> {
     let made = expect!(mountd, mountd, (mountd::Reply::Made(_), made) => made);
@@ -184,28 +186,21 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 /// Starts the container. On failure whatever was started still has to be cleared away: see `clear`.
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
-    let groups = groups::all(&host.mountinfo()?)?;
+    let groups = host.groups()?;
     let sources = sources(&host.policy, &host.named, start)?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
-    let cgroupd = host.cgroupd(start.block, &groups)?;
     let owner = if start.container.cgroup_writable {
         ids::outside(&start.container.uid_map, 0).unwrap_or(0)
     } else {
         0
     };
-    let cradle = cradle(&cgroupd, &groups, start, owner)?;
-    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
-    let make = cgroupd::Request::Make {
-        name: start.name.clone(),
-        hierarchies,
-        limits: start.limits.clone(),
-    };
-    cgroupd.send(&make, &[])?;
-
+    let cradle = cradle(host, &groups, start, owner)?;
     // What outlives this is born where the end of the caller's session does not reach it.
     let kept = groups::keep(&groups)?;
     let kept = kept.as_ref().map(AsFd::as_fd);
+
+    // `init` has the longest way to go, and what it waits for comes next; what it needs last is started while it is at work.
     let init: Init = host.born(
         Program::Init,
         start.block,
@@ -217,36 +212,23 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         &borrowed(&streams.passed),
     )?;
     drop(streams.passed);
-
-    let mountd: Mountd = host.piece(Program::Mountd, start.block)?;
-    let (request, descriptors) = sources.request(&plain, None);
-    mountd.send(&request, &descriptors)?;
-
     // What reaches host id 0 was judged: the host's policy consents.
     let maps = start.container.uid_map.iter().chain(&start.container.gid_map);
     let consented = maps.into_iter().any(|r| r.outside == 0);
     let idmapd = host.idmapd(start.block, consented)?;
-    let needs_netd = !start.links.is_empty() || start.protect.is_some();
-    let netd = if needs_netd {
-        Some(host.piece::<netd::Request, netd::Reply>(Program::Netd, start.block)?)
-    } else {
-        None
+    let netd = netd(host, start)?;
+    let cgroupd = host.cgroupd(start.block, &groups)?;
+    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
+    let make = cgroupd::Request::Make {
+        name: start.name.clone(),
+        hierarchies,
+        limits: start.limits.clone(),
     };
-    let forward = start.protect.as_ref().is_some_and(|(_, forward)| *forward);
-    if let (Some(netd), true) = (&netd, forward) {
-        let switches = [
-            open::file("/proc/sys/net/ipv4/ip_forward", true)?,
-            open::file("/proc/sys/net/ipv6/conf/all/forwarding", true)?,
-        ];
-        netd.send(&netd::Request::Forward, &borrowed(&switches))?;
-    }
+    cgroupd.send(&make, &[])?;
     let devices = Devices::new(host, start.block, &groups)?;
-    let fused = if start.meminfo {
-        Some(host.born::<fused::Request, fused::Reply>(Program::Fused, start.block, kept)?)
-    } else {
-        None
-    };
-    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.born(Program::Supervisor, start.block, kept)?;
+    let mountd: Mountd = host.piece(Program::Mountd, start.block)?;
+    let (request, descriptors) = sources.request(&plain, None);
+    mountd.send(&request, &descriptors)?;
 
     // The outer user namespace and its maps; then everything that needs them.
     let outer = expect!(init, init, (init::Reply::Unshared, fds) => fds);
@@ -285,14 +267,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     let mut mounts: Vec<Option<OwnedFd>> = sources.mounts.iter().map(|_| None).collect();
     collect(&mountd, &plain, &mut mounts)?;
-    if let Some(fused) = &fused {
-        let (source, files) = groups::memory(&groups, &start.name)?;
-        let mut descriptors: Vec<BorrowedFd<'_>> = sources.fuse.iter().map(AsFd::as_fd).collect();
-        descriptors.extend(borrowed(&files));
-        let owner = |map| ids::outside(map, 0).unwrap_or(0);
-        let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
-        fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
-    }
+    let fused = fused(host, start, &groups, &sources, kept)?;
     // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
     drop(sources);
     let born = expect!(init, init, (init::Reply::Born, fds) => fds);
@@ -316,10 +291,12 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let count = u16::try_from(mounts.len()).map_err(|_| Failure::bug("count the mounts"))?;
     init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
     drop(mounts);
+    host.begin(start.block)?;
+    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.born(Program::Supervisor, start.block, kept)?;
 
     let (mut changed, mut firewall, mut dropping) = (false, None, Vec::new());
     if let Some(netd) = &netd {
-        if forward {
+        if start.forwards() {
             changed = expect!(netd, netd, (netd::Reply::Forwarding { v4_changed, v6_changed }, _) => v4_changed || v6_changed);
         }
         if !start.links.is_empty() {
@@ -337,8 +314,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     host.ledger.written()?;
     // Once it has ended nobody can say which it was.
     let pid1 = pid_of(first)?;
-    init.send(&init::Request::Execute, &[])?;
-    let running = expect!(init, init, (init::Reply::Running { .. }, fds) => fds);
+    let running = execute(&init)?;
     let kept = Kept {
         given: given.state,
         claim: given.claim,
@@ -360,10 +336,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 }
 
 /// The groups in which the container's processes are born. What a crashed start left there is removed first.
-fn cradle(cgroupd: &Cgroupd, groups: &[Group], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
+fn cradle(host: &Host, groups: &[Group], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
     let make = || cradle::make(groups, &start.name, owner, start.block.keeper());
     match make() {
         Err(failure) if failure.errno == nix::errno::Errno::EEXIST as i32 => {
+            let cgroupd: Cgroupd = host.cgroupd(start.block, groups)?;
             let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
             let name = start.name.clone();
             cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
@@ -372,6 +349,53 @@ fn cradle(cgroupd: &Cgroupd, groups: &[Group], start: &Start, owner: u32) -> Res
         }
         made => made,
     }
+}
+
+/// The command is executed. If the tree could not be built, that was answered before, and nobody is there to be asked.
+fn execute(init: &Init) -> Result<Vec<OwnedFd>, Failure> {
+    let asked = init.send(&init::Request::Execute, &[]);
+    match (init.receive(), asked) {
+        (Ok((init::Reply::Running { .. }, descriptors)), _) => Ok(descriptors),
+        (Ok((init::Reply::Refused(failure), _)), _) | (Err(_), Err(failure)) | (Err(failure), Ok(())) => Err(failure),
+        (Ok(_), _) => Err(init.confused()),
+    }
+}
+
+/// `netd`, at work on what needs nobody's result, if the container has links.
+fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
+    if start.links.is_empty() && start.protect.is_none() {
+        return Ok(None);
+    }
+    let netd: Netd = host.piece(Program::Netd, start.block)?;
+    if start.forwards() {
+        let switches = [
+            open::file("/proc/sys/net/ipv4/ip_forward", true)?,
+            open::file("/proc/sys/net/ipv6/conf/all/forwarding", true)?,
+        ];
+        netd.send(&netd::Request::Forward, &borrowed(&switches))?;
+    }
+    Ok(Some(netd))
+}
+
+/// The server of `/proc/meminfo`, if there is to be one. The container's limits are there to be read.
+fn fused(
+    host: &Host,
+    start: &Start,
+    groups: &[Group],
+    sources: &Sources,
+    kept: Option<BorrowedFd<'_>>,
+) -> Result<Option<Fused>, Failure> {
+    if !start.meminfo {
+        return Ok(None);
+    }
+    let fused: Fused = host.born(Program::Fused, start.block, kept)?;
+    let (source, files) = groups::memory(groups, &start.name)?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = sources.fuse.iter().map(AsFd::as_fd).collect();
+    descriptors.extend(borrowed(&files));
+    let owner = |map| ids::outside(map, 0).unwrap_or(0);
+    let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
+    fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
+    Ok(Some(fused))
 }
 
 struct Kept {

@@ -5,6 +5,7 @@
 pub mod attempt;
 pub mod bpf;
 pub mod channel;
+pub mod clock;
 pub mod confine;
 #[cfg(feature = "counted")]
 pub mod counted;

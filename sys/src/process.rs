@@ -192,8 +192,8 @@ impl SharedNumber {
 /// close_range(2) from `first` upwards.
 pub fn close_from(first: u32) -> Result<(), Errno> {
     let none: libc::c_uint = 0;
-    // SAFETY: whoever calls this gives up every owner of a descriptor from `first` upwards, by executing or exiting, or calls it before
-    // any such owner exists; otherwise a later drop would close a stranger's descriptor.
+    // SAFETY: whoever calls this gives up every owner of a descriptor from `first` upwards, by executing, exiting or forgetting it, or calls
+    // it before any such owner exists; otherwise a later drop would close a stranger's descriptor.
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, none) }).map(drop)
 }
 
@@ -336,7 +336,7 @@ pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     }
     for (number, fd) in (0..count).zip(&moved) {
         // SAFETY: the descriptor in `fd` is open and lies above every target, so no source is overwritten before it is used; the targets
-        // belong to nobody any more, for the caller executes or exits next.
+        // belong to nobody any more, for the caller executes or exits next, or forgets whoever owned a descriptor.
         Errno::result(unsafe { libc::dup3(*fd, number, 0) })?;
     }
     close_from(u32::try_from(count).map_err(|_| Errno::EMFILE)?)

@@ -201,7 +201,7 @@ fn cve_2018_6556_an_ordinary_user_gets_no_power_and_learns_of_no_file() {
         command
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
             .arg(&path);
-        command.env("LAZARET_EXE", "0");
+        command.env("LAZARET_CHANNEL", "0");
         let said = tests::capture::run(&mut command, b"");
         assert_ne!(said.code(), 0, "{said}");
     }

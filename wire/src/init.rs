@@ -215,9 +215,9 @@ pub enum Request {
     /// `tasks` of the payload's group in every hierarchy of version 1, or any other file that takes a process which writes `0` into its group; the
     /// first process does so before anything else. No answer.
     Join(u16),
-    /// The factory's mounts, in the order that [`Container::factory_mounts`] gives. No answer.
+    /// The factory's mounts, in the order that [`Container::factory_mounts`] gives: build, and verify. No answer, unless it is refused.
     Attach(u16),
-    /// Everything outside is ready: build, verify, confine, execute. Answer: `Running`.
+    /// Everything outside is ready: confine, execute. Answer: `Running`.
     Execute,
     /// As `Mapped`; PID 1, now and at every later start, is born in the group of version 2 whose directory comes with it. Answer: `Born`.
     MappedInto,

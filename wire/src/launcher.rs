@@ -13,6 +13,7 @@ use crate::netd::{Dropping, Firewall, Link};
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
 use crate::recordd::Deed;
+use crate::timing::Moment;
 use serde::{Deserialize, Serialize};
 
 /// What the launcher opens for a mount of the factory.
@@ -249,6 +250,8 @@ pub enum Request {
     /// Removes the groups that no container has and no process is in: of one whose state directory was removed by hand nobody else would.
     /// Answer: `Swept`.
     Sweep,
+    /// When each program was started, asked and answered, since the last start was asked for. Answer: `Timing`.
+    Timing,
 }
 
 /// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
@@ -304,6 +307,8 @@ pub enum Reply {
     Log,
     /// Groups of these names are removed.
     Swept(Vec<ContainerName>),
+    /// In the order in which it happened; the first [`crate::timing::MOST`].
+    Timing(Vec<Moment>),
 }
 
 impl Message for Request {
@@ -324,7 +329,8 @@ impl Message for Request {
             | Self::Announce { .. }
             | Self::Log
             | Self::Rotate
-            | Self::Sweep => 0,
+            | Self::Sweep
+            | Self::Timing => 0,
         }
     }
 }
@@ -341,7 +347,8 @@ impl Message for Reply {
             | Self::Policy(_)
             | Self::Refused(_)
             | Self::Busy
-            | Self::Swept(_) => 0,
+            | Self::Swept(_)
+            | Self::Timing(_) => 0,
         }
     }
 }
@@ -585,6 +592,8 @@ mod tests {
         assert_eq!(hex(&policy), "06ac02020101630100");
         assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
         assert_eq!(hex(&Reply::Busy), "08");
+        assert_eq!(hex(&Request::Timing), "0c");
+        assert_eq!(hex(&Reply::Timing(Vec::new())), "0b00");
         assert_eq!(hex(&Reply::Log), "09");
         assert_eq!(hex(&Reply::Swept(vec![name()])), "0a010163");
     }

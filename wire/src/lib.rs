@@ -24,6 +24,7 @@ pub mod placeholder;
 pub mod program;
 pub mod recordd;
 pub mod supervisor;
+pub mod timing;
 
 pub use bytes::Bytes;
 pub use failure::{Failure, Kind};

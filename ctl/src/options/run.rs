@@ -1,8 +1,17 @@
 //! Options of `run`. Pure.
 
 use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use wire::netd::Publish;
+
+/// How `--timing` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimingFormat {
+    /// Tables
+    Table,
+    /// JSON
+    Json,
+}
 
 /// Options of `run`.
 #[derive(Debug, Args)]
@@ -90,6 +99,9 @@ pub struct Run {
     /// With --plan or -d: print JSON
     #[arg(long)]
     pub json: bool,
+    /// Say on standard error where the time went: by step of lazaret, by request to each program, by program
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "table")]
+    pub timing: Option<TimingFormat>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<String>,

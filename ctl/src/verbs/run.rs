@@ -6,8 +6,8 @@ use crate::error::{Error, Outcome, status_of_wait};
 use crate::foreground::Foreground;
 use crate::learner::Learner;
 use crate::named::text;
-use crate::options::Run;
-use crate::output::{print, print_json, say};
+use crate::options::{Run, TimingFormat};
+use crate::output::{json, print, print_json, say};
 use crate::plan::filter::Asked;
 use crate::plan::run::{Caller, absolute, plan, streams};
 use crate::reconcile::finish;
@@ -16,6 +16,7 @@ use crate::signals::{FORWARDED, Signals};
 use crate::state::Place;
 use crate::state::record::Origin;
 use crate::terminal::{terminals, window};
+use std::io::Write;
 use wire::ContainerName;
 use wire::init::Stream;
 
@@ -116,6 +117,9 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     };
     let (place, record) = begin(session, &host.policy, &mut start)?;
     let (Some(foreground), Some(signals)) = (foreground, &signals) else {
+        if let Some(format) = options.timing {
+            tell_timing(session, format)?;
+        }
         if options.json {
             let known = serde_json::json!({"name": name, "uuid": record.uuid, "id": record.id});
             return print_json(&known).map(|()| 0);
@@ -124,8 +128,24 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     };
     let [input, ..] = streams;
     let stayed = foreground.stay(&place, input == Stream::Console, signals, learner);
+    session.clock.done("waits for its end");
     if let Err(e) = finish(session, &name, record.id) {
         say(&format!("cannot clear away what is left of {name}: {e}"));
     }
+    if let Some(format) = options.timing {
+        session.clock.done("clears away");
+        tell_timing(session, format)?;
+    }
     stayed.map(status_of_wait)
+}
+
+fn tell_timing(session: &Session, format: TimingFormat) -> Outcome<()> {
+    let timing = session.clock.told(&session.launcher)?;
+    let text = match format {
+        TimingFormat::Table => timing.text(),
+        TimingFormat::Json => format!("{}\n", json(&timing)?),
+    };
+    // Whoever closed standard error does not want to know.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    Ok(())
 }

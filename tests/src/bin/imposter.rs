@@ -1,8 +1,10 @@
-//! A `lazaret` that was taken over: the launcher executes it as it would `lazaret`, and it asks for what it must not get. Prints one line
-//! for each request: what was answered.
+//! A `lazaret` that was taken over: it starts the launcher and gives up its power as `lazaret` does, and asks for what it must not get. Prints
+//! one line for each request: what was answered.
+//!
+//! usage: imposter LAUNCHER FIRST-ID DIRECTORY WORD... (the words are the launcher's)
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::Channel;
 use wire::cgroupd::Limits;
 use wire::filter::{OwnFilter, Rule};
@@ -309,16 +311,37 @@ fn namespaces() -> Vec<OwnedFd> {
     ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"].map(open).into()
 }
 
+/// Starts the launcher, and has no power from then on.
+fn launched() -> (Channel<Request, Reply>, std::process::Child) {
+    let (ours, theirs) = sys::channel::pair::<Request, Reply>().expect("a channel");
+    let theirs = OwnedFd::from(theirs);
+    let number = rustix::io::fcntl_dupfd_cloexec(&theirs, 3).expect("another number");
+    rustix::io::fcntl_setfd(&number, rustix::io::FdFlags::empty()).expect("let it be inherited");
+    let launcher = std::process::Command::new(std::env::args_os().nth(1).expect("the launcher"))
+        .args(std::env::args_os().skip(4))
+        .env("LAZARET_CHANNEL", number.as_raw_fd().to_string())
+        .spawn()
+        .expect("start the launcher");
+    sys::process::become_power(&sys::process::Power {
+        id: wire::ids::LAZARET,
+        groups: Vec::new(),
+        capabilities: Vec::new(),
+        no_new_privileges: true,
+    })
+    .expect("give up power");
+    (ours, launcher)
+}
+
 fn main() {
     let given = std::env::args()
-        .nth(5)
+        .nth(2)
         .and_then(|a| a.parse().ok())
         .expect("the first id that the policy gives out");
-    let socket = sys::process::inherited(3).expect("the launcher's channel");
-    let channel: Channel<Request, Reply> = Channel::new(socket);
+    let (channel, mut launcher) = launched();
     let null = OwnedFd::from(std::fs::File::open("/dev/null").expect("open /dev/null"));
     let own = namespaces();
-    let elsewhere = std::env::args().nth(6).expect("a directory").replace(':', "/");
+    // Its slashes are turned, so that the launcher's command line does not name it.
+    let elsewhere = std::env::args().nth(3).expect("a directory").replace(':', "/");
     for (what, request) in requests(given, &elsewhere) {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
@@ -343,4 +366,6 @@ fn main() {
             other => println!("not told: {other:?}"),
         }
     }
+    drop(channel);
+    launcher.wait().expect("the launcher ends");
 }
