@@ -8,6 +8,7 @@ usage: bench.py DIRECTORY-OF-THE-PROGRAMS [--rounds N] [--containers N] [--only 
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -20,7 +21,7 @@ import time
 
 import draw
 from measure import in_turn, must, once, processor_ticks, proportional_set, summary
-from peers import Lazaret, busybox_root, installed
+from peers import Lazaret, Lxcfs, busybox_root, in_memory, installed
 
 
 def show(title, table, left_out, first):
@@ -165,6 +166,95 @@ def scale(bench):
     return result
 
 
+def on_one_processor(pid):
+    """Every thread of a process on the first processor."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {0})
+
+
+def on_any_processor(pid):
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), range(os.cpu_count()))
+
+
+def reading(server, words, reads, threads):
+    """Microseconds for each read: of wall time, and of processor time of reader and server together."""
+    before = processor_ticks([server])
+    said = subprocess.run([*words, str(reads), str(threads)], stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True).stdout
+    served = (processor_ticks([server]) - before) * 1e6 / os.sysconf("SC_CLK_TCK")
+    wall, reader, done = (int(n) for n in said.split())
+    return wall / 1000, reader / 1000 + served / done
+
+
+def meminfo(bench):
+    """`/proc/meminfo`, opened, read whole and closed: by one reader on the processor of its server, and by 50 at once."""
+    if not bench.reads:
+        print("meminfo: left out: rustc is needed to build the reader")
+        return None
+    shutil.copy(bench.reads, os.path.join(bench.root, "bin/reads"))
+    own = bench.lazaret
+    box = own.called("meminfo")
+    own.define(box)
+    own.start(box)
+    server = own.facts(box)["pids"]["fused"]
+    cases = {"lazaret": (server, own.words("enter", box, "--", "reads", "/proc/meminfo"), 20000)}
+    lxcfs = Lxcfs.start(bench.parent)
+    if lxcfs:
+        cases["lxcfs"] = (lxcfs.pid, [*lxcfs.limited, bench.reads, lxcfs.file], 4000)
+    cases["host"] = (os.getpid(), [bench.reads, "/proc/meminfo"], 20000)
+    first = ["taskset", "-c", "0"]
+    table = {}
+    try:
+        allowed = subprocess.run([*first, *own.words("enter", box, "--", "cat", "/proc/self/status")], capture_output=True, text=True, check=True)
+        if "Cpus_allowed_list:\t0\n" not in allowed.stdout:
+            raise RuntimeError("who enters does not keep the processor that was asked for")
+        for name, (pid, words, reads) in cases.items():
+            if name != "host":
+                on_one_processor(pid)
+            wall, processor = reading(pid, [*first, *words], reads, 1)
+            if name != "host":
+                on_any_processor(pid)
+            _, many = reading(pid, words, reads, 50)
+            table[name] = {"wall_us": round(wall, 1), "processor_us": round(processor, 1), "processor_us_of_50": round(many, 1)}
+    finally:
+        if lxcfs:
+            lxcfs.end()
+        own.end(box)
+        own.forget(box)
+    print(f"\n/proc/meminfo\n{'':22}{'wall us':>10}{'processor us':>14}{'of 50 readers':>15}")
+    for name, row in table.items():
+        print(f"{name:22}{row['wall_us']:10.1f}{row['processor_us']:14.1f}{row['processor_us_of_50']:15.1f}")
+    if not lxcfs:
+        print("lxcfs: not installed, left out")
+    return table
+
+
+# By number (linux/capability.h).
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW "
+    "IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD "
+    "LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+
+def walls(bench):
+    """No figure is bought with a wall: what is measured is confined as the profile says, or nothing is measured."""
+    own = bench.lazaret
+    said = subprocess.run(own.words("policy", "show", "app", "--json"), capture_output=True, check=True).stdout
+    profile = json.loads(said)
+    words = own.words("run", "--rootfs", bench.root, "--network", "none", "--", "cat", "/proc/self/status", "/proc/self/uid_map")
+    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    has = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+    wanted = sum(1 << CAPABILITIES.index(name) for name in dict(profile["facts"])["power"].split())
+    wrong = [f"{name} is {has[name]}" for name in ("CapPrm", "CapEff", "CapBnd") if int(has[name], 16) != wanted]
+    wrong += [f"{name} is {has[name]}" for name, right in (("NoNewPrivs", "1"), ("Seccomp", "2")) if has[name] != right]
+    first, outside, _ = text.splitlines()[-1].split()
+    if first != "0" or outside == "0":
+        wrong.append(f"the container's root is {outside} on the host")
+    if wrong:
+        raise RuntimeError(f"what is measured is not confined as the profile app: {'; '.join(wrong)}")
+
+
 def console(bench):
     """What is written to a console that nobody watches, beside a terminal that cat(1) drains."""
     own, size = bench.lazaret, 1 << 30
@@ -194,19 +284,31 @@ def console(bench):
     return {"console_mib_s": round(rate(ours), 1), "drained_mib_s": round(rate(theirs), 1)}
 
 
-PARTS = {"start": start, "enter": enter, "cycle": cycle, "scale": scale, "console": console}
+PARTS = {"start": start, "enter": enter, "cycle": cycle, "meminfo": meminfo, "scale": scale, "console": console}
 
 
 class Bench:
     """What every part needs."""
 
-    def __init__(self, asked, parent):
+    def __init__(self, asked, parent, state):
         self.rounds, self.containers, self.floor = asked.rounds, asked.containers, asked.floor
+        self.parent = parent
         self.root = busybox_root(parent)
-        self.lazaret = Lazaret(os.path.abspath(asked.programs), parent, self.root)
-        self.peers, self.missing = installed(parent, self.root)
+        self.lazaret = Lazaret(os.path.abspath(asked.programs), parent, self.root, state)
+        self.peers, self.missing = installed(parent, self.root, state)
+        self.reads = reader(parent)
         if not shutil.which("bwrap"):
             self.missing.append("bwrap")
+
+
+def reader(parent):
+    """The program of reads.rs, or nothing where there is no compiler."""
+    if not shutil.which("rustc"):
+        return None
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reads.rs")
+    program = os.path.join(parent, "reads")
+    subprocess.run(["rustc", "--edition", "2024", "-O", "-C", "target-feature=+crt-static", "-o", program, source], check=True)
+    return program
 
 
 def machine():
@@ -225,15 +327,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs")
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--containers", type=int, default=100)
+    parser.add_argument("--containers", type=int, default=500)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
     parser.add_argument("--floor", help="a program that makes the same namespaces and executes, for what the kernel itself takes")
     asked = parser.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
     result = {"date": datetime.date.today().isoformat(), "machine": machine()}
-    with tempfile.TemporaryDirectory(prefix="lazaret-bench-", dir="/srv") as parent:
+    with contextlib.ExitStack() as places:
+        parent = places.enter_context(tempfile.TemporaryDirectory(prefix="lazaret-bench-", dir="/srv"))
         os.chmod(parent, 0o700)
-        bench = Bench(asked, parent)
+        state = places.enter_context(in_memory())
+        bench = Bench(asked, parent, state)
+        walls(bench)
         for name in bench.missing:
             print(f"{name}: not installed, left out")
         result["not_installed"] = bench.missing

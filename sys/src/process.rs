@@ -234,11 +234,16 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
         .into_iter()
         .filter(|c| power.capabilities.contains(&c.index()))
         .collect();
-    let bits = CapabilitiesSecureBits::NO_ROOT
+    let mut bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
-        | CapabilitiesSecureBits::NO_SETUID_FIXUP
-        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED;
+    if keep.is_empty() {
+        // Whoever keeps nothing loses it all with uid 0, at once (capabilities(7), "Effect of user ID changes on capabilities").
+        bound(&keep)?;
+        caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+    } else {
+        bits |= CapabilitiesSecureBits::NO_SETUID_FIXUP | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED;
+    }
     rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
     let groups: Vec<Gid> = power.groups.iter().copied().map(Gid::from_raw).collect();
     nix::unistd::setgroups(&groups)?;
@@ -252,8 +257,10 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
         Uid::from_raw(power.id),
         Uid::from_raw(power.id),
     )?;
-    bound(&keep)?;
-    caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+    if !keep.is_empty() {
+        bound(&keep)?;
+        caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+    }
     caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
     caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)?;
     for capability in &keep {

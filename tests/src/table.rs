@@ -88,10 +88,8 @@ fn within(held: u64, row: &[u64]) -> bool {
 pub fn violations(program: Program, held: &Holding, moment: Moment, received: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut say = |what: String| found.push(format!("{} at {moment:?}: {what}", program.name()));
-    // Executed by root, these two hold what root held; they have read nothing then, and must have given it up before they do. `lazaret` gives
-    // up its uid and then the rest, call by call.
-    let giving_up = held.uid[1] == 0 || matches!(moment, Moment::Call(_));
-    let untouched = !received && (program == Program::Launcher || (program == Program::Lazaret && giving_up));
+    // Executed by root, these two hold what root held; they have read nothing then, and must have given it up before they do.
+    let untouched = !received && (program == Program::Launcher || (program == Program::Lazaret && held.uid[1] == 0));
     if untouched {
         return found;
     }

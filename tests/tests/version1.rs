@@ -24,6 +24,10 @@ fn just_the_harmless_devices_can_be_used_where_there_is_no_version_2() {
         &host.domain_file(&name, "while :; do sleep 1000; done", "", ""),
     ])
     .ok();
+    let inside = |shell: &str| host.run(&["enter", &name, "--", "sh", "-c", shell]);
+    let said = inside("head -c 4 /dev/zero | wc -c; echo x > /dev/null && echo ok").ok();
+    assert_eq!(said.stdout, "4\nok\n");
+    // The group of those who enter is there since somebody has.
     let group = devices.join("lazaret").join(&name);
     for part in ["", "payload", "enter"] {
         let list = std::fs::read_to_string(group.join(part).join("devices.list")).unwrap();
@@ -45,9 +49,6 @@ fn just_the_harmless_devices_can_be_used_where_there_is_no_version_2() {
         !unified.join("lazaret").join(&name).exists(),
         "nothing of it is in the other version"
     );
-    let inside = |shell: &str| host.run(&["enter", &name, "--", "sh", "-c", shell]);
-    let said = inside("head -c 4 /dev/zero | wc -c; echo x > /dev/null && echo ok").ok();
-    assert_eq!(said.stdout, "4\nok\n");
     let pid = host.pid_1(&name).unwrap();
     let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     assert!(

@@ -357,12 +357,13 @@ fn main() {
         }
     }
     // What it may know, and what it may have done, since that is nobody's loss.
-    for request in [Request::Hierarchies, Request::Policy, Request::Sweep] {
+    for request in [Request::Hierarchies, Request::Policy, Request::Sweep, Request::Timing] {
         channel.send(&request, &[]).expect("send");
         match channel.receive() {
             Ok((Reply::Hierarchies(list), _)) => println!("told: {} hierarchies", list.len()),
             Ok((Reply::Policy(policy), _)) => println!("told: ids from {}", policy.first),
             Ok((Reply::Swept(names), _)) => println!("swept: {names:?}"),
+            Ok((Reply::Timing(moments), _)) => println!("timed: {}", moments.len()),
             other => println!("not told: {other:?}"),
         }
     }
