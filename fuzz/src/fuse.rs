@@ -20,6 +20,9 @@ const ANSWER: usize = 16;
 const INIT: u32 = 26;
 const READ: u32 = 15;
 const WRITE: u32 = 16;
+const SETATTR: u32 = 4;
+/// `FATTR_ATIME`, `FATTR_MTIME` and `FATTR_CTIME` (linux/fuse.h).
+const TIMES: u32 = 1 << 4 | 1 << 5 | 1 << 10;
 const SETXATTR: u32 = 21;
 const IOCTL: u32 = 39;
 /// A socket holds ten packets; the first is the kernel's.
@@ -82,6 +85,17 @@ fn text() -> &'static str {
     TEXT.get_or_init(|| fused::meminfo::text(&files().sample().unwrap()))
 }
 
+/// Takes the times out of a change of attributes: `fuser` panics at those that `SystemTime` cannot hold. The kernel sends no such change, since
+/// the file's mount is read-only (`tests/tests/run.rs` has it tried).
+fn timeless(packet: &mut [u8]) {
+    if word(packet, 4) == SETATTR
+        && let Some(valid) = packet.get_mut(HEADER..HEADER + 4)
+    {
+        let asked = u32::from_le_bytes(valid.try_into().unwrap());
+        valid.copy_from_slice(&(asked & !TIMES).to_le_bytes());
+    }
+}
+
 /// What is written says how long it is, and the kernel sees to it that it says the truth: `fuser` ends where it does not, and no container
 /// can make the kernel lie. So here too.
 fn truthful(packet: &mut [u8]) {
@@ -112,6 +126,7 @@ fn packets(mut input: &[u8]) -> Vec<Vec<u8>> {
         let (packet, rest) = input.split_at(length);
         let mut packet = packet.to_vec();
         truthful(&mut packet);
+        timeless(&mut packet);
         packets.push(packet);
         input = rest;
     }

@@ -248,6 +248,18 @@ fn resource_limits_are_set() {
 }
 
 #[test]
+fn meminfo_takes_no_change_of_what_it_is() {
+    need_root!();
+    let host = Host::new();
+    // The server is never asked: the mount is read-only, and the library that it is made with could not bear such a time.
+    let script = "touch -d @-9223372036854775808 /proc/meminfo; touch -d @-99999999999 /proc/meminfo; chmod 600 /proc/meminfo; \
+                  chown 1 /proc/meminfo; truncate -s 0 /proc/meminfo; grep -c MemTotal /proc/meminfo";
+    let said = host.once(&[], &["sh", "-c", script]).ok();
+    assert_eq!(said.stdout, "1\n", "{said}");
+    assert_eq!(said.stderr.matches("Read-only file system").count(), 4, "{said}");
+}
+
+#[test]
 fn limits_of_memory_processors_and_processes_hold() {
     need_root!();
     let host = Host::new();

@@ -26,7 +26,10 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
         "{said}"
     );
     // Groups of no container, which nobody misses; `kill9` holds that those of others stay.
-    assert!(told[2].starts_with("swept: ") && told[3].starts_with("timed: "), "{said}");
+    assert!(
+        told[2].starts_with("swept: ") && told[3].starts_with("timed: "),
+        "{said}"
+    );
     // What is wrong with the plans that are whole is just what is said to be.
     for (what, reason) in [
         ("the host's secrets", "`root /root` in /etc/lazaret.policy"),
