@@ -3,10 +3,13 @@
 //! May touch: `/proc/self/exe`, the launcher's file, fork(2), execve(2), and what it is itself.
 
 use rustix::fs::{Mode, OFlags};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use sys::process::{Fork, Power};
+use wire::Failure;
+use wire::launcher::{Reply, Request};
 
 /// Where `make install` puts the pieces.
 pub const LIBEXEC: &str = match option_env!("LAZARET_LIBEXEC") {
@@ -65,13 +68,17 @@ pub fn hand_over() -> Result<(), String> {
     rustix::fs::open(&launcher, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| format!("cannot start {}: {e}", launcher.display()))?;
     let said = |what: &'static str| move |e: nix::errno::Errno| format!("cannot {what}: {}", e.desc());
-    let (ours, theirs) = sys::channel::pair::<wire::launcher::Request, wire::launcher::Reply>()
-        .map_err(said("make a channel to the launcher"))?;
+    let (ours, theirs) = sys::channel::pair::<Request, Reply>().map_err(said("make a channel to the launcher"))?;
     match sys::process::fork().map_err(said("start the launcher"))? {
         Fork::Child => {
             drop(ours);
-            let error = execute(&launcher, theirs.into());
-            eprintln!("lazaret: cannot start {}: {error}", launcher.display());
+            let failed = execute(&launcher, theirs.as_fd());
+            let failure = Failure::kernel(
+                &format!("start {}", launcher.display()),
+                failed.raw_os_error().unwrap_or(0),
+            );
+            // As the launcher would answer: it is told by whoever asks.
+            let _ = theirs.send(&Reply::Refused(failure), &[]);
             sys::process::exit_now(1)
         }
         Fork::Parent(_) => {
@@ -82,9 +89,9 @@ pub fn hand_over() -> Result<(), String> {
 }
 
 /// Executes the launcher, with its end of the channel under a number that it is told. Comes back with the reason why it could not.
-fn execute(launcher: &Path, channel: OwnedFd) -> std::io::Error {
+fn execute(launcher: &Path, channel: BorrowedFd<'_>) -> std::io::Error {
     // Not close-on-exec: that is the point. Should it have become one of the standard streams, the next number is taken.
-    let number = match rustix::io::fcntl_dupfd_cloexec(&channel, CHANNEL)
+    let number = match rustix::io::fcntl_dupfd_cloexec(channel, CHANNEL)
         .and_then(|fd| rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map(|()| fd))
     {
         Ok(fd) => {
@@ -110,11 +117,11 @@ fn become_bare(channel: OwnedFd) -> nix::Result<()> {
     ]
     .map(|stream| stream.try_clone_to_owned().map_err(|_| nix::errno::Errno::EMFILE));
     let streams: Vec<OwnedFd> = streams.into_iter().collect::<nix::Result<_>>()?;
+    // What they own is closed from here on, or the channel under its own number.
+    let (streams, channel) = (ManuallyDrop::new(streams), ManuallyDrop::new(channel));
     let mut table: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
     table.push(channel.as_fd());
     sys::process::lay_out(&table)?;
-    // What they owned is closed, or the channel under its own number.
-    std::mem::forget((streams, channel));
     sys::process::become_power(&Power {
         id: wire::ids::LAZARET,
         groups: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use sys::channel::Channel;
+use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::Hierarchy;
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
 use wire::recordd::Deed;
@@ -35,9 +35,10 @@ impl Launcher {
         meanwhile: impl FnOnce(BorrowedFd<'_>) -> Outcome<()>,
     ) -> Outcome<Answer> {
         let failed = |e| Error::channel("launcher", e);
-        if let Err(unsent) = self.channel.send(request, descriptors) {
+        match self.channel.send(request, descriptors) {
             // One that cannot start says why before it is asked, and is gone.
-            return self.channel.receive().map_err(|_| failed(unsent));
+            Err(ChannelError::Closed) => return self.channel.receive().map_err(failed),
+            sent => sent.map_err(failed)?,
         }
         meanwhile(self.channel.as_fd())?;
         self.channel.receive().map_err(failed)

@@ -28,7 +28,7 @@ pub struct Boot {
     pub cradle: Option<OwnedFd>,
     /// Its cgroup namespace.
     pub cgroup: Option<OwnedFd>,
-    /// The factory's mounts, as far as they have come.
+    /// The factory's mounts, until the tree is built from them.
     pub mounts: Vec<OwnedFd>,
     /// Its consoles, which outlive every start.
     pub consoles: Vec<Console>,

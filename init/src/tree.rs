@@ -14,8 +14,8 @@ use wire::failure::Failure;
 use wire::init::Profile;
 use wire::mountd::Device;
 
-/// The old root, the place to build at, and one more than there can be.
-const MOST_STACKED: usize = 3;
+/// The old root, if it is not gone with the pivot, and one more than there can be.
+const MOST_STACKED: usize = 2;
 
 /// What a tree is built from: mounts that are attached nowhere.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
-use crate::piece::Piece;
+use crate::piece::{LASTING, Piece};
 use crate::placeholders;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -36,7 +36,7 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     // Most containers have ended, and what this process made for them it can take away: then nobody has to be started.
     let child = ender(remains.block);
-    host.programs.collect_lasting();
+    host.programs.collect_lasting(remains.block, &LASTING);
     let empty = |group: &Group| groups::remove(group, &remains.name);
     let empty = host.groups().is_ok_and(|groups| groups.iter().all(empty));
     if child.and_then(ended).is_ok() && empty {

@@ -1,5 +1,5 @@
 //! The cgroup hierarchies of this host, and a container's groups in them. May touch: `/proc/self/mountinfo`, the directory `lazaret` in
-//! each hierarchy, and the membership files below it. Limits and removal are `cgroupd`'s.
+//! each hierarchy, the membership files below it, and groups in which nothing is left. Limits, and other removals, are `cgroupd`'s.
 
 use crate::open;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};

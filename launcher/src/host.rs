@@ -5,7 +5,7 @@ use crate::ledger::Ledger;
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
 use rustix::fs::{Mode, OFlags};
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use wire::frame::Message;
@@ -25,7 +25,7 @@ pub struct Host {
     pub named: Named,
     /// What is put on record.
     pub ledger: Ledger,
-    groups: OnceCell<Rc<[Group]>>,
+    groups: RefCell<Option<Rc<[Group]>>>,
 }
 
 /// What the command line and the environment name, as absolute paths: all that root itself says to the launcher.
@@ -88,17 +88,23 @@ impl Host {
             programs,
             named,
             ledger,
-            groups: OnceCell::new(),
+            groups: RefCell::default(),
         }
     }
 
     /// Every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)).
     pub fn groups(&self) -> Result<Rc<[Group]>, Failure> {
-        if let Some(groups) = self.groups.get() {
+        if let Some(groups) = self.groups.borrow().as_ref() {
             return Ok(Rc::clone(groups));
         }
-        let groups = groups::all(&self.mountinfo()?)?.into();
-        Ok(Rc::clone(self.groups.get_or_init(|| groups)))
+        let groups: Rc<[Group]> = groups::all(&self.mountinfo()?)?.into();
+        *self.groups.borrow_mut() = Some(Rc::clone(&groups));
+        Ok(groups)
+    }
+
+    /// Closes them: they are opened again by whoever needs them.
+    pub fn forget_groups(&self) {
+        self.groups.take();
     }
 
     /// The mounts that the launcher sees.

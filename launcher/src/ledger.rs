@@ -28,6 +28,8 @@ struct State {
     writer: Option<Writer>,
     asked: Option<Asked>,
     stage: Stage,
+    /// Whether the intent has been sent, or could not be.
+    begun: bool,
     /// Containers that are to be destroyed, as was announced.
     destroyed: Vec<ContainerName>,
 }
@@ -71,6 +73,7 @@ impl Ledger {
         let mut state = self.state.borrow_mut();
         state.asked = Some(asked);
         state.stage = Stage::Nothing;
+        state.begun = false;
         // What was sent before belongs to something else.
         drop(programs.sent());
     }
@@ -78,7 +81,7 @@ impl Ledger {
     /// Puts on record that it is about to be done, unless that was begun, and does not wait.
     pub fn begin(&self, programs: &Programs, block: IdBlock) -> Result<(), Failure> {
         let mut state = self.state.borrow_mut();
-        if state.stage != Stage::Nothing {
+        if std::mem::replace(&mut state.begun, true) {
             return Ok(());
         }
         let Some(asked) = state.asked.clone() else {

@@ -28,6 +28,7 @@ use host::{Host, Named};
 use ledger::Ledger;
 use piece::Programs;
 use policy::Policy;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
@@ -82,8 +83,7 @@ fn serve_on(socket: OwnedFd) -> ExitCode {
     };
     let (socket, question) = match alone(&policy, socket, question) {
         Ok(kept) => kept,
-        // Its end of the channel may be lost: `lazaret` sees that it is closed.
-        Err(_) => return ExitCode::FAILURE,
+        Err((failure, socket)) => return refuse(socket, failure),
     };
     match host(policy, by, question, here.as_deref()) {
         Ok(host) => {
@@ -146,27 +146,47 @@ fn named(here: Option<&Path>) -> Named {
     )
 }
 
+/// The channel, and the question's socket.
+type Kept = (OwnedFd, Option<OwnedFd>);
+
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out. What is left is the channel
-/// and the question's socket.
-fn alone(policy: &Policy, socket: OwnedFd, question: Option<OwnedFd>) -> Result<(OwnedFd, Option<OwnedFd>), Failure> {
+/// and the question's socket; the channel too where that fails.
+fn alone(policy: &Policy, socket: OwnedFd, question: Option<OwnedFd>) -> Result<Kept, (Failure, OwnedFd)> {
+    let null = match apart() {
+        Ok(null) => null,
+        Err(failure) => return Err((failure, socket)),
+    };
+    let audit = question.is_some();
+    // What they own is closed from here on, or has another number.
+    let owners = ManuallyDrop::new((null, socket, question));
+    let (null, socket, question) = (&owners.0, &owners.1, &owners.2);
+    let mut table = vec![null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()];
+    table.extend(question.as_ref().map(AsFd::as_fd));
+    let laid = sys::process::lay_out(&table).map_err(kernel("lay out descriptors"));
+    let kept = match sys::process::inherited(CHANNEL) {
+        Ok(kept) => kept,
+        // Nobody can be told any more.
+        Err(_) => std::process::exit(1),
+    };
+    let powerless = || {
+        laid?;
+        limit(policy, audit)?;
+        sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))?;
+        let question = audit.then(|| sys::process::inherited(AUDIT)).transpose();
+        question.map_err(kernel("keep the socket of the kernel's audit system"))
+    };
+    match powerless() {
+        Ok(question) => Ok((kept, question)),
+        Err(failure) => Err((failure, kept)),
+    }
+}
+
+/// Leaves the session and the directory; gives `/dev/null`.
+fn apart() -> Result<OwnedFd, Failure> {
     nix::unistd::setsid().map_err(kernel("leave the session"))?;
     nix::unistd::chdir("/").map_err(kernel("go to /"))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let null = open::file("/dev/null", true)?;
-    let mut table = vec![null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()];
-    table.extend(question.as_ref().map(AsFd::as_fd));
-    sys::process::lay_out(&table).map_err(kernel("lay out descriptors"))?;
-    let audit = question.is_some();
-    // What they owned is closed, or has another number.
-    std::mem::forget((null, socket, question));
-    limit(policy, audit)?;
-    sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))?;
-    let kept = sys::process::inherited(CHANNEL).map_err(kernel("keep the channel"))?;
-    let question = audit.then(|| sys::process::inherited(AUDIT)).transpose();
-    Ok((
-        kept,
-        question.map_err(kernel("keep the socket of the kernel's audit system"))?,
-    ))
+    open::file("/dev/null", true)
 }
 
 /// Keeps no power but what is handed out; AUDIT_WRITE is only where the kernel's audit system may be enabled.

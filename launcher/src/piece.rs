@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use sys::channel::{Channel, ChannelError};
 use sys::mount::{Attr, Change};
 use sys::process::{Power, errno};
@@ -22,13 +23,19 @@ use wire::{Bytes, Failure, Program};
 /// keep a start from being given up.
 const PATIENCE: i64 = 60;
 
+/// How long programs that end with their container may take for it, before it is cleared away without them.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// Those that last as long as a container.
+pub const LASTING: [Program; 4] = [Program::Init, Program::Fused, Program::Supervisor, Program::Nsenter];
+
 /// The directory of the programs, and `/dev/null`.
 #[derive(Debug)]
 pub struct Programs {
     directory: OwnedFd,
     null: OwnedFd,
     one_shot: RefCell<Vec<(Program, Pid)>>,
-    lasting: RefCell<Vec<Pid>>,
+    lasting: RefCell<Vec<(IdBlock, Program, Pid)>>,
     sent: Frames,
     moments: Moments,
 }
@@ -124,10 +131,20 @@ impl Programs {
         }
     }
 
-    /// Waits for those that last as long as a container, once it has been ended.
-    pub fn collect_lasting(&self) {
-        for pid in self.lasting.take() {
-            let _ = sys::process::wait(pid);
+    /// Waits for those of a container's lasting programs that are among these, for [`ENDING`] in all: they are about to end.
+    pub fn collect_lasting(&self, block: IdBlock, programs: &[Program]) {
+        let end = Instant::now().checked_add(ENDING);
+        let (such, others): (Vec<_>, Vec<_>) = self
+            .lasting
+            .take()
+            .into_iter()
+            .partition(|(of, program, _)| *of == block && programs.contains(program));
+        *self.lasting.borrow_mut() = others;
+        for (_, program, pid) in such {
+            let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
+            if !sys::process::wait_for(pid, left).unwrap_or(true) {
+                self.lasting.borrow_mut().push((block, program, pid));
+            }
         }
     }
 
@@ -170,11 +187,8 @@ impl Programs {
         };
         let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power, group).map_err(fail)?;
         happened(&self.moments, program, Step::Started);
-        if matches!(
-            program,
-            Program::Init | Program::Fused | Program::Supervisor | Program::Nsenter
-        ) {
-            self.lasting.borrow_mut().push(pid);
+        if LASTING.contains(&program) {
+            self.lasting.borrow_mut().push((block, program, pid));
         } else {
             self.one_shot.borrow_mut().push((program, pid));
         }

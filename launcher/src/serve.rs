@@ -176,6 +176,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     if tie {
                         tied.push(remains);
                         // From here on it only waits, perhaps for weeks, to clear away.
+                        host.forget_groups();
                         rest()?;
                     }
                     Ok((reply, Vec::new()))
@@ -187,6 +188,8 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     let _ = host.ledger.tell(&host.programs, remains.block, &messages, false);
                     // What was started for it may still be making groups, links and bridges.
                     host.programs.settle(&[Program::Cgroupd, Program::Netd]);
+                    // And `init` takes away the places that it made in the image.
+                    host.programs.collect_lasting(remains.block, &[Program::Init]);
                     // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
                     let _ = clear::clear(host, &judge::clear(policy, remains)?, &ours);
                     Err(failure)

@@ -216,6 +216,10 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let maps = start.container.uid_map.iter().chain(&start.container.gid_map);
     let consented = maps.into_iter().any(|r| r.outside == 0);
     let idmapd = host.idmapd(start.block, consented)?;
+    if !start.links.is_empty() || start.protect.is_some() {
+        // What `netd` changes for the host is not done before it is known that it can be put on record.
+        host.begin(start.block)?;
+    }
     let netd = netd(host, start)?;
     let cgroupd = host.cgroupd(start.block, &groups)?;
     let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
@@ -291,11 +295,35 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let count = u16::try_from(mounts.len()).map_err(|_| Failure::bug("count the mounts"))?;
     init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
     drop(mounts);
+    let begun = Begun {
+        init: &init,
+        netd,
+        fused,
+        first,
+        kept,
+        log: streams.log,
+    };
+    finish(host, start, begun, given.claim, given.state).map_err(|failure| reason(&init, failure))
+}
+
+/// A container whose tree is being built.
+struct Begun<'a> {
+    init: &'a Init,
+    netd: Option<Netd>,
+    fused: Option<Fused>,
+    first: &'a OwnedFd,
+    kept: Option<BorrowedFd<'a>>,
+    log: Option<OwnedFd>,
+}
+
+/// The rest of a start, until the container is kept.
+fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: Vec<OwnedFd>) -> Result<Reply, Failure> {
     host.begin(start.block)?;
-    let keeper: Piece<supervisor::Request, supervisor::Reply> = host.born(Program::Supervisor, start.block, kept)?;
+    let keeper: Piece<supervisor::Request, supervisor::Reply> =
+        host.born(Program::Supervisor, start.block, begun.kept)?;
 
     let (mut changed, mut firewall, mut dropping) = (false, None, Vec::new());
-    if let Some(netd) = &netd {
+    if let Some(netd) = &begun.netd {
         if start.forwards() {
             changed = expect!(netd, netd, (netd::Reply::Forwarding { v4_changed, v6_changed }, _) => v4_changed || v6_changed);
         }
@@ -307,32 +335,53 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
             dropping = expect!(netd, netd, (netd::Reply::Dropping(chains), _) => chains);
         }
     }
-    if let Some(fused) = &fused {
+    if let Some(fused) = &begun.fused {
         expect!(fused, fused, (fused::Reply::Serving, _) => ());
     }
     // Nothing of the container's runs before it is on record that it will.
     host.ledger.written()?;
     // Once it has ended nobody can say which it was.
-    let pid1 = pid_of(first)?;
-    let running = execute(&init)?;
+    let pid1 = pid_of(begun.first);
+    let running = execute(begun.init)?;
+    let pid1 = pid1?;
     let kept = Kept {
-        given: given.state,
-        claim: given.claim,
+        given: state,
+        claim,
         pid1,
         firewall,
-        log: streams.log,
-        fused: fused.as_ref().map(|f| f.pid),
+        log: begun.log,
+        fused: begun.fused.as_ref().map(|f| f.pid),
         running,
     };
-    keep(start, &keeper, &init, first, kept)?;
+    keep(start, &keeper, begun.init, begun.first, kept)?;
     Ok(Reply::Started {
         pid1,
-        init: number(init.pid),
+        init: number(begun.init.pid),
         supervisor: number(keeper.pid),
-        fused: fused.map_or(0, |f| number(f.pid)),
+        fused: begun.fused.map_or(0, |f| number(f.pid)),
         forwarding_changed: changed,
         dropping,
     })
+}
+
+/// Why a start failed from there on: where the tree could not be built, the failures of others only follow from that, and the other way round
+/// it is no more than a server of `/proc/meminfo` that has gone.
+fn reason(init: &Init, failure: Failure) -> Failure {
+    use nix::errno::Errno;
+    let patience = nix::sys::time::TimeVal::new(0, 200_000);
+    let limited = nix::sys::socket::setsockopt(
+        &init.channel.as_fd(),
+        nix::sys::socket::sockopt::ReceiveTimeout,
+        &patience,
+    );
+    match limited.map(|()| init.receive()) {
+        Ok(Ok((init::Reply::Refused(unbuilt), _)))
+            if ![Errno::ENOTCONN as i32, Errno::ECONNABORTED as i32].contains(&unbuilt.errno) =>
+        {
+            unbuilt
+        }
+        _ => failure,
+    }
 }
 
 /// The groups in which the container's processes are born. What a crashed start left there is removed first.

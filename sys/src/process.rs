@@ -334,7 +334,8 @@ pub fn execute(program: BorrowedFd<'_>, arguments: &[&CStr], environment: &[&CSt
     Errno::result(r).err().unwrap_or(Errno::UnknownErrno)
 }
 
-/// Lays descriptors out from number 0 upwards, without close-on-exec, and closes all others. Only for a process that executes next.
+/// Lays descriptors out from number 0 upwards, without close-on-exec, and closes all others. Only for a process that executes next, or whose
+/// descriptors have no other owners from here on, not even where this fails.
 pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let count = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;
     let mut moved = Vec::with_capacity(descriptors.len());
@@ -391,6 +392,23 @@ pub fn wait(pid: Pid) -> Result<nix::sys::wait::WaitStatus, Errno> {
             other => return other,
         }
     }
+}
+
+/// As [`wait`], for so long at most; whether it has ended. (pidfd_open(2): a descriptor of a process can be waited on.)
+pub fn wait_for(pid: Pid, patience: std::time::Duration) -> Result<bool, Errno> {
+    let timeout = rustix::event::Timespec::try_from(patience).map_err(|_| Errno::EINVAL)?;
+    let process = pidfd(pid)?;
+    let ready = loop {
+        let mut waited = [rustix::event::PollFd::new(&process, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut waited, Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other.map_err(errno)?,
+        }
+    };
+    if ready == 0 {
+        return Ok(false);
+    }
+    wait(pid).map(|_| true)
 }
 
 /// A rustix error as nix's.

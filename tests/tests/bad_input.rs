@@ -398,3 +398,39 @@ fn what_is_no_xml_or_no_file_is_refused() {
         .refused(1, &["nobody-of-this-name"]);
     host.nothing_is_left();
 }
+
+#[test]
+fn a_command_line_that_no_frame_can_hold_is_refused_at_once() {
+    need_root!();
+    let host = Host::new();
+    let long = "a".repeat(32_000);
+    let said = host.once(&[], &["sh", &long, &long, &long]).exits(125);
+    assert_eq!(said.stderr.lines().count(), 1, "{said}");
+    host.nothing_is_left();
+}
+
+/// The reason is that of the program that found it, however the others fail in consequence; and the image is as it was.
+#[test]
+fn a_tree_that_cannot_be_built_is_told_of_each_time_and_leaves_nothing() {
+    need_root!();
+    let host = Host::new();
+    let source = host.directory().join("files/source");
+    fs::create_dir_all(&source).unwrap();
+    std::os::unix::fs::symlink("/etc", host.image().join("link")).unwrap();
+    let before = places(&host);
+    let bind = format!("{}:/link/x", source.display());
+    for _ in 0..20 {
+        let said = host.once(&["--bind", &bind], &["true"]).exits(125);
+        assert!(said.stderr.contains("symbolic link"), "{said}");
+        assert_eq!(places(&host), before);
+    }
+}
+
+fn places(host: &Host) -> Vec<String> {
+    let entries = fs::read_dir(host.image()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}

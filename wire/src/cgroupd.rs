@@ -63,8 +63,8 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Makes `NAME`, with these limits, in every hierarchy. Whatever a crashed start left in one of version 1 is removed first; in the
-    /// unified one `NAME` may be there, made by the launcher, so that processes can be born below. (`NAME/payload` and `NAME/enter` are
-    /// made by the launcher, which can give the first to the container's root.)
+    /// unified one `NAME` may be there, made by the launcher, so that processes can be born below. (`NAME/payload` is made by the
+    /// launcher, which can give it to the container's root, and `NAME/enter` for the first who enters.)
     Make {
         /// The container.
         name: ContainerName,

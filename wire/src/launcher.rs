@@ -50,7 +50,7 @@ pub enum Step {
     Groups(Limits),
     /// `devd`, or `mountd` where control groups are version 1 alone, allows these devices and no others. Undo: none, the rules go with the group.
     Devices(Vec<Rule>),
-    /// `init` makes the namespaces and, when all else is ready, builds, confines and executes. Undo: it is ended, by its socket's end.
+    /// `init` makes the namespaces, builds, and, when all else is ready, confines and executes. Undo: it is ended, by its socket's end.
     Build(Box<Container>),
     /// `idmapd` writes the maps. Undo: none, they go with the namespace.
     Maps {

@@ -100,7 +100,7 @@ pub struct Run {
     #[arg(long)]
     pub json: bool,
     /// Say on standard error where the time went: by step of lazaret, by request to each program, by program
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "table")]
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "table", conflicts_with = "plan")]
     pub timing: Option<TimingFormat>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]

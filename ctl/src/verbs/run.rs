@@ -117,9 +117,7 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     };
     let (place, record) = begin(session, &host.policy, &mut start)?;
     let (Some(foreground), Some(signals)) = (foreground, &signals) else {
-        if let Some(format) = options.timing {
-            tell_timing(session, format)?;
-        }
+        tell_timing(session, options.timing);
         if options.json {
             let known = serde_json::json!({"name": name, "uuid": record.uuid, "id": record.id});
             return print_json(&known).map(|()| 0);
@@ -132,20 +130,21 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
     if let Err(e) = finish(session, &name, record.id) {
         say(&format!("cannot clear away what is left of {name}: {e}"));
     }
-    if let Some(format) = options.timing {
-        session.clock.done("clears away");
-        tell_timing(session, format)?;
-    }
+    session.clock.done("clears away");
+    tell_timing(session, options.timing);
     stayed.map(status_of_wait)
 }
 
-fn tell_timing(session: &Session, format: TimingFormat) -> Outcome<()> {
-    let timing = session.clock.told(&session.launcher)?;
-    let text = match format {
-        TimingFormat::Table => timing.text(),
-        TimingFormat::Json => format!("{}\n", json(&timing)?),
-    };
-    // Whoever closed standard error does not want to know.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    Ok(())
+/// Tells where the time went, if somebody wants to know. That nobody can say it any more changes nothing for the command.
+fn tell_timing(session: &Session, format: Option<TimingFormat>) {
+    let Some(format) = format else { return };
+    let text = session.clock.told(&session.launcher).and_then(|timing| match format {
+        TimingFormat::Table => Ok(timing.text()),
+        TimingFormat::Json => json(&timing).map(|text| format!("{text}\n")),
+    });
+    match text {
+        // Whoever closed standard error does not want to know.
+        Ok(text) => drop(std::io::stderr().lock().write_all(text.as_bytes())),
+        Err(e) => say(&format!("cannot tell where the time went: {e}")),
+    }
 }
