@@ -37,7 +37,12 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     // Most containers have ended, and what this process made for them it can take away: then nobody has to be started.
     let child = ender(remains.block);
     host.programs.collect_lasting(remains.block, &LASTING);
-    let empty = |group: &Group| groups::remove(group, &remains.name);
+    let empty = |group: &Group| {
+        if group.hierarchy.unified {
+            groups::left(group, &remains.name);
+        }
+        groups::remove(group, &remains.name)
+    };
     let empty = host.groups().is_ok_and(|groups| groups.iter().all(empty));
     if child.and_then(ended).is_ok() && empty {
         return Ok(());

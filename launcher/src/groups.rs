@@ -2,10 +2,12 @@
 //! each hierarchy, the membership files below it, and groups in which nothing is left. Limits, and other removals, are `cgroupd`'s.
 
 use crate::open;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 use sys::process::errno;
 use wire::cgroupd::{Controller, Hierarchy};
 use wire::{ContainerName, Failure};
@@ -259,6 +261,28 @@ pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec
     version1(groups)
         .map(|group| below(group, &tasks, OFlags::WRONLY))
         .collect()
+}
+
+/// How long processes that were ended may take to leave a group, before somebody is started to see to it.
+const LEAVING: Duration = Duration::from_millis(50);
+
+/// Waits until no process is in a container's group of the unified hierarchy, which tells when (cgroup-v2.rst, `cgroup.events`); for
+/// [`LEAVING`] at most. Other hierarchies have nothing to wait by.
+pub fn left(group: &Group, name: &ContainerName) {
+    let events = format!("{name}/cgroup.events");
+    let Ok(events) = below(group, &events, OFlags::RDONLY) else {
+        return;
+    };
+    let end = Instant::now().checked_add(LEAVING);
+    loop {
+        let text = rustix::fs::seek(&events, SeekFrom::Start(0)).and_then(|_| open::text(&events));
+        let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
+        let Ok(left) = Timespec::try_from(left) else { return };
+        let populated = text.is_ok_and(|text| text.contains("populated 1"));
+        if !populated || poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&left)) == Ok(0) {
+            return;
+        }
+    }
 }
 
 /// Removes a container's groups in one hierarchy, where there is nothing in them but what a start makes, and no process; whether they are gone.
