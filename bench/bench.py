@@ -59,6 +59,18 @@ def start(bench):
     return compared("run -- true", commands, bench.rounds, "lazaret")
 
 
+def nat(bench):
+    """The same on the default network, where another container is: the bridge is there, and stays."""
+    own = bench.lazaret
+    box = own.called("other")
+    own.begin(box, "default")
+    try:
+        commands = [("lazaret", lambda: own.run("default"))] + [(name, peer.run) for name, peer in bench.peers.items() if name == "crun"]
+        return compared("run -- true on the NAT network, beside another container there", commands, bench.rounds, "lazaret")
+    finally:
+        own.end(box)
+
+
 def enter(bench):
     """`true` in a container that runs."""
     own = bench.lazaret
@@ -288,7 +300,7 @@ def console(bench):
     return {"console_mib_s": round(rate(ours), 1), "drained_mib_s": round(rate(theirs), 1)}
 
 
-PARTS = {"start": start, "enter": enter, "cycle": cycle, "meminfo": meminfo, "scale": scale, "console": console}
+PARTS = {"start": start, "nat": nat, "enter": enter, "cycle": cycle, "meminfo": meminfo, "scale": scale, "console": console}
 
 
 class Bench:

@@ -357,6 +357,9 @@ fn a_poweroff_from_inside_is_status_0_and_a_crash_is_its_own() {
         fs::write(host.image().join("var/tmp").join(&name), "").unwrap();
         let said = capture::collect(waiting, format!("lazaret wait, {end}"), Vec::new(), capture::DEADLINE);
         assert_eq!(said.ok().stdout, format!("{status}\n"), "{end}");
+        // Whoever waits is told first; what has ended is cleared away by the next command that finds nobody there.
+        let gone = || !std::path::Path::new(&format!("/proc/{supervisor}")).exists();
+        assert!(capture::until(capture::DEADLINE, gone));
         host.run(&["undefine", &name]).ok();
     }
     host.nothing_is_left();
