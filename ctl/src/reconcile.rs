@@ -34,10 +34,11 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
                     Err(e) => say(&e.to_string()),
                 },
                 None => {
-                    let asker_is_gone = |r: &Record| !Path::new(&format!("/proc/{}", r.id)).exists();
-                    if let Ok(Some(record)) = place.record()
-                        && record.phase == Phase::Starting
-                        && asker_is_gone(&record)
+                    let asker_is_gone = |id: u32| !Path::new(&format!("/proc/{id}")).exists();
+                    if let Ok(Some(outline)) = place.outline()
+                        && outline.phase == Phase::Starting
+                        && asker_is_gone(outline.id)
+                        && let Ok(Some(record)) = place.record()
                     {
                         orphans.push((place, record));
                     }

@@ -17,8 +17,9 @@ pub mod record;
 use crate::error::{Error, Outcome};
 use files::{Lasting, MOST};
 use nix::errno::Errno;
-use record::{End, Record};
+use record::{End, Outline, Record};
 use rustix::fs::OFlags;
+use serde::de::DeserializeOwned;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ContainerName;
 use wire::frame;
@@ -146,6 +147,15 @@ impl Place {
 
     /// The record; `None` if there is none, which means that its writer was killed before it wrote the first.
     pub fn record(&self) -> Outcome<Option<Record>> {
+        self.read_record()
+    }
+
+    /// The same, but for most of it.
+    pub fn outline(&self) -> Outcome<Option<Outline>> {
+        self.read_record()
+    }
+
+    fn read_record<T: DeserializeOwned>(&self) -> Outcome<Option<T>> {
         let Some(bytes) = files::read(&self.directory, "state.json")? else {
             return Ok(None);
         };

@@ -97,6 +97,15 @@ pub struct Record {
     pub forwarding_changed: bool,
 }
 
+/// What is looked at of every container that runs, by every command: the rest of a record is long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Outline {
+    /// As [`Record::id`].
+    pub id: u32,
+    /// As [`Record::phase`].
+    pub phase: Phase,
+}
+
 impl Record {
     /// Whether its ids, links and addresses may be in use.
     pub const fn occupies(&self) -> bool {
