@@ -103,8 +103,10 @@ impl Yard {
             let inside = self.host.pid_1(name).map(|pid| inside(name, pid));
             seen.extend(inside.into_iter().flatten());
         }
+        // The group of those who enter is there since somebody has, and goes with the one above it.
+        let entered = |thing: &String| thing.starts_with("group: ") && thing.ends_with("/enter");
         let mut found = Things::new();
-        for thing in seen {
+        for thing in seen.into_iter().filter(|thing| !entered(thing)) {
             *found.entry(told(&thing, &self.host.ids())).or_default() += 1;
         }
         found

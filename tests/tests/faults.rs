@@ -109,8 +109,8 @@ fn that_left_something_once_leave_nothing_any_more() {
     let (start, destroy) = (Operation::Start, Operation::Destroy);
     let struck = [
         // A start whose last record cannot be written, and one of which the answer is not heard.
-        (start, (Program::Lazaret, 1), rename, Errno::ENOSPC, None),
-        (start, (Program::Lazaret, 1), receive, Errno::ENOSPC, None),
+        (start, (Program::Lazaret, 0), rename, Errno::ENOSPC, None),
+        (start, (Program::Lazaret, 0), receive, Errno::ENOSPC, None),
         // A supervisor that ends its conversation without having heard that it is to end the container.
         (destroy, (Program::Supervisor, 0), receive, Errno::EIO, None),
         // A process in the container's pid namespace for which nobody waits.
@@ -118,7 +118,7 @@ fn that_left_something_once_leave_nothing_any_more() {
         // A bounding set that is not cut.
         (start, (Program::Launcher, 3), control, Errno::EIO, Some(1)),
         // A start that cannot go on while the writer of control groups is still at work.
-        (start, (Program::Launcher, 1), socket_option, Errno::ENOSPC, None),
+        (start, (Program::Launcher, 0), socket_option, Errno::ENOSPC, None),
         // A kernel that does not say which Landlock it has.
         (start, (Program::Supervisor, 0), landlock, Errno::EIO, Some(1)),
         // A kernel that does not take the first answer of the server of meminfo, or one of its thread's: whoever asked waited for ever.
