@@ -33,12 +33,6 @@ fn one(directory: BorrowedFd<'_>, name: &CStr, thaw: bool, patience: &mut Patien
         Failure::kernel(&format!("{what} {}", name.to_string_lossy()), e.raw_os_error())
     };
     let top = Group::open(directory, c".").map_err(|e| failed("open the directory above", e))?;
-    // What a start makes. Where there is nothing else below, which is nearly always, the walk ends with its first step.
-    for known in [c"payload", c"enter", c"keep"] {
-        let path = [name.to_bytes(), b"/", known.to_bytes()].concat();
-        // What cannot be removed, or is not there, the walk finds out.
-        let _ = rustix::fs::unlinkat(directory, path, rustix::fs::AtFlags::REMOVEDIR);
-    }
     let (mut here, mut depth, mut emptied) = (None::<Group>, 0u32, None);
     for _ in 0..STEPS {
         let swept = match &here {

@@ -35,11 +35,11 @@ pub enum Standing {
 /// Reads who this process is: whoever is uid 0 in any way, or holds any capability, has power. What cannot be told counts as power.
 pub fn standing() -> Standing {
     let ids = nix::unistd::getresuid();
-    let root = ids.is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| !id.is_root()));
+    let nobody = ids.is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| !id.is_root()));
     let sets = rustix::thread::capabilities(None);
     // What is ambient is permitted.
     let bare = sets.is_ok_and(|sets| (sets.effective | sets.permitted | sets.inheritable).is_empty());
-    if root && bare {
+    if nobody && bare {
         Standing::Ordinary
     } else {
         Standing::Powerful

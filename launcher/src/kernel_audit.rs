@@ -1,5 +1,5 @@
 //! Whether the kernel's audit system is enabled (`linux/audit.h`, netlink(7)), asked while this process still holds what root holds: the
-//! question takes AUDIT_CONTROL, the answer nothing. It is asked first of all and heard when this process has given up its power. May touch:
+//! question takes AUDIT_CONTROL, the answer nothing. It is asked before this process gives up its power and heard afterwards. May touch:
 //! one socket.
 
 use nix::errno::Errno;

@@ -364,8 +364,8 @@ fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: V
     })
 }
 
-/// Why a start failed from there on: where the tree could not be built, the failures of others only follow from that, and the other way round
-/// it is no more than a server of `/proc/meminfo` that has gone.
+/// Why a start failed while the tree was being built: what `init` says of the tree comes before what others say, which follows from it. But that
+/// nobody is behind `/proc/meminfo` follows from what became of its server.
 fn reason(init: &Init, failure: Failure) -> Failure {
     use nix::errno::Errno;
     let patience = nix::sys::time::TimeVal::new(0, 200_000);

@@ -14,6 +14,9 @@ use sys::channel::{Channel, ChannelError};
 use wire::Failure;
 use wire::supervisor::{Control, Report};
 
+/// How often in a row a connection that cannot be taken up is tried.
+const TRIES: u8 = 8;
+
 /// One conversation.
 #[derive(Debug)]
 pub struct Client {
@@ -48,13 +51,16 @@ impl Client {
 }
 
 impl Keeper {
-    /// Takes up all new connections.
+    /// Takes up all new connections. One that cannot be taken up now is tried again, a few times at once, and then whenever somebody has gone:
+    /// the kernel tells of it no more.
     pub(crate) fn arrivals(&mut self) {
-        loop {
+        let mut failed = 0u8;
+        while failed < TRIES {
             match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => self.arrival(socket),
+                Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(_) => return,
+                Err(_) => failed = failed.saturating_add(1),
             }
         }
     }
@@ -88,9 +94,13 @@ impl Keeper {
             Err(ChannelError::Kernel(e)) if e as i32 == Errno::AGAIN.raw_os_error() => Ok(()),
             Err(e) => Err(e),
         };
-        if said.is_err() && self.clients.remove(&id).is_some_and(|client| client.tied) && self.phase == Phase::Running {
-            // If PID 1 is gone already, `init` says so next.
-            let _ = self.kill();
+        if said.is_err() {
+            let gone = self.clients.remove(&id);
+            if gone.is_some_and(|client| client.tied) && self.phase == Phase::Running {
+                // If PID 1 is gone already, `init` says so next.
+                let _ = self.kill();
+            }
+            self.arrivals();
         }
     }
 

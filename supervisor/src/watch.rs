@@ -15,7 +15,7 @@ pub const CHANGES: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
-/// Every new connection, once: when descriptors run out, the next one tries again.
+/// Every new connection, once: when descriptors run out, it would be said for ever.
 pub const ARRIVALS: EventFlags = EventFlags::IN.union(EventFlags::ET);
 
 /// The most events that are taken up at once.

@@ -106,7 +106,9 @@ fn that_left_something_once_leave_nothing_any_more() {
     need_root!();
     // renameat(2), recvmsg(2), wait4(2), prctl(2), setsockopt(2), landlock_create_ruleset(2), writev(2).
     let (rename, receive, wait, control, socket_option, landlock, answer) = (264, 47, 61, 157, 54, 444, 20);
-    let (start, destroy) = (Operation::Start, Operation::Destroy);
+    // accept4(2).
+    let accept = 288;
+    let (start, destroy, enter) = (Operation::Start, Operation::Destroy, Operation::Enter);
     let struck = [
         // A start whose last record cannot be written, and one of which the answer is not heard.
         (start, (Program::Lazaret, 0), rename, Errno::ENOSPC, None),
@@ -124,6 +126,8 @@ fn that_left_something_once_leave_nothing_any_more() {
         // A kernel that does not take the first answer of the server of meminfo, or one of its thread's: whoever asked waited for ever.
         (start, (Program::Fused, 0), answer, Errno::EAGAIN, Some(1)),
         (start, (Program::Fused, 1), answer, Errno::EAGAIN, None),
+        // A supervisor that has no descriptor for who comes: whoever came waited for ever.
+        (enter, (Program::Supervisor, 0), accept, Errno::EMFILE, Some(0)),
     ];
     let mut yard = Yard::new();
     for (operation, instance, number, errno, status) in struck {

@@ -130,13 +130,9 @@ fn of_the_server_of_meminfo_makes_reads_fail_and_nothing_else() {
     host.nothing_is_left();
 }
 
-#[test]
-fn of_lazaret_in_the_foreground_ends_the_container() {
-    need_root!();
-    let host = Host::new();
-    host.image();
-    let before = files(&host);
-    let arguments = host.once_arguments(&["--network", "default"], &["sh", "-c", "echo ready; exec sleep 1000"]);
+/// A run in the foreground whose command has begun.
+fn in_the_foreground(host: &Host, options: &[&str]) -> std::process::Child {
+    let arguments = host.once_arguments(options, &["sh", "-c", "echo ready; exec sleep 1000"]);
     let mut child = host
         .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
         .stdin(Stdio::null())
@@ -145,14 +141,31 @@ fn of_lazaret_in_the_foreground_ends_the_container() {
         .unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    child
+}
+
+/// Nothing is listed any more, and nothing is left.
+#[track_caller]
+fn is_cleared_away(host: &Host, files_before: &BTreeSet<PathBuf>, after: &str) {
+    let listed = || host.run(&["list", "--all", "--json"]).ok().json();
+    let gone = capture::until(capture::DEADLINE / 3, || listed() == serde_json::json!([]));
+    assert!(gone, "after {after}: {}", listed());
+    host.nothing_is_left();
+    assert_eq!(more(host, files_before), Vec::<PathBuf>::new(), "after {after}");
+}
+
+#[test]
+fn of_lazaret_in_the_foreground_ends_the_container() {
+    need_root!();
+    let host = Host::new();
+    host.image();
+    let before = files(&host);
+    let mut child = in_the_foreground(&host, &["--network", "default"]);
     child.kill().unwrap();
     child.wait().unwrap();
     // It goes with its caller, and nobody has to end it; `list`, which also clears away, may be asked at any moment meanwhile.
-    let listed = || host.run(&["list", "--all", "--json"]).ok().json();
-    let gone = capture::until(capture::DEADLINE / 3, || listed() == serde_json::json!([]));
-    assert!(gone, "a container whose caller is gone: {}", listed());
-    host.nothing_is_left();
-    assert_eq!(more(&host, &before), Vec::<PathBuf>::new());
+    is_cleared_away(&host, &before, "lazaret was killed");
 }
 
 /// Nobody is left who would clear away after the command: the container ends none the less, and the next command finds what is left of it.
@@ -168,15 +181,7 @@ fn of_the_launcher_and_then_of_lazaret_in_the_foreground_ends_the_container() {
     ] {
         let name = host.name("once");
         let options = ["--name", &name, "--network", "default"];
-        let arguments = host.once_arguments(&options, &["sh", "-c", "echo ready; exec sleep 1000"]);
-        let mut child = host
-            .lazaret(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        let mut child = in_the_foreground(&host, &options);
         assert!(host.pid_1(&name).is_some());
         let of = |victim| {
             working(&host)
@@ -197,11 +202,7 @@ fn of_the_launcher_and_then_of_lazaret_in_the_foreground_ends_the_container() {
         // Nobody asks anything of `lazaret` meanwhile.
         let over = capture::until(capture::DEADLINE / 3, || host.pid_1(&name).is_none());
         assert!(over, "a container whose caller is gone, after {victims:?} were killed");
-        let listed = || host.run(&["list", "--all", "--json"]).ok().json();
-        let gone = capture::until(capture::DEADLINE / 3, || listed() == serde_json::json!([]));
-        assert!(gone, "after {victims:?} were killed: {}", listed());
-        host.nothing_is_left();
-        assert_eq!(more(&host, &before), Vec::<PathBuf>::new(), "{victims:?}");
+        is_cleared_away(&host, &before, &format!("{victims:?} were killed"));
     }
 }
 

@@ -12,7 +12,9 @@ use sys::channel::{Channel, pair};
 use sys::mount::{Attr, Change, clone_tree, set_attributes};
 use sys::process::{Fork, Power};
 use wire::ids::{BLOCK, IdBlock};
-use wire::init::{Afterwards, Command, Container, Path, Profile, Reply, Request, Stream, Then, User};
+use wire::init::{
+    Afterwards, Attachment, Command, Container, Path, Profile, Reply, Request, Source, Stream, Then, User,
+};
 use wire::mountd::Device;
 use wire::name::{ContainerName, Text};
 
@@ -26,6 +28,35 @@ pub fn block() -> IdBlock {
 
 pub fn text<const N: usize>(t: &str) -> Text<N> {
     Text::new(t).unwrap()
+}
+
+/// A busybox root that is removed in the end.
+pub struct Root(pub PathBuf);
+
+impl Root {
+    pub fn new(name: &str) -> Self {
+        Self(busybox(name))
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A mount of this directory.
+pub fn tree(path: &std::path::Path) -> OwnedFd {
+    clone_tree(File::open(path).unwrap().as_fd(), false).unwrap()
+}
+
+/// What is to be attached.
+pub fn attachment(target: &str, source: Source, read_only: bool) -> Attachment {
+    Attachment {
+        target: Path::new(target).unwrap(),
+        source,
+        read_only,
+    }
 }
 
 /// A busybox root file system in a directory of its own.
