@@ -2,7 +2,6 @@
 //! it, and then becomes one without any power, under a uid of its own.
 //! May touch: `/proc/self/exe`, the launcher's file, fork(2), execve(2), and what it is itself.
 
-use rustix::fs::{Mode, OFlags};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -64,9 +63,6 @@ pub fn hand_over() -> Result<(), String> {
     }
     let executable = std::fs::read_link("/proc/self/exe").ok();
     let launcher = libexec(executable.as_deref()).join("launcher");
-    // Whether it is there is found out while there is somebody to tell.
-    rustix::fs::open(&launcher, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| format!("cannot start {}: {e}", launcher.display()))?;
     let said = |what: &'static str| move |e: nix::errno::Errno| format!("cannot {what}: {}", e.desc());
     let (ours, theirs) = sys::channel::pair::<Request, Reply>().map_err(said("make a channel to the launcher"))?;
     match sys::process::fork().map_err(said("start the launcher"))? {

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 use tests::process::{self, EFFECTIVE, PERMITTED};
-use tests::{Host, capture, need_root};
+use tests::{Host, capture, need_root, skip};
 use wire::Program;
 
 /// The launchers at work on this host.
@@ -83,5 +83,30 @@ fn behind_a_run_it_holds_what_clearing_away_takes() {
     assert!(capture::until(capture::DEADLINE, little));
     drop(running.stdin.take());
     assert!(capture::wait(&mut running, capture::DEADLINE).is_some());
+    host.nothing_is_left();
+}
+
+/// Whoever has no launcher has no power either, and says in one line what is missing; what needs nobody's help goes on.
+#[test]
+fn one_that_cannot_be_executed_is_told_of_by_whoever_needs_it() {
+    need_root!();
+    let place = std::path::Path::new("/usr/local/libexec/lazaret/launcher");
+    if place.exists() {
+        skip!("Lazaret is installed on this host");
+    }
+    let host = Host::new();
+    // A copy does not find the programs that were built beside it.
+    let copy = tests::programs::copied(Program::Lazaret);
+    let ask = |words: &[&str]| capture::run(host.command(copy.to_str().unwrap()).args(words), b"");
+    for (words, status) in [(&["run", "--", "true"][..], 125), (&["list"], 1)] {
+        let said = ask(words).exits(status);
+        assert_eq!(said.stderr.lines().count(), 1, "{said}");
+        assert!(
+            said.stderr.contains(place.to_str().unwrap()) && said.stderr.contains("no such file"),
+            "{said}"
+        );
+    }
+    ask(&["version"]).ok();
+    tests::programs::forget_copies();
     host.nothing_is_left();
 }

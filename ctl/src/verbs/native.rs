@@ -14,11 +14,13 @@ use crate::plan::run::{absolute, working_directory};
 use crate::session::Session;
 use crate::state::files::read_open;
 use nix::errno::Errno;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use sys::process::errno;
 
 /// Where LXC's own files are that configurations include.
 pub const SHARED: &str = "/usr/share/lxc";
@@ -88,41 +90,49 @@ pub fn from_native(options: &FromNative, opened: Opened) -> Outcome<()> {
     print(&format!("{}\n", converted.text))
 }
 
-/// Reads an included file, or the files of an included directory whose names end in `.conf`, in the order of their names.
+/// Reads an included file, or the files of an included directory whose names end in `.conf`, in the order of their names. The place is looked
+/// for once: what it is, is asked of what was opened.
 fn included(path: &Path) -> Result<Vec<File>, String> {
-    let what = match std::fs::metadata(path) {
+    let opened = match open_one(CWD, path) {
         // A place for drop-ins that nobody has made: LXC's own files name such.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.as_os_str().as_bytes().ends_with(b"/") => {
-            return Ok(Vec::new());
-        }
-        what => what.map_err(|e| unreadable(&e))?,
+        Err(rustix::io::Errno::NOENT) if path.as_os_str().as_bytes().ends_with(b"/") => return Ok(Vec::new()),
+        opened => opened.map_err(unreadable)?,
     };
-    if !what.is_dir() {
-        return one(path).map(|file| vec![file]);
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&opened).map_err(unreadable)?.st_mode);
+    if kind != FileType::Directory {
+        return one(opened, path).map(|file| vec![file]);
     }
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable(&e))? {
-        let path = entry.map_err(|e| unreadable(&e))?.path();
-        if path.extension().is_some_and(|e| e == "conf") {
-            paths.push(path);
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&opened).map_err(unreadable)? {
+        let name = OsStr::from_bytes(entry.map_err(unreadable)?.file_name().to_bytes()).to_owned();
+        if Path::new(&name).extension().is_some_and(|e| e == "conf") {
+            names.push(name);
         }
     }
-    paths.sort();
-    paths.iter().map(|path| one(path)).collect()
+    names.sort();
+    let each = names.iter().map(|name| {
+        one(
+            open_one(&opened, Path::new(name)).map_err(unreadable)?,
+            &path.join(name),
+        )
+    });
+    each.collect()
 }
 
-fn one(path: &Path) -> Result<File, String> {
-    let name = path.to_string_lossy().into_owned();
-    // Not to wait for whoever writes into a fifo.
+/// For reading; not to wait for whoever writes into a fifo.
+fn open_one(directory: impl AsFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| unreadable(&e.into()))?;
+    rustix::fs::openat(directory, path, flags, Mode::empty())
+}
+
+fn one(file: OwnedFd, path: &Path) -> Result<File, String> {
+    let name = path.to_string_lossy().into_owned();
     let content = bounded(file, &name).map_err(|e| e.to_string())?;
     Ok((name, content))
 }
 
-fn unreadable(e: &std::io::Error) -> String {
-    let why = reason(Errno::from_raw(e.raw_os_error().unwrap_or(0)));
-    format!("{why}; name the file on the command line too")
+fn unreadable(e: rustix::io::Errno) -> String {
+    format!("{}; name the file on the command line too", reason(errno(e)))
 }
 
 /// Prints a configuration of LXC's for a defined container, or for the domain in a file.
