@@ -8,7 +8,7 @@ use crate::learner::Learner;
 use crate::output::say;
 use crate::plan::{Lot, dropping};
 use crate::session::Session;
-use crate::state::record::{Origin, Phase, Pids, Record, free_slot, whole};
+use crate::state::record::{Origin, Phase, Pids, Record, free_slot, ids, remains, whole};
 use crate::state::{Global, Place};
 use crate::supervisor::make_control;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -51,9 +51,9 @@ pub fn lot(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lo
 /// The lowest block that no container of this state directory uses, and that is not known to be busy otherwise.
 fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRange]) -> Outcome<Lot> {
     let mut taken = busy.to_vec();
-    for place in session.store.places()? {
-        if let Some(record) = place.record()?.filter(Record::occupies) {
-            taken.extend(record.ids());
+    for name in session.store.names()? {
+        if let Some(record) = session.store.record(&name)?.filter(Record::occupies) {
+            taken.extend(record.ids);
         }
     }
     let (slot, block) = free_slot(policy.first, policy.blocks, &taken).ok_or_else(|| {
@@ -89,9 +89,14 @@ enum Asked {
 pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> Outcome<(Place, Record)> {
     let mut busy = Vec::new();
     loop {
-        let (place, record, claim) = note(session, policy, start, &busy)?;
-        let (block, remains) = (record.plan.block, record.remains());
-        let asked = run(session, start, &place, record, &claim);
+        let Noted {
+            place,
+            record,
+            plan,
+            claim,
+        } = note(session, policy, start, &busy)?;
+        let (block, remains) = (plan.block, remains(&plan));
+        let asked = run(session, start, &place, record, plan, &claim);
         // What cannot be cleared away keeps its record, and the next command does it.
         if let Asked::Runs(record) = asked {
             return Ok((place, record));
@@ -112,13 +117,21 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
     }
 }
 
+/// What is about to start.
+struct Noted {
+    place: Place,
+    record: Record,
+    plan: Plan,
+    claim: OwnedFd,
+}
+
 /// Chooses ids, plans, and notes what is about to start; its life lock is ours from then on.
 fn note(
     session: &Session,
     policy: &HostPolicy,
     start: &Start<'_>,
     busy: &[IdRange],
-) -> Outcome<(Place, Record, OwnedFd)> {
+) -> Outcome<Noted> {
     let (lock, kept) = free_name(session, start.name, start.origin)?;
     let lot = choose(session, policy, start.uuid, busy)?;
     let plan = (start.plan)(&lot)?;
@@ -138,17 +151,24 @@ fn note(
         pids: None,
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         end: None,
-        plan,
+        block: plan.block,
+        ids: ids(&plan),
         forwarding_changed: false,
     };
-    let written = start
+    let definition = start
         .definition
         .map_or(Ok(()), |text| place.write_live_definition(text));
+    let written = definition.and_then(|()| place.write_plan(&plan));
     if let Err(e) = written.and_then(|()| place.write_record(&record)) {
         session.store.remove_place(&lock, start.name)?;
         return Err(e);
     }
-    Ok((place, record, claim))
+    Ok(Noted {
+        place,
+        record,
+        plan,
+        claim,
+    })
 }
 
 /// Waits until nothing of that name is being cleared away, and refuses a name that is in use.
@@ -188,8 +208,15 @@ fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome
 }
 
 /// Has it started and notes what runs.
-fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, claim: &OwnedFd) -> Asked {
-    let reply = match ask(session, start, place, &record, claim) {
+fn run(
+    session: &Session,
+    start: &mut Start<'_>,
+    place: &Place,
+    record: Record,
+    plan: Plan,
+    claim: &OwnedFd,
+) -> Asked {
+    let reply = match ask(session, start, place, plan, claim) {
         Ok(answer) => answer.map(|(reply, _)| reply),
         Err(e) => return Asked::Failed(e),
     };
@@ -230,7 +257,12 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
         forwarding_changed,
         ..record
     };
-    let written = session.store.lock().and_then(|_lock| place.write_record(&record));
+    let write = || {
+        let _lock = session.store.lock()?;
+        place.write_record(&record)?;
+        place.started()
+    };
+    let written = write();
     written.map_or_else(Asked::Unsure, |()| Asked::Runs(record))
 }
 
@@ -239,13 +271,13 @@ fn ask(
     session: &Session,
     start: &mut Start<'_>,
     place: &Place,
-    record: &Record,
+    plan: Plan,
     claim: &OwnedFd,
 ) -> Outcome<Outcome<Answer>> {
     let control = make_control(place)?;
     let (exit, log) = place.make_records()?;
     (start.before)(place)?;
-    let streams = record.plan.container().map_or([Stream::Null; 3], |c| c.streams);
+    let streams = plan.container().map_or([Stream::Null; 3], |c| c.streams);
     let [output, error] = start.output;
     let standard = [rustix::stdio::stdin(), output, error];
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![claim.as_fd(), control.as_fd(), exit.as_fd(), log.as_fd()];
@@ -258,7 +290,7 @@ fn ask(
     let told = learner.as_ref().map(|l| l.theirs()).transpose()?;
     descriptors.extend(told.as_ref().map(AsFd::as_fd));
     let request = Request::Start {
-        plan: Box::new(record.plan.clone()),
+        plan: Box::new(plan),
         passed: start.passed,
         tied: start.tied,
     };

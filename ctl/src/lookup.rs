@@ -92,7 +92,7 @@ fn known(store: &Store, name: ContainerName) -> Outcome<Found> {
 /// Every container, sorted by name. One that cannot be read is said, and left out.
 pub fn all(store: &Store) -> Outcome<Vec<Found>> {
     let mut names = store.definitions()?;
-    names.extend(store.places()?.iter().map(|p| p.name().clone()));
+    names.extend(store.names()?);
     names.sort();
     names.dedup();
     let mut found = Vec::new();

@@ -25,22 +25,26 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
     let mut orphans = Vec::new();
     {
         let lock = session.store.lock()?;
-        for place in session.store.places()? {
+        for name in session.store.names()? {
+            if session.store.lives(&name)? && !session.store.starts(&name) {
+                continue;
+            }
+            let Some(place) = session.store.place(&name)? else {
+                continue;
+            };
             match place.claim()? {
                 Some(claim) => match place.record() {
-                    Ok(None) => session.store.remove_place(&lock, place.name())?,
+                    Ok(None) => session.store.remove_place(&lock, &name)?,
                     Ok(Some(record)) if record.occupies() => dead.push(condemn(place, record, claim)?),
                     Ok(Some(_)) => {}
                     Err(e) => say(&e.to_string()),
                 },
                 None => {
                     let asker_is_gone = |id: u32| !Path::new(&format!("/proc/{id}")).exists();
-                    if let Ok(Some(outline)) = place.outline()
-                        && outline.phase == Phase::Starting
-                        && asker_is_gone(outline.id)
-                        && let Ok(Some(record)) = place.record()
-                    {
-                        orphans.push((place, record));
+                    match place.record() {
+                        Ok(Some(record)) if record.phase != Phase::Starting => place.started()?,
+                        Ok(Some(record)) if asker_is_gone(record.id) => orphans.push((place, record)),
+                        _ => {}
                     }
                 }
             }
@@ -95,7 +99,7 @@ fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
 }
 
 fn clear(session: &Session, dead: Dead) -> Outcome<()> {
-    session.launcher.clear(dead.record.remains())?;
+    session.launcher.clear(dead.place.remains()?)?;
     let lock = session.store.lock()?;
     if dead.record.vanishes() {
         return session.store.remove_place(&lock, dead.place.name());
@@ -149,11 +153,14 @@ fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
     }
     let _lock = session.store.lock()?;
     match place.record()? {
-        Some(current) if current == record => place.write_record(&Record {
-            phase: Phase::Running,
-            pids,
-            ..record
-        }),
+        Some(current) if current == record => {
+            place.write_record(&Record {
+                phase: Phase::Running,
+                pids,
+                ..record
+            })?;
+            place.started()
+        }
         _ => Ok(()),
     }
 }

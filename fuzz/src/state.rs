@@ -1,7 +1,8 @@
-//! State files of `lazaret`'s own: the record of a container, and how it ended. What is read is written and read again as it was.
+//! State files of `lazaret`'s own: the record of a container, its plan, and how it ended. What is read is written and read again as it was.
 
-use ctl::state::record::{Record, overlap, whole};
+use ctl::state::record::{Record, ids, overlap, remains, whole};
 use wire::frame::decode;
+use wire::launcher::Plan;
 use wire::supervisor::{ExitRecord, LoopRecord};
 
 /// Runs one input.
@@ -9,6 +10,7 @@ pub fn run(input: &[u8]) {
     // Whichever of the two a file holds, it is not the other.
     let looped = decode::<LoopRecord>(input, 0);
     assert!(decode::<ExitRecord>(input, 0).is_err() || looped.is_err());
+    plan(input);
     let Ok(record) = serde_json::from_slice::<Record>(input) else {
         return;
     };
@@ -18,10 +20,17 @@ pub fn run(input: &[u8]) {
     assert!(!record.state().is_empty());
     let _ = (
         record.occupies(),
-        record.ids(),
-        record.remains(),
+        record.maps_host_root(),
         record.vanishes(),
-        overlap(&whole(record.plan.block), &whole(record.plan.block)),
+        record.ids.iter().any(|r| overlap(&whole(record.block), r)),
     );
-    assert!(!ctl::plan::show::show(&record.plan).is_empty());
+}
+
+fn plan(input: &[u8]) {
+    let Ok(plan) = serde_json::from_slice::<Plan>(input) else {
+        return;
+    };
+    let _ = remains(&plan);
+    assert!(ids(&plan).contains(&whole(plan.block)));
+    assert!(!ctl::plan::show::show(&plan).is_empty());
 }

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Outcome};
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The most bytes of a definition or a state file.
@@ -34,6 +34,22 @@ pub fn open(directory: impl AsFd, name: &str, flags: OFlags) -> Outcome<Option<O
 pub fn open_or_make(directory: impl AsFd, name: &str) -> Outcome<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     rustix::fs::openat(directory, name, flags, OWN_FILE).map_err(says("open", name))
+}
+
+/// Opens a file in a directory of that directory, following no link in either; `None` if there is none.
+pub fn open_below(directory: impl AsFd, inner: &str, name: &str, flags: OFlags) -> Outcome<Option<OwnedFd>> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    let path = format!("{inner}/{name}");
+    match rustix::fs::openat2(directory, &path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(e) => Err(says("open", &path)(e)),
+    }
+}
+
+/// Whether there is anything of that name.
+pub fn is_there(directory: impl AsFd, name: &str) -> bool {
+    rustix::fs::accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok()
 }
 
 /// Opens a directory; `None` if it is not there.
@@ -71,10 +87,13 @@ pub fn read(directory: impl AsFd, name: &str) -> Outcome<Option<Vec<u8>>> {
     let Some(fd) = open(directory, name, OFlags::RDONLY)? else {
         return Ok(None);
     };
-    match read_open(fd, name, MOST)? {
-        Some(content) => Ok(Some(content)),
-        None => Err(Error::caller(format!("{name} has more than {MOST} bytes"))),
-    }
+    read_whole(fd, name).map(Some)
+}
+
+/// Reads what is open, which must not have more than [`MOST`] bytes.
+pub fn read_whole(fd: impl AsFd, name: &str) -> Outcome<Vec<u8>> {
+    let content = read_open(fd, name, MOST)?;
+    content.ok_or_else(|| Error::caller(format!("{name} has more than {MOST} bytes")))
 }
 
 /// Whether what is written is there after the machine itself has crashed.

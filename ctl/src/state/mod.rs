@@ -4,6 +4,8 @@
 //! RUN                   itself locked while any record is read to be changed
 //! RUN/NAME/lock         locked as long as the container is alive: by lazaret, the launcher, then the supervisor
 //! RUN/NAME/state.json   the record
+//! RUN/NAME/plan.json    what was done to start it: written before the record, and once
+//! RUN/NAME/starting     there from before its start is asked for until it is noted that it runs
 //! RUN/NAME/domain.xml   the definition that it was started from
 //! RUN/NAME/control      the supervisor's listening socket
 //! RUN/NAME/exit         the exit record
@@ -17,13 +19,29 @@ pub mod record;
 use crate::error::{Error, Outcome};
 use files::{Lasting, MOST};
 use nix::errno::Errno;
-use record::{End, Outline, Record};
+use record::{End, Record, remains};
 use rustix::fs::OFlags;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ContainerName;
 use wire::frame;
+use wire::launcher::{Plan, Remains};
 use wire::supervisor::{ExitRecord, LoopRecord, RING, RING_HEADER};
+
+const RECORD: &str = "state.json";
+const PLAN: &str = "plan.json";
+const STARTING: &str = "starting";
+
+/// What a file of a container's says; `None` if it is empty, since then the machine has crashed since, and the container with it.
+fn parsed<T: DeserializeOwned>(name: &ContainerName, file: &str, bytes: &[u8]) -> Outcome<Option<T>> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let read = serde_json::from_slice(bytes);
+    read.map(Some)
+        .map_err(|e| Error::caller(format!("{file} of {name} is damaged: {e}")))
+}
 
 /// The three directories.
 #[derive(Debug)]
@@ -66,15 +84,31 @@ impl Store {
         Ok(Global { _lock: lock })
     }
 
-    /// Every container that has a state directory, sorted by name.
-    pub fn places(&self) -> Outcome<Vec<Place>> {
-        let mut places = Vec::new();
-        for (entry, is_directory) in files::entries(&self.run, "the state directory")? {
-            if let (true, Ok(name)) = (is_directory, ContainerName::new(&entry)) {
-                places.extend(self.place(&name)?);
-            }
+    /// The names of all containers that have a state directory, sorted.
+    pub fn names(&self) -> Outcome<Vec<ContainerName>> {
+        let entries = files::entries(&self.run, "the state directory")?;
+        let directories = entries.into_iter().filter(|(_, is_directory)| *is_directory);
+        Ok(directories.filter_map(|(entry, _)| ContainerName::new(&entry).ok()).collect())
+    }
+
+    /// Whether somebody holds a container's life lock. What follows are the questions that every command asks of every container, each with
+    /// as few calls as can be.
+    pub fn lives(&self, name: &ContainerName) -> Outcome<bool> {
+        let lock = files::open_below(&self.run, name.as_str(), "lock", OFlags::RDONLY)?;
+        lock.map_or(Ok(false), |lock| Ok(!files::try_lock(&lock, "lock")?))
+    }
+
+    /// Whether a container's start was asked for and is not known to have been seen through.
+    pub fn starts(&self, name: &ContainerName) -> bool {
+        files::is_there(&self.run, &format!("{name}/{STARTING}"))
+    }
+
+    /// The record of a container; `None` if it has none.
+    pub fn record(&self, name: &ContainerName) -> Outcome<Option<Record>> {
+        match files::open_below(&self.run, name.as_str(), RECORD, OFlags::RDONLY)? {
+            Some(file) => parsed(name, RECORD, &files::read_whole(file, RECORD)?),
+            None => Ok(None),
         }
-        Ok(places)
     }
 
     /// The state directory of a container; `None` if it has none.
@@ -92,7 +126,7 @@ impl Store {
         let place = self
             .place(name)?
             .ok_or_else(|| Error::Bug("the state directory vanished".into()))?;
-        for file in ["state.json", "domain.xml", "control", "exit", "log"] {
+        for file in [RECORD, PLAN, STARTING, "domain.xml", "control", "exit", "log"] {
             files::remove(&place.directory, file)?;
         }
         Ok(place)
@@ -147,37 +181,46 @@ impl Place {
 
     /// The record; `None` if there is none, which means that its writer was killed before it wrote the first.
     pub fn record(&self) -> Outcome<Option<Record>> {
-        self.read_record()
-    }
-
-    /// The same, but for most of it.
-    pub fn outline(&self) -> Outcome<Option<Outline>> {
-        self.read_record()
-    }
-
-    fn read_record<T: DeserializeOwned>(&self) -> Outcome<Option<T>> {
-        let Some(bytes) = files::read(&self.directory, "state.json")? else {
-            return Ok(None);
-        };
-        if bytes.is_empty() {
-            // The machine has crashed since, and the container with it.
-            return Ok(None);
-        }
-        let record = serde_json::from_slice(&bytes);
-        record
-            .map(Some)
-            .map_err(|e| Error::caller(format!("the record of {} is damaged: {e}", self.name)))
+        let bytes = files::read(&self.directory, RECORD)?;
+        bytes.map_or(Ok(None), |bytes| parsed(&self.name, RECORD, &bytes))
     }
 
     /// Writes the record.
     pub fn write_record(&self, record: &Record) -> Outcome<()> {
-        let text = serde_json::to_vec(record).map_err(|e| Error::Bug(format!("the record cannot be written: {e}")))?;
+        self.write_json(RECORD, record)
+    }
+
+    /// What was done to start it. It is there whenever the record is.
+    pub fn plan(&self) -> Outcome<Plan> {
+        let bytes = files::read(&self.directory, PLAN)?;
+        let plan = bytes.map_or(Ok(None), |bytes| parsed(&self.name, PLAN, &bytes))?;
+        plan.ok_or_else(|| Error::caller(format!("the plan of {} is gone", self.name)))
+    }
+
+    /// Writes that, and that its start was asked for.
+    pub fn write_plan(&self, plan: &Plan) -> Outcome<()> {
+        self.write_json(PLAN, plan)?;
+        files::open_or_make(&self.directory, STARTING).map(drop)
+    }
+
+    /// Forgets that its start was asked for, once its record says what came of it.
+    pub fn started(&self) -> Outcome<()> {
+        files::remove(&self.directory, STARTING).map(drop)
+    }
+
+    /// What the launcher is to clear away of it.
+    pub fn remains(&self) -> Outcome<Remains> {
+        Ok(remains(&self.plan()?))
+    }
+
+    fn write_json(&self, file: &str, content: &impl Serialize) -> Outcome<()> {
+        let text = serde_json::to_vec(content).map_err(|e| Error::Bug(format!("{file} cannot be written: {e}")))?;
         if text.len() > MOST {
             return Err(Error::caller(
                 "what is to be recorded of the container has more than 1 MiB",
             ));
         }
-        files::write(&self.directory, "state.json", &text, Lasting::UntilReboot)
+        files::write(&self.directory, file, &text, Lasting::UntilReboot)
     }
 
     /// The definition that the container was started from.

@@ -1,4 +1,5 @@
-//! What is kept of one container while it runs, and after it has ended: the content of `state.json`. Pure.
+//! What is kept of one container while it runs, and after it has ended: the content of `state.json`, short because every start reads
+//! that of every container. Pure.
 
 use serde::{Deserialize, Serialize};
 use wire::IdBlock;
@@ -70,7 +71,7 @@ pub struct Pids {
     pub fused: u32,
 }
 
-/// Everything that is known of one container.
+/// Everything that is known of one container but its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Its uuid.
@@ -91,19 +92,12 @@ pub struct Record {
     pub started: u64,
     /// How it ended.
     pub end: Option<End>,
-    /// What was done to start it.
-    pub plan: Plan,
+    /// Its block of host ids.
+    pub block: IdBlock,
+    /// Every host id that it uses: its whole block, and what its maps name beyond that.
+    pub ids: Vec<IdRange>,
     /// Whether forwarding had to be turned on for it.
     pub forwarding_changed: bool,
-}
-
-/// What is looked at of every container that runs, by every command: the rest of a record is long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Outline {
-    /// As [`Record::id`].
-    pub id: u32,
-    /// As [`Record::phase`].
-    pub phase: Phase,
 }
 
 impl Record {
@@ -120,41 +114,9 @@ impl Record {
         )
     }
 
-    /// What the launcher is to clear away.
-    pub fn remains(&self) -> Remains {
-        let mut links = Vec::new();
-        let mut bridges = Vec::new();
-        for link in self
-            .plan
-            .steps
-            .iter()
-            .filter_map(|s| if let Step::Connect(l) = s { Some(l) } else { None })
-            .flatten()
-        {
-            links.push(link.host.clone());
-            if let HostSide::Network(bridge) = &link.side {
-                bridges.push(bridge.name.clone());
-            }
-        }
-        bridges.dedup();
-        Remains {
-            name: self.plan.name.clone(),
-            block: self.plan.block,
-            links,
-            bridges,
-            etc: self.plan.etc(),
-        }
-    }
-
-    /// Every host id that it uses: its whole block, and what its maps name beyond that.
-    pub fn ids(&self) -> Vec<IdRange> {
-        let mut all = vec![whole(self.plan.block)];
-        for step in &self.plan.steps {
-            if let Step::Maps { uid, gid } = step {
-                all.extend(uid.iter().chain(gid));
-            }
-        }
-        all
+    /// Whether the host's root is one of its ids.
+    pub fn maps_host_root(&self) -> bool {
+        self.ids.iter().any(|r| r.outside == 0)
     }
 
     /// The state in the words that virsh uses.
@@ -168,6 +130,42 @@ impl Record {
             (Phase::Ended, _, _) => "shut off",
         }
     }
+}
+
+/// What the launcher is to clear away of what a plan makes.
+pub fn remains(plan: &Plan) -> Remains {
+    let mut links = Vec::new();
+    let mut bridges = Vec::new();
+    for link in plan
+        .steps
+        .iter()
+        .filter_map(|s| if let Step::Connect(l) = s { Some(l) } else { None })
+        .flatten()
+    {
+        links.push(link.host.clone());
+        if let HostSide::Network(bridge) = &link.side {
+            bridges.push(bridge.name.clone());
+        }
+    }
+    bridges.dedup();
+    Remains {
+        name: plan.name.clone(),
+        block: plan.block,
+        links,
+        bridges,
+        etc: plan.etc(),
+    }
+}
+
+/// Every host id that a plan uses.
+pub fn ids(plan: &Plan) -> Vec<IdRange> {
+    let mut all = vec![whole(plan.block)];
+    for step in &plan.steps {
+        if let Step::Maps { uid, gid } = step {
+            all.extend(uid.iter().chain(gid));
+        }
+    }
+    all
 }
 
 /// A whole block as a range of host ids.

@@ -24,7 +24,7 @@ pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
     };
     if !ended {
         // The launcher thaws whatever the container froze, and ends every process of its ids, the supervisor among them.
-        session.launcher.clear(record.remains())?;
+        session.launcher.clear(place.remains()?)?;
     }
     finish(session, &found.name, record.id)?;
     print(&format!("Domain '{}' destroyed\n\n", found.name))

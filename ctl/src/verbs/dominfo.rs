@@ -6,27 +6,22 @@ use crate::lookup::{Found, find};
 use crate::options::Facts;
 use crate::output::{facts, print, print_json};
 use crate::session::Session;
+use crate::state::Place;
 use serde_json::{Value, json};
-use wire::launcher::Step;
+use wire::launcher::{Plan, Step};
 
 /// The memory limit in KiB: the running one's, or else the definition's.
-fn memory(found: &Found) -> Option<u64> {
-    let live = found.record.as_ref().and_then(|r| {
-        r.plan
-            .steps
-            .iter()
-            .find_map(|s| if let Step::Groups(l) = s { l.memory } else { None })
-    });
+fn memory(found: &Found, plan: Option<&Plan>) -> Option<u64> {
+    let memory = |s: &Step| if let Step::Groups(l) = s { l.memory } else { None };
+    let live = plan.and_then(|p| p.steps.iter().find_map(memory));
     live.and_then(|b| b.checked_div(1024))
         .or_else(|| found.definition.as_ref().map(|d| d.memory))
 }
 
-fn addresses(found: &Found) -> Vec<String> {
-    let Some(record) = &found.record else { return Vec::new() };
-    let links = record
-        .plan
-        .steps
+fn addresses(plan: Option<&Plan>) -> Vec<String> {
+    let links = plan
         .iter()
+        .flat_map(|p| &p.steps)
         .filter_map(|s| if let Step::Connect(l) = s { Some(l) } else { None })
         .flatten();
     links
@@ -35,7 +30,7 @@ fn addresses(found: &Found) -> Vec<String> {
         .collect()
 }
 
-fn as_json(found: &Found) -> Value {
+fn as_json(found: &Found, plan: Option<&Plan>) -> Value {
     let record = found.record.as_ref();
     json!({
         "id": found.id(),
@@ -44,12 +39,12 @@ fn as_json(found: &Found) -> Value {
         "os_type": "exe",
         "state": found.state(),
         "cpus": found.definition.as_ref().map(|d| d.vcpu.count),
-        "max_memory_kib": memory(found),
+        "max_memory_kib": memory(found, plan),
         "persistent": found.definition.is_some(),
         "autostart": false,
         "exit_status": exit_status(found),
-        "host_ids": record.map(|r| r.plan.block.first()),
-        "addresses": addresses(found),
+        "host_ids": record.map(|r| r.block.first()),
+        "addresses": addresses(plan),
         "pids": found.pids(),
         "started": record.map(|r| r.started),
         "maps_host_root": maps_host_root(found),
@@ -59,10 +54,13 @@ fn as_json(found: &Found) -> Value {
 /// Shows it.
 pub fn dominfo(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
+    let recorded = found.place.as_ref().filter(|_| found.record.is_some());
+    let plan = recorded.map(Place::plan).transpose()?;
+    let plan = plan.as_ref();
     if options.json {
-        return print_json(&as_json(&found));
+        return print_json(&as_json(&found, plan));
     }
-    let memory = memory(&found).map_or_else(|| "-".to_owned(), |kib| format!("{kib} KiB"));
+    let memory = memory(&found, plan).map_or_else(|| "-".to_owned(), |kib| format!("{kib} KiB"));
     let mut pairs = vec![
         ("Id", found.id().map_or_else(|| "-".to_owned(), |id| id.to_string())),
         ("Name", found.name.to_string()),
@@ -90,12 +88,12 @@ pub fn dominfo(session: &Session, options: &Facts) -> Outcome<()> {
     if let Some(record) = found.record.as_ref().filter(|r| r.occupies()) {
         pairs.push((
             "Host ids",
-            format!("{}+{}", record.plan.block.first(), wire::ids::BLOCK),
+            format!("{}+{}", record.block.first(), wire::ids::BLOCK),
         ));
     }
     if maps_host_root(&found) {
         pairs.push(("Host root", "mapped, by the host's policy".to_owned()));
     }
-    pairs.extend(addresses(&found).into_iter().map(|a| ("Address", a)));
+    pairs.extend(addresses(plan).into_iter().map(|a| ("Address", a)));
     print(&facts(&pairs))
 }

@@ -57,8 +57,8 @@ pub fn enter(session: &Session, options: &Enter) -> Outcome<u8> {
     if record.paused {
         return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
     }
-    let container = record
-        .plan
+    let plan = place.plan()?;
+    let container = plan
         .container()
         .ok_or_else(|| Error::Bug("the record has no container".into()))?;
     let streams = streams(terminals(), false, false);
@@ -77,7 +77,7 @@ pub fn enter(session: &Session, options: &Enter) -> Outcome<u8> {
     );
     let request = Request::Enter {
         name: found.name.clone(),
-        block: record.plan.block,
+        block: record.block,
         command: Box::new(command),
         streams,
     };

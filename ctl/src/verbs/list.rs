@@ -29,12 +29,7 @@ pub fn exit_status(found: &Found) -> Option<u8> {
 
 /// Whether a running container maps host id 0, which shows in every listing.
 pub fn maps_host_root(found: &Found) -> bool {
-    let container = found
-        .record
-        .as_ref()
-        .filter(|r| r.occupies())
-        .and_then(|r| r.plan.container());
-    container.is_some_and(|c| c.uid_map.iter().chain(&c.gid_map).any(|r| r.outside == 0))
+    found.record.as_ref().is_some_and(|r| r.occupies() && r.maps_host_root())
 }
 
 fn entry(found: &Found) -> Entry {
@@ -50,7 +45,7 @@ fn entry(found: &Found) -> Entry {
             .record
             .as_ref()
             .filter(|r| r.occupies())
-            .map(|r| r.plan.block.first()),
+            .map(|r| r.block.first()),
         maps_host_root: maps_host_root(found),
     }
 }

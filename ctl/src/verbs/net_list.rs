@@ -4,12 +4,11 @@ use crate::error::{Error, Outcome};
 use crate::output::{print, print_json, table};
 use crate::plan::network::DEFAULT;
 use crate::session::Session;
-use crate::state::record::Record;
-use wire::launcher::Step;
+use wire::launcher::{Plan, Step};
 use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6};
 
-fn on_it(record: &Record) -> bool {
-    record.occupies() && record.plan.steps.iter().any(|s| matches!(s, Step::Protect { .. }))
+fn is_on_it(plan: &Plan) -> bool {
+    plan.steps.iter().any(|s| matches!(s, Step::Protect { .. }))
 }
 
 /// Whether `/proc/net/dev` (proc_pid_net(5)) of the caller's network shows that link.
@@ -28,9 +27,12 @@ pub fn net_list(session: &Session, json: bool) -> Outcome<()> {
     let state = if active { "active" } else { "inactive" };
     if json {
         let mut members = Vec::new();
-        for place in session.store.places()? {
-            if place.record()?.as_ref().is_some_and(on_it) {
-                members.push(place.name().to_string());
+        for name in session.store.names()? {
+            let Some(place) = session.store.place(&name)? else {
+                continue;
+            };
+            if place.record()?.is_some_and(|r| r.occupies()) && is_on_it(&place.plan()?) {
+                members.push(name.to_string());
             }
         }
         return print_json(&serde_json::json!([{

@@ -21,7 +21,7 @@ pub fn show(plan: &Plan, json: bool) -> Outcome<()> {
 /// Plans a start of what is defined, or shows what was done to start what runs without a definition.
 pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
-    match (&found.definition, &found.record) {
+    match (&found.definition, &found.place) {
         (Some(domain), _) => {
             let host = session.host()?;
             let Some(Uuid(uuid)) = domain.uuid else {
@@ -32,7 +32,7 @@ pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
             crate::existing::check(&plan)?;
             show(&plan, options.json)
         }
-        (None, Some(record)) => show(&record.plan, options.json),
+        (None, Some(place)) => show(&place.plan()?, options.json),
         (None, None) => Err(Error::caller(format!("{} has no definition", found.name))),
     }
 }

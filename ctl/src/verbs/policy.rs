@@ -57,8 +57,9 @@ pub fn policy(options: &Policy, session: Option<&Session>, opened: Opened) -> Ou
         }
         let session = session.ok_or_else(|| Error::Bug("a container was asked for without the store".into()))?;
         let found = find(&session.store, word)?;
-        let (_, record) = found.running()?;
-        let container = record.plan.container();
+        let (place, _) = found.running()?;
+        let plan = place.plan()?;
+        let container = plan.container();
         let container = container.ok_or_else(|| Error::Bug("the record has no container".into()))?;
         View::of_container(container).map_err(wrong)
     };

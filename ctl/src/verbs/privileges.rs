@@ -91,11 +91,11 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         .pids()
         .ok_or_else(|| Error::caller(format!("{} is still starting", found.name)))?;
     let pid1 = known.pid1;
-    let mut processes = living(&record.ids(), known);
+    let mut processes = living(&record.ids, known);
     if let Some(first) = processes.iter_mut().find(|p| p.pid == pid1) {
         // The kernel shows the namespaces of a process only to who may trace it; the supervisor has these from their birth.
         first.namespaces = own_namespaces(&Supervisor::reach(place)?.namespaces()?)?;
-        first.difference = Some(from_profile(record.plan.container(), first)?);
+        first.difference = Some(from_profile(place.plan()?.container(), first)?);
     }
     if options.json {
         return print_json(&processes);
