@@ -126,12 +126,7 @@ struct Noted {
 }
 
 /// Chooses ids, plans, and notes what is about to start; its life lock is ours from then on.
-fn note(
-    session: &Session,
-    policy: &HostPolicy,
-    start: &Start<'_>,
-    busy: &[IdRange],
-) -> Outcome<Noted> {
+fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRange]) -> Outcome<Noted> {
     let (lock, kept) = free_name(session, start.name, start.origin)?;
     let lot = choose(session, policy, start.uuid, busy)?;
     let plan = (start.plan)(&lot)?;
@@ -208,14 +203,7 @@ fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome
 }
 
 /// Has it started and notes what runs.
-fn run(
-    session: &Session,
-    start: &mut Start<'_>,
-    place: &Place,
-    record: Record,
-    plan: Plan,
-    claim: &OwnedFd,
-) -> Asked {
+fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, plan: Plan, claim: &OwnedFd) -> Asked {
     let reply = match ask(session, start, place, plan, claim) {
         Ok(answer) => answer.map(|(reply, _)| reply),
         Err(e) => return Asked::Failed(e),

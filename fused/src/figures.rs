@@ -71,17 +71,55 @@ fn number(text: &str) -> Option<u64> {
     text.trim_end().parse().ok()
 }
 
-fn key(stat: &str, name: &str) -> Option<u64> {
-    stat.lines()
-        .find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?))
+/// The figures of these keys, in one pass: there is a sample for each read.
+fn keys<const N: usize>(stat: &str, names: [&str; N]) -> [Option<u64>; N] {
+    let mut found = [None; N];
+    for (name, value) in stat.lines().filter_map(|line| line.split_once(' ')) {
+        if let Some(place) = names
+            .iter()
+            .zip(&mut found)
+            .find_map(|(n, place)| (*n == name).then_some(place))
+        {
+            *place = number(value);
+        }
+    }
+    found
 }
 
 /// Version 1: the `total_` keys, which count the groups below, and the limit that binds, which may be one further up.
 /// `None` if a file does not read as it should, or if there is no limit at all: then there is no figure to show.
 pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
-    let stat = |name: &str| key(texts.stat, name);
-    let binding = |own: &str, above: &str| Some(number(own)?.min(stat(above).unwrap_or(u64::MAX)));
-    let total = binding(texts.limit, "hierarchical_memory_limit")?;
+    let [
+        above,
+        above_with_swap,
+        cached,
+        active_anon,
+        inactive_anon,
+        active_file,
+        inactive_file,
+        unevictable,
+        rest @ ..,
+    ] = keys(
+        texts.stat,
+        [
+            "hierarchical_memory_limit",
+            "hierarchical_memsw_limit",
+            "total_cache",
+            "total_active_anon",
+            "total_inactive_anon",
+            "total_active_file",
+            "total_inactive_file",
+            "total_unevictable",
+            "total_dirty",
+            "total_writeback",
+            "total_rss",
+            "total_mapped_file",
+            "total_shmem",
+        ],
+    );
+    let [dirty, writeback, anonymous, mapped, shmem] = rest;
+    let binding = |own: &str, above: Option<u64>| Some(number(own)?.min(above.unwrap_or(u64::MAX)));
+    let total = binding(texts.limit, above)?;
     if total >= UNLIMITED {
         return None;
     }
@@ -89,7 +127,7 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
     let swap = match texts.swap {
         None => None,
         Some((limit, usage)) => {
-            let (limit, usage) = (binding(limit, "hierarchical_memsw_limit")?, number(usage)?);
+            let (limit, usage) = (binding(limit, above_with_swap)?, number(usage)?);
             // Both count memory and swap together.
             let total = limit.saturating_sub(total);
             let used = usage.saturating_sub(used);
@@ -103,17 +141,17 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
         total,
         used,
         swap,
-        cached: stat("total_cache")?,
-        active_anon: stat("total_active_anon")?,
-        inactive_anon: stat("total_inactive_anon")?,
-        active_file: stat("total_active_file")?,
-        inactive_file: stat("total_inactive_file")?,
-        unevictable: stat("total_unevictable")?,
-        dirty: stat("total_dirty"),
-        writeback: stat("total_writeback"),
-        anonymous: stat("total_rss"),
-        mapped: stat("total_mapped_file"),
-        shmem: stat("total_shmem"),
+        cached: cached?,
+        active_anon: active_anon?,
+        inactive_anon: inactive_anon?,
+        active_file: active_file?,
+        inactive_file: inactive_file?,
+        unevictable: unevictable?,
+        dirty,
+        writeback,
+        anonymous,
+        mapped,
+        shmem,
         slab_reclaimable: Some(0),
         slab_unreclaimable: Some(0),
         kernel_stack: None,
@@ -123,7 +161,45 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
 
 /// Version 2, whose swap files count swap alone. `None` as for version 1.
 pub fn version2(texts: &Texts<'_>) -> Option<Figures> {
-    let stat = |name: &str| key(texts.stat, name);
+    let [
+        cached,
+        active_anon,
+        inactive_anon,
+        active_file,
+        inactive_file,
+        unevictable,
+        rest @ ..,
+    ] = keys(
+        texts.stat,
+        [
+            "file",
+            "active_anon",
+            "inactive_anon",
+            "active_file",
+            "inactive_file",
+            "unevictable",
+            "file_dirty",
+            "file_writeback",
+            "anon",
+            "file_mapped",
+            "shmem",
+            "slab_reclaimable",
+            "slab_unreclaimable",
+            "kernel_stack",
+            "pagetables",
+        ],
+    );
+    let [
+        dirty,
+        writeback,
+        anonymous,
+        mapped,
+        shmem,
+        slab_reclaimable,
+        slab_unreclaimable,
+        kernel_stack,
+        page_tables,
+    ] = rest;
     let total = number(texts.limit)?;
     let swap = match texts.swap {
         None => None,
@@ -140,21 +216,21 @@ pub fn version2(texts: &Texts<'_>) -> Option<Figures> {
         total,
         used: number(texts.usage)?,
         swap,
-        cached: stat("file")?,
-        active_anon: stat("active_anon")?,
-        inactive_anon: stat("inactive_anon")?,
-        active_file: stat("active_file")?,
-        inactive_file: stat("inactive_file")?,
-        unevictable: stat("unevictable")?,
-        dirty: stat("file_dirty"),
-        writeback: stat("file_writeback"),
-        anonymous: stat("anon"),
-        mapped: stat("file_mapped"),
-        shmem: stat("shmem"),
-        slab_reclaimable: stat("slab_reclaimable"),
-        slab_unreclaimable: stat("slab_unreclaimable"),
-        kernel_stack: stat("kernel_stack"),
-        page_tables: stat("pagetables"),
+        cached: cached?,
+        active_anon: active_anon?,
+        inactive_anon: inactive_anon?,
+        active_file: active_file?,
+        inactive_file: inactive_file?,
+        unevictable: unevictable?,
+        dirty,
+        writeback,
+        anonymous,
+        mapped,
+        shmem,
+        slab_reclaimable,
+        slab_unreclaimable,
+        kernel_stack,
+        page_tables,
     })
 }
 
@@ -255,8 +331,6 @@ mod tests {
 
     #[test]
     fn a_key_is_matched_whole() {
-        assert_eq!(key(STAT2, "file"), Some(4096));
-        assert_eq!(key(STAT2, "anon"), Some(8192));
-        assert_eq!(key(STAT2, "act"), None);
+        assert_eq!(keys(STAT2, ["act", "file", "anon"]), [None, Some(4096), Some(8192)]);
     }
 }

@@ -5,8 +5,10 @@ use rustix::io::pread;
 use std::os::fd::OwnedFd;
 use wire::fused::Source;
 
-/// More than any of the files has: `memory.stat` has about two thousand bytes.
-const MOST: usize = 16 * 1024;
+/// More than `memory.stat` has, which is about two thousand bytes.
+const STAT: usize = 16 * 1024;
+/// More than each of the other files has: a number, or `max`.
+const NUMBER: usize = 64;
 
 /// A group's files, open for reading.
 #[derive(Debug)]
@@ -23,17 +25,20 @@ impl Files {
 
     /// A sample as of now. `None` if a figure without which there is no meminfo cannot be had.
     pub fn sample(&self) -> Option<Figures> {
-        let texts = self.files.iter().map(read).collect::<Option<Vec<String>>>()?;
-        let (limit, usage, stat, swap) = match texts.as_slice() {
-            [limit, usage, stat] => (limit, usage, stat, None),
-            [limit, usage, stat, most, used] => (limit, usage, stat, Some((most.as_str(), used.as_str()))),
+        let [limit, usage, stat, swap @ ..] = self.files.as_slice() else {
+            return None;
+        };
+        let swap = match swap {
+            [] => None,
+            [most, used] => Some((read(most, NUMBER)?, read(used, NUMBER)?)),
             _ => return None,
         };
+        let (limit, usage, stat) = (read(limit, NUMBER)?, read(usage, NUMBER)?, read(stat, STAT)?);
         let texts = Texts {
-            limit,
-            usage,
-            stat,
-            swap,
+            limit: &limit,
+            usage: &usage,
+            stat: &stat,
+            swap: swap.as_ref().map(|(most, used)| (most.as_str(), used.as_str())),
         };
         match self.source {
             Source::Version1 { .. } => version1(&texts),
@@ -43,9 +48,9 @@ impl Files {
 }
 
 /// The whole of a file that the kernel generates: it gives all of it at once to whoever has room for it.
-fn read(file: &OwnedFd) -> Option<String> {
-    let mut bytes = vec![0; MOST];
-    let length = pread(file, bytes.as_mut_slice(), 0).ok().filter(|n| *n < MOST)?;
+fn read(file: &OwnedFd, most: usize) -> Option<String> {
+    let mut bytes = vec![0; most];
+    let length = pread(file, bytes.as_mut_slice(), 0).ok().filter(|n| *n < most)?;
     bytes.truncate(length);
     String::from_utf8(bytes).ok()
 }

@@ -88,7 +88,9 @@ impl Store {
     pub fn names(&self) -> Outcome<Vec<ContainerName>> {
         let entries = files::entries(&self.run, "the state directory")?;
         let directories = entries.into_iter().filter(|(_, is_directory)| *is_directory);
-        Ok(directories.filter_map(|(entry, _)| ContainerName::new(&entry).ok()).collect())
+        Ok(directories
+            .filter_map(|(entry, _)| ContainerName::new(&entry).ok())
+            .collect())
     }
 
     /// Whether somebody holds a container's life lock. What follows are the questions that every command asks of every container, each with

@@ -86,10 +86,7 @@ pub fn dominfo(session: &Session, options: &Facts) -> Outcome<()> {
         pairs.push(("Exit status", status.to_string()));
     }
     if let Some(record) = found.record.as_ref().filter(|r| r.occupies()) {
-        pairs.push((
-            "Host ids",
-            format!("{}+{}", record.block.first(), wire::ids::BLOCK),
-        ));
+        pairs.push(("Host ids", format!("{}+{}", record.block.first(), wire::ids::BLOCK)));
     }
     if maps_host_root(&found) {
         pairs.push(("Host root", "mapped, by the host's policy".to_owned()));

@@ -29,7 +29,10 @@ pub fn exit_status(found: &Found) -> Option<u8> {
 
 /// Whether a running container maps host id 0, which shows in every listing.
 pub fn maps_host_root(found: &Found) -> bool {
-    found.record.as_ref().is_some_and(|r| r.occupies() && r.maps_host_root())
+    found
+        .record
+        .as_ref()
+        .is_some_and(|r| r.occupies() && r.maps_host_root())
 }
 
 fn entry(found: &Found) -> Entry {
@@ -41,11 +44,7 @@ fn entry(found: &Found) -> Entry {
         persistent: found.definition.is_some(),
         exit_status: exit_status(found),
         pid: found.pids().map(|p| p.pid1),
-        host_ids: found
-            .record
-            .as_ref()
-            .filter(|r| r.occupies())
-            .map(|r| r.block.first()),
+        host_ids: found.record.as_ref().filter(|r| r.occupies()).map(|r| r.block.first()),
         maps_host_root: maps_host_root(found),
     }
 }
