@@ -5,6 +5,7 @@ mod cpus;
 mod freeze;
 mod group;
 mod judge;
+mod limit;
 mod make;
 mod remove;
 mod serve;

@@ -2,6 +2,7 @@
 
 use crate::freeze::freeze;
 use crate::judge::{limits, place};
+use crate::limit::limit;
 use crate::make::make;
 use crate::remove::remove;
 use crate::wait::Patience;
@@ -49,6 +50,14 @@ fn answer(request: Request, directories: &[BorrowedFd<'_>]) -> Result<Reply, Fai
         } => {
             let place = place(&name, hierarchies, directories.len())?;
             freeze(&place, frozen, directories).map(|()| Reply::Frozen(frozen))
+        }
+        Request::Limit {
+            name,
+            hierarchies,
+            limits: asked,
+        } => {
+            let place = place(&name, hierarchies, directories.len())?;
+            limit(&place, &limits(asked)?, directories).map(|()| Reply::Limited)
         }
     }
 }

@@ -170,6 +170,15 @@ mod tests {
             self.answer()
         }
 
+        fn limit(&self, limits: Limits) -> Reply {
+            self.send(|name, hierarchies| Request::Limit {
+                name,
+                hierarchies,
+                limits,
+            });
+            self.answer()
+        }
+
         fn remove(&self) -> Reply {
             self.send(|name, hierarchies| Request::Remove { name, hierarchies });
             self.answer()
@@ -306,6 +315,60 @@ mod tests {
         assert_eq!(writer.remove(), Reply::Removed);
         assert_eq!(writer.remove(), Reply::Removed);
         assert_eq!(host.groups(), 0);
+        writer.end();
+    }
+
+    #[test]
+    fn limits_are_changed_while_it_runs_all_of_them_or_none() {
+        let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+        let host = host!("changes");
+        let writer = Writer::start(&host.directories, &host.hierarchies);
+        let memory = |memory: u64, both: u64| Limits {
+            memory: Some(memory << 20),
+            memory_and_swap: Some(both << 20),
+            ..Limits::default()
+        };
+        let of_memory = || {
+            ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
+                .map(|f| host.read(Controller::Memory, &below(f)).parse::<u64>().unwrap() >> 20)
+        };
+        assert_eq!(writer.make(memory(64, 96)), Reply::Made);
+        // Neither order of writing would do for both.
+        for (limit, both) in [(128, 256), (32, 32), (64, 96)] {
+            assert_eq!(writer.limit(memory(limit, both)), Reply::Limited);
+            assert_eq!(of_memory(), [limit, both]);
+        }
+        let processor = Limits {
+            cpu_shares: Some(256),
+            cpu_period: Some(20_000),
+            cpu_quota: Some(5000),
+            tasks: Some(7),
+            ..Limits::default()
+        };
+        assert_eq!(writer.limit(processor), Reply::Limited);
+        let files = ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"];
+        let of_processor = || files.map(|f| host.read(Controller::Cpu, &below(f)));
+        assert_eq!(of_processor(), ["256", "20000", "5000"]);
+        assert_eq!(host.read(Controller::Pids, &below("pids.max")), "7");
+        assert_eq!(of_memory(), [64, 96], "what is not said stays");
+
+        // The last of these is one that this machine cannot have: what came before it is taken back.
+        let refused = Limits {
+            cpu_shares: Some(512),
+            cpus: Some(Text::new("8000").unwrap()),
+            ..memory(96, 128)
+        };
+        assert!(matches!(writer.limit(refused), Reply::Refused(f) if f.kind == Kind::Kernel));
+        assert_eq!((of_memory(), of_processor()[0].as_str()), ([64, 96], "256"));
+        let quota = Limits {
+            cpu_quota: Some(5000),
+            ..Limits::default()
+        };
+        for unclear in [quota, Limits::default()] {
+            assert!(matches!(writer.limit(unclear), Reply::Refused(f) if f.kind == Kind::Protocol));
+        }
+        assert_eq!(writer.remove(), Reply::Removed);
+        assert!(matches!(writer.limit(memory(64, 96)), Reply::Refused(f) if f.kind == Kind::Kernel));
         writer.end();
     }
 

@@ -153,7 +153,8 @@ fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRan
     let definition = start
         .definition
         .map_or(Ok(()), |text| place.write_live_definition(text));
-    let written = definition.and_then(|()| place.write_plan(&plan));
+    let planned = definition.and_then(|()| place.write_plan(&plan));
+    let written = planned.and_then(|()| place.starting());
     if let Err(e) = written.and_then(|()| place.write_record(&record)) {
         session.store.remove_place(&lock, start.name)?;
         return Err(e);

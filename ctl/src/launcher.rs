@@ -3,7 +3,7 @@
 use crate::error::{Error, Outcome};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
-use wire::cgroupd::Hierarchy;
+use wire::cgroupd::{Hierarchy, Limits};
 use wire::launcher::{HostPolicy, Remains, Reply, Request};
 use wire::recordd::Deed;
 use wire::timing::Moment;
@@ -118,6 +118,14 @@ impl Launcher {
         self.done(&Request::Freeze {
             name: name.clone(),
             frozen,
+        })
+    }
+
+    /// Changes limits.
+    pub fn limit(&self, name: &ContainerName, limits: Limits) -> Outcome<()> {
+        self.done(&Request::Limit {
+            name: name.clone(),
+            limits: Box::new(limits),
         })
     }
 

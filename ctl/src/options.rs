@@ -6,6 +6,7 @@ mod policy;
 mod run;
 #[cfg(test)]
 mod tests;
+mod tune;
 
 use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +15,7 @@ pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
+pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
 
 /// `lazaret` and what may precede the verb.
 #[derive(Debug, Parser)]
@@ -79,6 +81,14 @@ pub enum Verb {
     Suspend(Which),
     /// Let a frozen container go on
     Resume(Which),
+    /// Set how much memory a container gets
+    Setmem(SetMemory),
+    /// Set the most memory that a container may be given
+    Setmaxmem(SetMemory),
+    /// Show or set limits on a container's memory
+    Memtune(Memtune),
+    /// Show or set how much processor time a container gets
+    Schedinfo(Schedinfo),
     /// Run a command inside a running container
     #[command(alias = "lxc-enter-namespace")]
     Enter(Enter),
@@ -334,6 +344,9 @@ impl Verb {
             Self::Destroy(w) => format!("destroy {}", w.container),
             Self::Suspend(w) => format!("suspend {}", w.container),
             Self::Resume(w) => format!("resume {}", w.container),
+            Self::Setmem(s) | Self::Setmaxmem(s) => format!("set the memory of {}", s.container()),
+            Self::Memtune(t) => format!("tune the memory of {}", t.container),
+            Self::Schedinfo(s) => format!("tune the processor time of {}", s.container),
             Self::Enter(e) => format!("enter {}", e.container),
             Self::Console(c) => format!("attach to {}", c.container),
             Self::Logs(l) => format!("show the log of {}", l.container),

@@ -177,20 +177,3 @@ fn ender(block: IdBlock) -> Result<Pid, Failure> {
         }
     }
 }
-
-/// Freezes or thaws a container.
-pub fn freeze(host: &Host, block: IdBlock, name: ContainerName, frozen: bool) -> Result<(), Failure> {
-    let (cgroupd, hierarchies) = writer(host, block)?;
-    let freeze = cgroupd::Request::Freeze {
-        name,
-        hierarchies,
-        frozen,
-    };
-    cgroupd.send(&freeze, &[])?;
-    let state = expect!(cgroupd, cgroupd, (cgroupd::Reply::Frozen(state), _) => state);
-    if state == frozen {
-        Ok(())
-    } else {
-        Err(cgroupd.confused())
-    }
-}

@@ -19,6 +19,7 @@ mod open;
 mod piece;
 mod placeholders;
 mod policy;
+mod running;
 mod serve;
 mod start;
 mod sweep;

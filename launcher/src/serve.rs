@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::judge;
 use crate::ledger::Asked;
 use crate::open;
+use crate::running;
 use crate::start::{self, Given};
 use crate::sweep;
 use crate::virt;
@@ -85,6 +86,7 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Enter { name, .. } => (Deed::Enter, Some(name)),
         Request::Freeze { name, frozen: true } => (Deed::Suspend, Some(name)),
         Request::Freeze { name, frozen: false } => (Deed::Resume, Some(name)),
+        Request::Limit { name, .. } => (Deed::Limit, Some(name)),
         Request::Clear(remains) => (Deed::Stop, Some(&remains.name)),
         Request::Announce { name, deed } => (*deed, Some(name)),
         Request::Rotate => (Deed::Rotate, None),
@@ -213,7 +215,15 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             let block = first(host)?;
             host.begin(block)?;
             host.ledger.written()?;
-            clear::freeze(host, block, name, frozen)?;
+            running::freeze(host, block, name, frozen)?;
+            host.ledger.ended(&host.programs, block, Outcome::Done)?;
+            Ok((Reply::Done, Vec::new()))
+        }
+        Request::Limit { name, limits } => {
+            let block = first(host)?;
+            host.begin(block)?;
+            host.ledger.written()?;
+            running::limit(host, block, name, *limits)?;
             host.ledger.ended(&host.programs, block, Outcome::Done)?;
             Ok((Reply::Done, Vec::new()))
         }

@@ -96,6 +96,16 @@ pub enum Request {
         /// The inherited directories, in order.
         hierarchies: Vec<Hierarchy>,
     },
+    /// Changes these limits of a container that runs, and leaves the others: all of these, or none. A limit on memory and swap comes with one
+    /// on memory, a period with a quota: version 2 has one value for both.
+    Limit {
+        /// The container.
+        name: ContainerName,
+        /// The inherited directories, in order.
+        hierarchies: Vec<Hierarchy>,
+        /// What to write.
+        limits: Limits,
+    },
 }
 
 /// The control group writer's answer.
@@ -109,6 +119,8 @@ pub enum Reply {
     Frozen(bool),
     /// It was not done, or not all of it.
     Refused(Failure),
+    /// The limits are in force.
+    Limited,
 }
 
 impl Message for Request {
@@ -162,9 +174,15 @@ mod tests {
         let make = Request::Make {
             name: name.clone(),
             hierarchies: hierarchies.clone(),
-            limits,
+            limits: limits.clone(),
         };
         assert_eq!(payload(&make), [&[0, 1, b'a'][..], &shape, &written].concat());
+        let limit = Request::Limit {
+            name: name.clone(),
+            hierarchies: hierarchies.clone(),
+            limits,
+        };
+        assert_eq!(payload(&limit), [&[4, 1, b'a'][..], &shape, &written].concat());
         let remove = Request::Remove {
             name: name.clone(),
             hierarchies: hierarchies.clone(),
@@ -190,5 +208,6 @@ mod tests {
         assert_eq!(payload(&Reply::Removed), [1]);
         assert_eq!(payload(&Reply::Frozen(true)), [2, 1]);
         assert_eq!(payload(&Reply::Refused(Failure::bug("x"))), [3, 3, 1, b'x', 0]);
+        assert_eq!(payload(&Reply::Limited), [4]);
     }
 }

@@ -252,6 +252,13 @@ pub enum Request {
     Sweep,
     /// When each program was started, asked and answered, since the last start was asked for. Answer: `Timing`.
     Timing,
+    /// Changes limits of a container that runs, as [`crate::cgroupd::Request::Limit`]. Answer: `Done`.
+    Limit {
+        /// The container.
+        name: ContainerName,
+        /// What is to be changed.
+        limits: Box<Limits>,
+    },
 }
 
 /// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
@@ -330,7 +337,8 @@ impl Message for Request {
             | Self::Log
             | Self::Rotate
             | Self::Sweep
-            | Self::Timing => 0,
+            | Self::Timing
+            | Self::Limit { .. } => 0,
         }
     }
 }
@@ -556,6 +564,15 @@ mod tests {
         assert_eq!(hex(&Request::Log), "09");
         assert_eq!(hex(&Request::Rotate), "0a");
         assert_eq!(hex(&Request::Sweep), "0b");
+        assert_eq!(hex(&Request::Timing), "0c");
+        let limit = Request::Limit {
+            name: name(),
+            limits: Box::new(Limits {
+                cpu_shares: Some(3),
+                ..Limits::default()
+            }),
+        };
+        assert_eq!(hex(&limit), "0d01630000000103".to_owned() + "00000000");
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub enum Deed {
     Open,
     /// What was asked for could not be understood.
     Unreadable,
+    /// Limits of a container that runs are changed.
+    Limit,
 }
 
 /// How a deed ended.
@@ -349,6 +351,7 @@ mod tests {
             Deed::Rotate,
             Deed::Open,
             Deed::Unreadable,
+            Deed::Limit,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

@@ -49,6 +49,7 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("Remove", true),
             ("Freeze", true),
             ("RemoveEmpty", true),
+            ("Limit", true),
         ],
         Program::Devd => &[("Attach", true)],
         Program::Fused => &[("Serve", true)],
@@ -114,7 +115,7 @@ mod tests {
                 cgroupd::Request::Make {
                     name: name(),
                     hierarchies: hierarchies.clone(),
-                    limits,
+                    limits: limits.clone(),
                 },
                 cgroupd::Request::Remove {
                     name: name(),
@@ -127,7 +128,12 @@ mod tests {
                 },
                 cgroupd::Request::RemoveEmpty {
                     name: name(),
+                    hierarchies: hierarchies.clone(),
+                },
+                cgroupd::Request::Limit {
+                    name: name(),
                     hierarchies,
+                    limits,
                 },
             ],
         );

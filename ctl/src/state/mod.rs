@@ -199,9 +199,13 @@ impl Place {
         plan.ok_or_else(|| Error::caller(format!("the plan of {} is gone", self.name)))
     }
 
-    /// Writes that, and that its start was asked for.
+    /// Writes that.
     pub fn write_plan(&self, plan: &Plan) -> Outcome<()> {
-        self.write_json(PLAN, plan)?;
+        self.write_json(PLAN, plan)
+    }
+
+    /// Notes that its start is asked for; [`Place::started`] takes that back.
+    pub fn starting(&self) -> Outcome<()> {
         files::open_or_make(&self.directory, STARTING).map(drop)
     }
 

@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 12] = [
+pub const DEEDS: [(Deed, &str); 13] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -21,6 +21,7 @@ pub const DEEDS: [(Deed, &str); 12] = [
     (Deed::Rotate, "rotate"),
     (Deed::Open, "open"),
     (Deed::Unreadable, "unreadable"),
+    (Deed::Limit, "limit"),
 ];
 
 impl FromStr for Verbs {

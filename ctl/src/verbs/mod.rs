@@ -22,6 +22,7 @@ mod run;
 mod shutdown;
 mod start;
 mod suspend;
+mod tune;
 mod undefine;
 mod version;
 mod wait;
@@ -51,6 +52,10 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Destroy(which) => destroy::destroy(session, &which.container),
         Verb::Suspend(which) => suspend::freeze(session, &which.container, true),
         Verb::Resume(which) => suspend::freeze(session, &which.container, false),
+        Verb::Setmem(options) => tune::setmem(session, options),
+        Verb::Setmaxmem(options) => tune::setmaxmem(session, options),
+        Verb::Memtune(options) => tune::memtune(session, options),
+        Verb::Schedinfo(options) => tune::schedinfo(session, options),
         Verb::Console(options) => console::console(session, options),
         Verb::Logs(options) => logs::logs(session, options),
         Verb::Wait(facts) => wait::wait(session, facts),

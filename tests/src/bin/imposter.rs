@@ -251,6 +251,16 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 frozen: true,
             },
         ),
+        (
+            "limiting what is not there",
+            Request::Limit {
+                name: name(),
+                limits: Box::new(Limits {
+                    memory: Some(1 << 20),
+                    ..Limits::default()
+                }),
+            },
+        ),
         ("clearing away the host's users", Request::Clear(remains(1000, "lzr0"))),
         (
             "removing a bridge of the host's",
