@@ -14,6 +14,8 @@ pub struct Networks {
     host_forbidden: bool,
     /// Bridges of the host's that a container may be a port of; `None` is any.
     bridges: Option<Vec<LinkName>>,
+    /// Links of the host's on which a container's may lie.
+    direct: Vec<LinkName>,
     /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
     addresses: Vec<(IpAddr, u8)>,
     /// Ports that may be published.
@@ -43,6 +45,8 @@ impl Networks {
             ("host-network", "yes") => self.host_forbidden = false,
             ("bridge", "none") => self.bridges.get_or_insert_default().clear(),
             ("bridge", name) => self.bridges.get_or_insert_default().push(LinkName::new(name).ok()?),
+            ("direct", "none") => self.direct.clear(),
+            ("direct", name) => self.direct.push(LinkName::new(name).ok()?),
             ("address", network) => {
                 let (address, prefix) = network.split_once('/')?;
                 let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
@@ -85,7 +89,18 @@ impl Networks {
             }
             HostSide::Bridge(name) => self.bridge(name),
             HostSide::Alone(addresses) => addresses.iter().try_for_each(|a| self.address(a)),
+            HostSide::Direct { parent, mode: _ } => self.direct(parent),
         }
+    }
+
+    /// On the wire of a link of the host's a container is a machine among the others, with whatever addresses it likes.
+    fn direct(&self, parent: &LinkName) -> Result<(), Failure> {
+        if self.direct.contains(parent) {
+            return Ok(());
+        }
+        refuse(&format!(
+            "lie on the host's link {parent}: a line `direct {parent}` in {FILE} would allow it"
+        ))
     }
 
     fn bridge(&self, name: &LinkName) -> Result<(), Failure> {
@@ -198,6 +213,8 @@ mod tests {
             addresses: vec![on("10.209.0.2", 16, None)],
             routes: vec![],
             up: true,
+            mtu: None,
+            isolated: false,
         }
     }
 

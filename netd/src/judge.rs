@@ -11,6 +11,8 @@ const LINKS: usize = 16;
 const ADDRESSES: usize = 16;
 /// The most routes of one link.
 const ROUTES: usize = 64;
+/// Bytes of the longest packet: what IPv4 needs at least, and what a link can have at most (linux/if_ether.h).
+const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
 /// The most published ports of one container.
 const PUBLISHED: usize = 64;
 /// How the name of a bridge of ours begins.
@@ -69,6 +71,8 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         addresses: inside,
         routes,
         up,
+        mtu,
+        isolated,
     } = link;
     ordinary_name(host)?;
     ordinary_name(guest)?;
@@ -85,6 +89,17 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         HostSide::Network(bridge) => own_bridge(bridge)?,
         HostSide::Bridge(name) => ordinary_name(name)?,
         HostSide::Alone(outside) => addresses(&subject, outside)?,
+        HostSide::Direct { parent, mode: _ } => parent_of(parent)?,
+    }
+    if mtu.is_some_and(|bytes| !MTU.contains(&bytes)) {
+        return refuse(format!(
+            "{subject}: its longest packet must have {} to {} bytes",
+            MTU.start(),
+            MTU.end()
+        ));
+    }
+    if *isolated && !matches!(side, HostSide::Network(_) | HostSide::Bridge(_)) {
+        return refuse(format!("{subject}: only a port of a bridge can be isolated"));
     }
     if routes.len() > ROUTES {
         return refuse(format!("{subject}: it has more than {ROUTES} routes"));
@@ -99,6 +114,15 @@ fn one_link(link: &Link) -> Result<(), Failure> {
 fn ordinary_name(name: &LinkName) -> Result<(), Failure> {
     if ["lo", "all", "default"].contains(&name.as_str()) {
         return refuse(format!("use the link name {name}: it is reserved"));
+    }
+    Ok(())
+}
+
+/// A macvlan lies on a link of the host's, not on one of ours.
+fn parent_of(name: &LinkName) -> Result<(), Failure> {
+    ordinary_name(name)?;
+    if name.as_str().starts_with(LINK_PREFIX) {
+        return refuse(format!("lay a link on {name}: it is one of ours"));
     }
     Ok(())
 }
@@ -262,6 +286,7 @@ pub fn link(name: LinkName) -> Result<Judged<OurLink>, Failure> {
 pub mod tests {
     use super::*;
     use wire::ContainerName;
+    use wire::netd::Macvlan;
 
     pub fn name(name: &str) -> LinkName {
         LinkName::new(name).unwrap()
@@ -300,6 +325,8 @@ pub mod tests {
             addresses: vec![on("10.209.0.5", 16), on("fd6c:7a72::5", 64)],
             routes: vec![to("0.0.0.0", 0, "10.209.0.1"), to("fd00::", 8, "fd6c:7a72::1")],
             up: true,
+            mtu: None,
+            isolated: false,
         }
     }
 
@@ -377,6 +404,37 @@ pub mod tests {
         assert!(with(|l| (l.up, l.addresses) = (false, vec![])).is_err());
         assert!(with(|l| l.side = HostSide::Bridge(name("lo"))).is_err());
         assert!(with(|l| l.side = HostSide::Alone(vec![on("10.0.0.1", 40)])).is_err());
+        let on_link = |parent| HostSide::Direct {
+            parent: name(parent),
+            mode: Macvlan::Bridge,
+        };
+        assert!(
+            links(vec![Link {
+                side: on_link("eth0"),
+                ..good()
+            }])
+            .is_ok()
+        );
+        for bad in ["lo", "lzr0", "lzv5"] {
+            assert!(
+                links(vec![Link {
+                    side: on_link(bad),
+                    ..good()
+                }])
+                .is_err(),
+                "{bad}"
+            );
+        }
+        assert!(
+            links(vec![Link {
+                side: on_link("eth0"),
+                isolated: true,
+                ..good()
+            }])
+            .is_err()
+        );
+        assert!(with(|l| l.mtu = Some(67)).is_err() && with(|l| l.mtu = Some(65_536)).is_err());
+        assert!(with(|l| (l.mtu, l.isolated) = (Some(1400), true)).is_ok());
         assert!(
             with(|l| l.side = HostSide::Network(Bridge {
                 name: name("br0"),

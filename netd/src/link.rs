@@ -1,4 +1,5 @@
-//! A container's links: a veth whose other end is born in the container's network namespace, and what it needs on both sides.
+//! A container's links: a veth whose other end is born in the container's network namespace, and what it needs on both sides; or a macvlan,
+//! all of which is born there.
 //! May touch: links of the host that it makes, and the inside, through a socket that was opened there.
 
 use crate::bridge;
@@ -9,7 +10,7 @@ use crate::request::{self, End};
 use crate::undo::Made;
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
-use wire::netd::{HostSide, Link};
+use wire::netd::{HostSide, Link, Macvlan};
 use wire::{Failure, LinkName};
 
 /// How often a bridge is made anew that somebody removed before it had its port.
@@ -38,6 +39,11 @@ fn one(
     link: &Link,
     made: &mut Made,
 ) -> Result<(), Failure> {
+    if let HostSide::Direct { parent, mode } = &link.side {
+        on_parent(host, namespace, link, parent, *mode)?;
+        let guest = named_inside(inside, link)?;
+        return within(inside, guest, link);
+    }
     let guest = outside(host, namespace, link, made)?;
     within(inside, guest, link)?;
     stays_connected(host, link, made)
@@ -48,8 +54,50 @@ fn master(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<Option<u32
     match &link.side {
         HostSide::Network(bridge) => bridge::ours(host, bridge, made).map(Some),
         HostSide::Bridge(name) => bridge::existing(host, name).map(Some),
-        HostSide::Alone(_) => Ok(None),
+        HostSide::Alone(_) | HostSide::Direct { .. } => Ok(None),
     }
+}
+
+/// Makes the macvlan, which goes with its namespace.
+fn on_parent(
+    host: &mut Netlink,
+    namespace: BorrowedFd<'_>,
+    link: &Link,
+    parent: &LinkName,
+    mode: Macvlan,
+) -> Result<(), Failure> {
+    let what = format!("lay the link {} on {parent}", link.guest);
+    let Some(found) = bridge::find(host, parent)? else {
+        return Err(Failure::caller(&format!("{what}: there is no link of that name")));
+    };
+    let there = End {
+        name: &link.guest,
+        mac: link.mac,
+        mtu: link.mtu,
+    };
+    host.ask(&request::new_macvlan(found.index, there, mode, namespace))
+        .map_err(|denied| denied.during(&what))?;
+    // A namespace that is the host's own would have it now.
+    match bridge::find(host, &link.guest)? {
+        Some(here) if here.kind == "macvlan" && here.mac == link.mac => {
+            let _ = host.ask(&request::remove_link(here.index));
+            Err(Failure::caller(&format!(
+                "{what}: the network namespace is the host's own"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number that the new link has inside.
+fn named_inside(inside: &mut Netlink, link: &Link) -> Result<u32, Failure> {
+    let found = bridge::find(inside, &link.guest)?;
+    found.map(|l| l.index).ok_or_else(|| {
+        Failure::caller(&format!(
+            "find {} inside: the socket belongs to another network namespace",
+            link.guest
+        ))
+    })
 }
 
 /// Makes the veth and raises the host's end; returns the number of the other end.
@@ -62,10 +110,12 @@ fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mu
     let here = End {
         name,
         mac: [0xfe, a, b, c, d, e],
+        mtu: link.mtu,
     };
     let there = End {
         name: &link.guest,
         mac: link.mac,
+        mtu: link.mtu,
     };
     let mut attempts = 0..ATTEMPTS;
     loop {
@@ -87,6 +137,9 @@ fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mu
     };
     // Nothing of the host's has an address on a container's wire but the bridge, or what was asked for.
     bridge::no_own_address(host, found.index, name)?;
+    if link.isolated {
+        host.order(&request::isolate(found.index), || format!("isolate the link {name}"))?;
+    }
     if let HostSide::Alone(addresses) = &link.side {
         for address in addresses {
             bridge::give(host, found.index, name, address)?;
@@ -140,6 +193,9 @@ fn stays_connected(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<(
         }
         let index = bridge::ours(host, bridge, made)?;
         match host.ask(&request::enslave(found.index, index)) {
+            Ok(_) if link.isolated => {
+                host.order(&request::isolate(found.index), || format!("isolate {}", link.host))?
+            }
             Ok(_) | Err(Denied::Kernel(Errno::EINVAL | Errno::ENODEV)) => {}
             Err(denied) => return Err(denied.during(&what())),
         }

@@ -4,7 +4,7 @@ use crate::encode::{Attributes, CREATE, DUMP, EXCLUSIVE, Message};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use wire::LinkName;
-use wire::netd::{Address, Route};
+use wire::netd::{Address, Macvlan, Route};
 
 const NEW_LINK: u16 = 16;
 const REMOVE_LINK: u16 = 17;
@@ -15,6 +15,8 @@ const GET_ROUTE: u16 = 26;
 
 const MAC: u16 = 1;
 const NAME: u16 = 3;
+const MTU: u16 = 4;
+const PARENT: u16 = 5;
 const MASTER: u16 = 10;
 const INFO: u16 = 18;
 const AF_SPEC: u16 = 26;
@@ -22,6 +24,10 @@ const NAMESPACE_FD: u16 = 28;
 const TARGET_NAMESPACE: u16 = 46;
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
+const INFO_PORT_KIND: u16 = 4;
+const INFO_PORT_DATA: u16 = 5;
+const PORT_ISOLATED: u16 = 33;
+const MACVLAN_MODE: u16 = 1;
 const VETH_PEER: u16 = 1;
 const BRIDGE_SNOOPING: u16 = 23;
 const V6_GENERATION: u16 = 8;
@@ -91,6 +97,8 @@ pub struct End<'a> {
     pub name: &'a LinkName,
     /// Its hardware address.
     pub mac: [u8; 6],
+    /// Its longest packet.
+    pub mtu: Option<u32>,
 }
 
 /// A new veth that is down, as a port of `master` if there is one, with its peer born in the namespace.
@@ -98,14 +106,46 @@ pub fn new_veth(here: End<'_>, master: Option<u32>, there: End<'_>, namespace: B
     let peer = Attributes::new()
         .text(NAME, there.name.as_str())
         .bytes(MAC, &there.mac)
+        .maybe(there.mtu, |a, mtu| a.number(MTU, mtu))
         .bytes(NAMESPACE_FD, &namespace.as_raw_fd().to_ne_bytes());
     let data = Attributes::new().nest_behind(VETH_PEER, &link_fixed(0, 0), peer);
     let attributes = Attributes::new()
         .text(NAME, here.name.as_str())
         .bytes(MAC, &here.mac)
+        .maybe(here.mtu, |a, mtu| a.number(MTU, mtu))
         .maybe(master, |a, index| a.number(MASTER, index))
         .nest(INFO, Attributes::new().text(INFO_KIND, "veth").nest(INFO_DATA, data));
     Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
+}
+
+/// A new macvlan on the link `parent`, down, born in the namespace.
+pub fn new_macvlan(parent: u32, there: End<'_>, mode: Macvlan, namespace: BorrowedFd<'_>) -> Message {
+    let mode = match mode {
+        Macvlan::Private => 1,
+        Macvlan::Vepa => 2,
+        Macvlan::Bridge => 4,
+        Macvlan::Passthrough => 8,
+    };
+    let info = Attributes::new()
+        .text(INFO_KIND, "macvlan")
+        .nest(INFO_DATA, Attributes::new().number(MACVLAN_MODE, mode));
+    let attributes = Attributes::new()
+        .text(NAME, there.name.as_str())
+        .bytes(MAC, &there.mac)
+        .maybe(there.mtu, |a, mtu| a.number(MTU, mtu))
+        .number(PARENT, parent)
+        .bytes(NAMESPACE_FD, &namespace.as_raw_fd().to_ne_bytes())
+        .nest(INFO, info);
+    Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
+}
+
+/// The port of a bridge is isolated: it reaches no port that is so too.
+pub fn isolate(index: u32) -> Message {
+    let info = Attributes::new()
+        .text(INFO_PORT_KIND, "bridge")
+        .nest(INFO_PORT_DATA, Attributes::new().bytes(PORT_ISOLATED, &[1]));
+    let attributes = Attributes::new().nest(INFO, info);
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
 }
 
 /// The link makes itself no IPv6 address (`IN6_ADDR_GEN_MODE_NONE`).
@@ -224,8 +264,8 @@ mod tests {
     fn a_veth_is_one_message_with_its_peer_inside() {
         let file = std::fs::File::open("/dev/null").unwrap();
         let fd = u8::try_from(file.as_fd().as_raw_fd()).unwrap();
-        let here = End { name: &name("lzv3"), mac: [0xfe, 1, 2, 3, 4, 5] };
-        let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5] };
+        let here = End { name: &name("lzv3"), mac: [0xfe, 1, 2, 3, 4, 5], mtu: None };
+        let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5], mtu: None };
         let bytes = new_veth(here, Some(9), there, file.as_fd()).bytes(1).unwrap();
         let expected = [
             136, 0, 0, 0,  16, 0,  5, 6,  1, 0, 0, 0,  0, 0, 0, 0,
@@ -243,6 +283,32 @@ mod tests {
                         8, 0, 28, 0,  fd, 0, 0, 0,
         ];
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_macvlan_is_one_message_with_its_parent_outside() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let fd = u8::try_from(file.as_fd().as_raw_fd()).unwrap();
+        let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5], mtu: Some(1400) };
+        let bytes = new_macvlan(7, there, Macvlan::Bridge, file.as_fd()).bytes(1).unwrap();
+        assert_eq!(bytes[32..], [
+            9, 0, 3, 0,  b'e', b't', b'h', b'0', 0, 0, 0, 0,
+            10, 0, 1, 0,  2, 1, 2, 3, 4, 5, 0, 0,
+            8, 0, 4, 0,  120, 5, 0, 0,
+            8, 0, 5, 0,  7, 0, 0, 0,
+            8, 0, 28, 0,  fd, 0, 0, 0,
+            28, 0, 18, 0x80,
+                12, 0, 1, 0,  b'm', b'a', b'c', b'v', b'l', b'a', b'n', 0,
+                12, 0, 2, 0x80,
+                    8, 0, 1, 0,  4, 0, 0, 0,
+        ]);
+        assert_eq!(isolate(9).bytes(1).unwrap()[32..], [
+            28, 0, 18, 0x80,
+                11, 0, 4, 0,  b'b', b'r', b'i', b'd', b'g', b'e', 0, 0,
+                12, 0, 5, 0x80,
+                    5, 0, 33, 0,  1, 0, 0, 0,
+        ]);
     }
 
     #[test]

@@ -304,3 +304,105 @@ fn net_list_tells_of_the_default_network() {
         "{facts}"
     );
 }
+
+#[test]
+fn a_link_on_one_of_the_hosts_is_made_with_the_hosts_consent_and_goes_with_the_container() {
+    need_root!();
+    let host = Host::new();
+    host.inside(
+        "ip",
+        &["link", "add", "name", "wire0", "type", "veth", "peer", "name", "wire1"],
+    )
+    .ok();
+    host.inside(
+        "sh",
+        &[
+            "-c",
+            "ip link set wire0 up; ip link set wire1 up; ip addr add 10.79.0.1/24 dev wire1",
+        ],
+    )
+    .ok();
+    let name = host.name("vm");
+    let interface = |mode: &str| {
+        format!(
+            "<interface type='direct'><mac address='00:16:3e:0f:ef:8b'/><source dev='wire0' mode='{mode}'/>\
+             <ip address='10.79.0.2' family='ipv4' prefix='24'/><guest dev='lan0'/><mtu size='1400'/></interface>"
+        )
+    };
+    let file = host.domain_file(&name, "exec sleep 1000", "", &interface("bridge"));
+    host.run(&["create", &file]).refused(1, &["wire0", "direct wire0"]);
+    host.policy("direct wire0");
+    host.run(&["create", &file]).ok();
+    let said = inside(&host, &name, "ip link show lan0; ip addr show lan0").ok().stdout;
+    for word in ["mtu 1400", "00:16:3e:0f:ef:8b", "10.79.0.2/24", "UP"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    // The wire's other end is beyond the host as the container sees it.
+    host.inside("ping", &["-c", "1", "-W", "5", "10.79.0.2"]).ok();
+    let links = host.inside("ip", &["-d", "link"]).ok().stdout;
+    assert!(!links.contains("macvlan"), "{links}");
+    host.run(&["destroy", &name]).ok();
+    host.inside("ip", &["link", "show", "wire0"]).ok();
+    for mode in ["vepa", "private", "passthrough"] {
+        let file = host.domain_file(&name, "exec sleep 1000", "", &interface(mode));
+        host.run(&["create", &file]).ok();
+        let pid = host.pid_1(&name).expect("it runs").to_string();
+        let said = host
+            .inside("nsenter", &["-t", &pid, "-n", "ip", "-d", "link", "show", "lan0"])
+            .ok()
+            .stdout;
+        let kernels = if mode == "passthrough" { "passthru" } else { mode };
+        assert!(said.contains(&format!("mode {kernels}")), "{said}");
+        host.run(&["destroy", &name]).ok();
+    }
+    let missing = interface("bridge").replace("wire0", "wire9");
+    host.policy("direct wire9");
+    host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", &missing)])
+        .refused(1, &["no link wire9"]);
+    // One of Lazaret's own is nobody's to lie on, whatever the policy says.
+    host.policy("direct lzr0");
+    let own = interface("bridge").replace("wire0", "lzr0");
+    host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", &own)])
+        .refused(1, &["lzr0"]);
+    host.inside("ip", &["link", "del", "wire0"]).ok();
+}
+
+#[test]
+fn isolated_ports_do_not_reach_each_other_and_both_ends_have_the_mtu() {
+    need_root!();
+    let host = Host::new();
+    host.inside(
+        "sh",
+        &[
+            "-c",
+            "ip link add hostbr0 type bridge; ip addr add 10.77.0.1/24 dev hostbr0; ip link set hostbr0 up",
+        ],
+    )
+    .ok();
+    let begin = |word: &str, number: u8, isolated: &str| {
+        let name = host.name(word);
+        let devices = format!(
+            "<interface type='bridge'><source bridge='hostbr0'/>{isolated}<ip address='10.77.0.{number}' family='ipv4' prefix='24'/>\
+             <target dev='lztest{number}'/><mtu size='1300'/></interface>"
+        );
+        host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", &devices)])
+            .ok();
+        name
+    };
+    let alone = begin("alone", 2, "<port isolated='yes'/>");
+    let apart = begin("apart", 3, "<port isolated='yes'/>");
+    let open = begin("open", 4, "<port isolated='no'/>");
+    let reaches = |from: &str, to: u8| inside(&host, from, &format!("ping -c 1 -W 2 10.77.0.{to}")).code() == 0;
+    assert!(reaches(&alone, 1) && reaches(&apart, 1) && reaches(&alone, 4) && reaches(&open, 3));
+    assert!(!reaches(&alone, 3) && !reaches(&apart, 2));
+    for said in [
+        host.inside("ip", &["link", "show", "lztest2"]).ok().stdout,
+        inside(&host, &alone, "ip link show eth0").ok().stdout,
+    ] {
+        assert!(said.contains("mtu 1300"), "{said}");
+    }
+    for name in [alone, apart, open] {
+        host.run(&["destroy", &name]).ok();
+    }
+    host.inside("ip", &["link", "del", "hostbr0"]).ok();
+}

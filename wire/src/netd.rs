@@ -49,6 +49,26 @@ pub enum HostSide {
     Bridge(LinkName),
     /// Nothing: the host's end stands alone, with these addresses.
     Alone(Vec<Address>),
+    /// No end of its own: the container's end is a macvlan on a link of the host's, which must be there.
+    Direct {
+        /// That link.
+        parent: LinkName,
+        /// Whom it reaches.
+        mode: Macvlan,
+    },
+}
+
+/// Whom a macvlan reaches (`MACVLAN_MODE_*` in linux/if_link.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Macvlan {
+    /// None of the others on the same link.
+    Private,
+    /// The others by way of a switch beyond the link.
+    Vepa,
+    /// The others too.
+    Bridge,
+    /// It is the only one on the link, and has its hardware address.
+    Passthrough,
 }
 
 /// A port of the host that leads to the container.
@@ -96,7 +116,7 @@ impl core::str::FromStr for Publish {
 /// One link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The veth's name on the host.
+    /// The veth's name on the host; of a macvlan, which has no end there, a name that no other link of the container has.
     pub host: LinkName,
     /// Its name inside.
     pub guest: LinkName,
@@ -110,6 +130,10 @@ pub struct Link {
     pub routes: Vec<Route>,
     /// Whether it is brought up inside even without an address.
     pub up: bool,
+    /// The longest packet, in bytes, on both ends; the kernel's own without.
+    pub mtu: Option<u32>,
+    /// Whether it reaches no other port of its bridge that is isolated too.
+    pub isolated: bool,
 }
 
 /// A container's rules in a table of its own.
@@ -247,6 +271,8 @@ mod tests {
             addresses: vec![],
             routes: vec![],
             up: true,
+            mtu: None,
+            isolated: false,
         }
     }
 
@@ -258,6 +284,7 @@ mod tests {
         let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
         let bridge = Bridge { name: name("b"), addresses: vec![on(v4, None)] };
         let mut full = link(HostSide::Network(bridge));
+        (full.mtu, full.isolated) = (Some(1500), true);
         full.addresses = vec![on(v6, Some(v6))];
         full.routes = vec![Route { destination: v4, prefix: 32, gateway: v4, metric: Some(300) }];
         assert_eq!(payload(&Request::Connect(vec![full])), [
@@ -267,14 +294,21 @@ mod tests {
             1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16,
                 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
             1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 1, 0xac, 0x02,
-            1,
+            1, 1, 0xdc, 0x0b, 1,
         ]);
         assert_eq!(payload(&Request::Connect(vec![link(HostSide::Bridge(name("b")))])), [
-            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1,
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0,
         ]);
         assert_eq!(payload(&Request::Connect(vec![link(HostSide::Alone(vec![]))])), [
-            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1,
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1, 0, 0,
         ]);
+        let modes = [Macvlan::Private, Macvlan::Vepa, Macvlan::Bridge, Macvlan::Passthrough];
+        for (number, mode) in (0..).zip(modes) {
+            let direct = HostSide::Direct { parent: name("p"), mode };
+            assert_eq!(payload(&Request::Connect(vec![link(direct)])), [
+                0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 3, 1, b'p', number, 0, 0, 1, 0, 0,
+            ]);
+        }
         let firewall = Firewall {
             name: ContainerName::new("c").unwrap(),
             bridge: name("b"),

@@ -195,6 +195,7 @@ fn interface(w: &mut Writer, interface: &Interface) {
         Attached::Network(_) => "network",
         Attached::Bridge(_) => "bridge",
         Attached::Ethernet(_) => "ethernet",
+        Attached::Direct(..) => "direct",
     };
     w.element("interface", &[("type", Some(kind))], |w| {
         if let Some(mac) = interface.mac {
@@ -203,8 +204,14 @@ fn interface(w: &mut Writer, interface: &Interface) {
         match &interface.attached {
             Attached::Network(name) => w.empty("source", &[("network", Some(name))]),
             Attached::Bridge(name) => w.empty("source", &[("bridge", Some(name.as_str()))]),
+            Attached::Direct(dev, mode) => {
+                w.empty("source", &[("dev", Some(dev.as_str())), ("mode", Some(mode.name()))])
+            }
             Attached::Ethernet(addresses) if addresses.is_empty() => {}
             Attached::Ethernet(addresses) => w.element("source", &[], |w| addresses.iter().for_each(|a| address(w, a))),
+        }
+        if let Some(isolated) = interface.isolated {
+            w.empty("port", &[("isolated", Some(if isolated { "yes" } else { "no" }))]);
         }
         interface.addresses.iter().for_each(|a| address(w, a));
         interface.routes.iter().for_each(|r| route(w, r));
@@ -218,6 +225,9 @@ fn interface(w: &mut Writer, interface: &Interface) {
                 "link",
                 &[("state", Some(if state == LinkState::Up { "up" } else { "down" }))],
             );
+        }
+        if let Some(mtu) = interface.mtu {
+            w.empty("mtu", &[("size", Some(&mtu.to_string()))]);
         }
     });
 }

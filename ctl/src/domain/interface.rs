@@ -19,6 +19,10 @@ pub struct Interface {
     pub target: Option<LinkName>,
     /// `guest@dev`: the name inside; see [`super::model::guest_names`].
     pub guest: Option<LinkName>,
+    /// `mtu@size`, in bytes.
+    pub mtu: Option<u32>,
+    /// `port@isolated`; where it is said.
+    pub isolated: Option<bool>,
     /// `link@state`. Without it the interface is up inside if it has an address; `Down` never comes with an address.
     pub link: Option<LinkState>,
 }
@@ -42,6 +46,36 @@ pub enum Attached {
     Bridge(LinkName),
     /// `ethernet`: nowhere; the host's end has these addresses (`source/ip`).
     Ethernet(Vec<Address>),
+    /// `direct`: on this link of the host's.
+    Direct(LinkName, Mode),
+}
+
+/// `source@mode` of an interface of type `direct`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `vepa`, which is meant where nothing is said.
+    Vepa,
+    /// `bridge`
+    Bridge,
+    /// `private`
+    Private,
+    /// `passthrough`
+    Passthrough,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::Vepa, Self::Bridge, Self::Private, Self::Passthrough];
+
+    /// The word that documents use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vepa => "vepa",
+            Self::Bridge => "bridge",
+            Self::Private => "private",
+            Self::Passthrough => "passthrough",
+        }
+    }
 }
 
 /// `link@state`

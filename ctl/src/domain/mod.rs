@@ -20,7 +20,7 @@ pub use capability::{Capabilities, Capability};
 pub use complete::complete;
 pub use format::{format, format_live};
 pub use identity::{Mac, Uuid};
-pub use interface::{Address, Attached, Interface, LinkState, Route};
+pub use interface::{Address, Attached, Interface, LinkState, Mode, Route};
 pub use model::{Arch, Domain, Source};
 pub use parse::{parse, parse_telling};
 pub use xml::MAX_BYTES;

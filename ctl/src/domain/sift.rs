@@ -11,7 +11,7 @@ const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
 
 /// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
 /// no row is the reader's.
-const BUILT: [(&str, &str, &str); 23] = [
+const BUILT: [(&str, &str, &str); 25] = [
     (
         "",
         "type id",
@@ -35,12 +35,18 @@ const BUILT: [(&str, &str, &str); 23] = [
     ("/devices", "", "emulator filesystem interface console"),
     ("/devices/filesystem", "type accessmode", "source target readonly"),
     ("/devices/filesystem/source", "dir usage units", ""),
-    ("/devices/interface", "type", "mac source ip route target guest link"),
+    (
+        "/devices/interface",
+        "type",
+        "mac source ip route target guest mtu port link",
+    ),
     ("/devices/interface/mac", "address", ""),
-    ("/devices/interface/source", "network bridge", "ip"),
+    ("/devices/interface/source", "network bridge dev mode", "ip"),
     ("/devices/interface/target", "dev", ""),
     ("/devices/interface/guest", "dev", ""),
     ("/devices/interface/link", "state", ""),
+    ("/devices/interface/mtu", "size", ""),
+    ("/devices/interface/port", "isolated", ""),
     ("/devices/console", "type tty", "target"),
     ("/devices/console/target", "type port", ""),
     ("/seclabel", "type", ""),
@@ -52,10 +58,7 @@ const UNBUILT: [(&str, &str); 6] = [
     ("/clock", "timer"),
     ("/devices", "disk hostdev"),
     ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
-    (
-        "/devices/interface",
-        "vlan virtualport bandwidth port script filterref mtu",
-    ),
+    ("/devices/interface", "vlan virtualport bandwidth script filterref"),
     ("/devices/interface/source", "portgroup route"),
 ];
 
@@ -75,7 +78,7 @@ const OTHERWISE: [(&str, &str, &str); 10] = [
     (
         "/devices/interface",
         "type",
-        "direct user vhostuser server client mcast udp internal hostdev vdpa vds null",
+        "user vhostuser server client mcast udp internal hostdev vdpa vds null",
     ),
     (
         "/devices/console",
@@ -287,7 +290,7 @@ fn whole(element: &Element) -> Result<(), Fault> {
         .map(|a| a.value.as_str());
     let needed: &[&str] = match (element.name.as_str(), kind) {
         ("filesystem", _) => &["source", "target"],
-        ("interface", Some("direct")) | ("hostdev", _) => &["source"],
+        ("hostdev", _) => &["source"],
         ("disk", _) => &["target"],
         _ => &[],
     };

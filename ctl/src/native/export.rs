@@ -5,7 +5,7 @@
 use super::Converted;
 use crate::domain::capability::Policy;
 use crate::domain::error::shown;
-use crate::domain::interface::{Address, Attached, Interface};
+use crate::domain::interface::{Address, Attached, Interface, Mode};
 use crate::domain::{Capability, Domain, Source};
 use core::fmt::Display;
 use wire::IdRange;
@@ -141,12 +141,28 @@ impl Export {
 
     fn interface(&mut self, index: usize, interface: &Interface) {
         let key = |suffix: &str| format!("lxc.net.{index}.{suffix}");
-        self.line(&key("type"), "veth");
+        let direct = matches!(interface.attached, Attached::Direct(..));
+        self.line(&key("type"), if direct { "macvlan" } else { "veth" });
         match &interface.attached {
             Attached::Bridge(name) => self.line(&key("link"), name.as_str()),
             Attached::Network(name) => self.warn(&format!("<source network='{}'>", shown(name, 60))),
             Attached::Ethernet(addresses) if addresses.is_empty() => {}
             Attached::Ethernet(_) => self.warn("<ip> in <source>"),
+            Attached::Direct(parent, mode) => {
+                self.line(&key("link"), parent.as_str());
+                let mode = if *mode == Mode::Passthrough {
+                    "passthru"
+                } else {
+                    mode.name()
+                };
+                self.line(&key("macvlan.mode"), mode);
+            }
+        }
+        if let Some(mtu) = interface.mtu {
+            self.line(&key("mtu"), mtu);
+        }
+        if interface.isolated == Some(true) {
+            self.warn("<port isolated='yes'>");
         }
         if let Some(mac) = interface.mac {
             self.line(&key("hwaddr"), mac);

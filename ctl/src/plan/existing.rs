@@ -19,7 +19,8 @@ pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
                 for link in links {
                     match &link.side {
                         HostSide::Network(_) => network_is_free(read)?,
-                        HostSide::Bridge(name) => is_there(name.as_str(), read)?,
+                        HostSide::Bridge(name) => is_there("bridge", name.as_str(), read)?,
+                        HostSide::Direct { parent, mode: _ } => is_there("link", parent.as_str(), read)?,
                         HostSide::Alone(_) => {}
                     }
                 }
@@ -36,14 +37,14 @@ pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
     Ok(())
 }
 
-fn is_there(name: &str, read: Read<'_>) -> Outcome<()> {
+fn is_there(what: &str, name: &str, read: Read<'_>) -> Outcome<()> {
     let links = read("dev")?;
     let mut names = links.lines().filter_map(|l| l.split_once(':')).map(|(n, _)| n.trim());
     // Those that are Lazaret's own are nobody's to name, whether they are there or not: the launcher refuses them.
     if name.starts_with("lz") || names.any(|n| n == name) {
         return Ok(());
     }
-    Err(Error::caller(format!("there is no bridge {name} on this host")))
+    Err(Error::caller(format!("there is no {what} {name} on this host")))
 }
 
 /// Whether a route leads to this network or to a part of it, or is one of a link's own in which it lies. A wider one through a gateway is

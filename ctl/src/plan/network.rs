@@ -1,12 +1,12 @@
 //! The network of a container: the default one's addresses, and the links that a domain describes. Pure.
 
 use super::{Host, Lot, fit};
-use crate::domain::{self, Attached, Interface};
+use crate::domain::{self, Attached, Interface, Mode};
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::init::Container;
-use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Route};
+use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Macvlan, Publish, Route};
 use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, is_containers};
 use wire::{ContainerName, LinkName, Text};
 
@@ -73,6 +73,8 @@ pub fn default_network(name: &ContainerName, lot: &Lot, publish: Vec<Publish>) -
         routes: vec![],
         target: None,
         guest: None,
+        mtu: None,
+        isolated: None,
         link: None,
     };
     wire(name, lot, &[plain], publish)
@@ -105,6 +107,8 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             addresses: interface.addresses.iter().map(address).collect(),
             routes: interface.routes.iter().map(route).collect(),
             up: interface.is_up(),
+            mtu: interface.mtu,
+            isolated: interface.isolated == Some(true),
         };
         if matches!(link.side, HostSide::Network(_)) {
             if wiring.firewall.is_some() {
@@ -140,6 +144,15 @@ fn side(interface: &Interface) -> Outcome<HostSide> {
         ))),
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
         Attached::Ethernet(addresses) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
+        Attached::Direct(parent, mode) => Ok(HostSide::Direct {
+            parent: parent.clone(),
+            mode: match mode {
+                Mode::Vepa => Macvlan::Vepa,
+                Mode::Bridge => Macvlan::Bridge,
+                Mode::Private => Macvlan::Private,
+                Mode::Passthrough => Macvlan::Passthrough,
+            },
+        }),
     }
 }
 
@@ -325,6 +338,8 @@ mod tests {
             routes: vec![],
             target: None,
             guest: None,
+            mtu: None,
+            isolated: None,
             link: None,
         };
         assert!(wire(&name, &lot(), &[on("other", vec![])], vec![]).is_err());

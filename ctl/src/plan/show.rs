@@ -180,8 +180,17 @@ fn link_lines(link: &Link) -> Vec<String> {
         HostSide::Network(bridge) => format!("port of our bridge {}", bridge.name),
         HostSide::Bridge(name) => format!("port of the bridge {name}"),
         HostSide::Alone(_) => "alone".into(),
+        HostSide::Direct { parent, mode } => {
+            format!("on the host's link {parent}, {}", format!("{mode:?}").to_lowercase())
+        }
     };
-    let mut lines = vec![format!("{} inside, {} on the host, {side}", link.guest, link.host)];
+    let outside = match &link.side {
+        HostSide::Direct { .. } => String::new(),
+        _ => format!("{} on the host, ", link.host),
+    };
+    let mut lines = vec![format!("{} inside, {outside}{side}", link.guest)];
+    lines.extend(link.mtu.map(|mtu| format!("packets of {mtu} bytes at most")));
+    lines.extend(link.isolated.then(|| "isolated from other such ports".to_owned()));
     lines.extend(
         link.addresses
             .iter()

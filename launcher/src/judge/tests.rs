@@ -45,6 +45,8 @@ fn link() -> Link {
         }],
         routes: vec![],
         up: true,
+        mtu: None,
+        isolated: false,
     }
 }
 

@@ -350,6 +350,8 @@ pub fn link(n: u8) -> Link {
         addresses: vec![on(&format!("10.209.0.{n}/16")), on(&format!("fd6c:7a72::{n}/64"))],
         routes: vec![to("0.0.0.0/0", "10.209.0.1"), to("::/0", "fd6c:7a72::1")],
         up: true,
+        mtu: None,
+        isolated: false,
     }
 }
 

@@ -136,6 +136,8 @@ fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
         addresses: vec![address(v4, 16)],
         routes: Vec::new(),
         up: true,
+        mtu: None,
+        isolated: false,
     };
     let firewall = Firewall {
         name: plan.name.clone(),

@@ -2,7 +2,7 @@
 
 use crate::domain::error::Fault;
 use crate::domain::identity::Mac;
-use crate::domain::interface::{Address, Attached, Interface, LinkState, Route, width};
+use crate::domain::interface::{Address, Attached, Interface, LinkState, Mode, Route, width};
 use crate::domain::units::number;
 use crate::domain::xml::{Given, Parts};
 use core::net::IpAddr;
@@ -33,6 +33,12 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
             .as_ref()
             .map(link_name)
             .transpose()?,
+        mtu: only_attribute(parts, "mtu", "size")?
+            .map(|v| v.read("a number from 68 to 65535", |v| number(v, 68, 65_535)))
+            .transpose()?,
+        isolated: only_attribute(parts, "port", "isolated")?
+            .map(|v| v.read("\"yes\" or \"no\"", yes_or_no))
+            .transpose()?,
         link: only_attribute(parts, "link", "state")?
             .map(|v| v.read("\"up\" or \"down\"", link_state))
             .transpose()?,
@@ -40,6 +46,9 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     let configured = !interface.addresses.is_empty() || !interface.routes.is_empty();
     if interface.link == Some(LinkState::Down) && configured {
         return Err(parts.fault("an interface that is down inside has neither <ip> nor <route>"));
+    }
+    if interface.isolated == Some(true) && !matches!(interface.attached, Attached::Network(_) | Attached::Bridge(_)) {
+        return Err(parts.fault("only a port of a bridge can be isolated"));
     }
     // An interface of a network is given an address, and so needs none of its own for its routes.
     let given = matches!(interface.attached, Attached::Network(_));
@@ -52,7 +61,7 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
 fn attached(parts: &mut Parts) -> Result<Attached, Fault> {
     let kind = parts.required("type")?;
     let reader = kind.read(
-        "\"network\", \"bridge\" or \"ethernet\", which alone are supported",
+        "\"network\", \"bridge\", \"ethernet\" or \"direct\", which alone are supported",
         source_reader,
     )?;
     match parts.child("source")? {
@@ -70,8 +79,17 @@ fn source_reader(kind: &str) -> Option<SourceReader> {
         "network" => Some(network),
         "bridge" => Some(|parts| link_name(&parts.required("bridge")?).map(Attached::Bridge)),
         "ethernet" => Some(|parts| addresses(parts).map(Attached::Ethernet)),
+        "direct" => Some(direct),
         _ => None,
     }
+}
+
+fn direct(parts: &mut Parts) -> Result<Attached, Fault> {
+    let parent = link_name(&parts.required("dev")?)?;
+    let mode = |word: &str| Mode::ALL.into_iter().find(|m| m.name() == word);
+    let given = parts.attribute("mode");
+    let mode = given.map(|v| v.read("\"vepa\", \"bridge\", \"private\" or \"passthrough\"", mode));
+    Ok(Attached::Direct(parent, mode.transpose()?.unwrap_or(Mode::Vepa)))
 }
 
 fn network(parts: &mut Parts) -> Result<Attached, Fault> {
@@ -93,6 +111,14 @@ fn only_attribute(parts: &mut Parts, child: &str, attribute: &str) -> Result<Opt
 
 fn link_name(given: &Given) -> Result<LinkName, Fault> {
     given.try_read(LinkName::new)
+}
+
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 fn link_state(word: &str) -> Option<LinkState> {

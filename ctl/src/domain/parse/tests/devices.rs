@@ -51,11 +51,19 @@ fn refuses_interfaces_that_end_nowhere() {
     );
     refuses_device(
         "<interface type='tunnel'><source dev='eth0'/></interface>",
-        "attribute type of <interface> is \"tunnel\", not \"network\", \"bridge\" or \"ethernet\", which alone are supported",
+        "attribute type of <interface> is \"tunnel\", not \"network\", \"bridge\", \"ethernet\" or \"direct\", which alone are supported",
     );
     refuses_device(
         "<interface type='bridge'><source bridge='a/b'/></interface>",
         "attribute bridge of <source> is \"a/b\": it contains '/'",
+    );
+    refuses_device(
+        "<interface type='direct'><source mode='bridge'/></interface>",
+        "<source> has no attribute dev",
+    );
+    refuses_device(
+        "<interface type='direct'><source dev='e' mode='hub'/></interface>",
+        "attribute mode of <source> is \"hub\", not \"vepa\", \"bridge\", \"private\" or \"passthrough\"",
     );
     refuses_device(
         &ethernet("<source><rout address='0.0.0.0' gateway='1.1.1.1'/></source>"),
@@ -103,6 +111,15 @@ fn refuses_addresses_that_contradict_themselves() {
             "<ip address='10.0.0.3'/><link state='down'/>",
             "an interface that is down inside has neither <ip> nor <route>",
         ),
+        (
+            "<mtu size='67'/>",
+            "attribute size of <mtu> is \"67\", not a number from 68 to 65535",
+        ),
+        (
+            "<port isolated='maybe'/>",
+            "attribute isolated of <port> is \"maybe\", not \"yes\" or \"no\"",
+        ),
+        ("<port isolated='yes'/>", "only a port of a bridge can be isolated"),
         (
             "<link state='sideways'/>",
             "attribute state of <link> is \"sideways\", not \"up\" or \"down\"",

@@ -118,7 +118,7 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
         "<disk type='block'> in <devices>",
         "<filesystem type='file'> in <devices>",
         "<space_hard_limit> in <filesystem>",
-        "<mtu> in <interface>",
+        "<bandwidth> in <interface>",
         "attribute portgroup of <source>",
         "<route> in <source>",
         "<lxc:namespace> in <domain>",

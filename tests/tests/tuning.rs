@@ -1,0 +1,212 @@
+//! Limits are shown and changed, of what runs and of what is kept; the kernel's own files are asked each time, and the next start.
+
+use std::fs;
+use tests::{Host, kernel, need_root};
+
+const STAY: &str = "while :; do sleep 1000; done";
+
+/// What the kernel says in the first of these files that a container's groups have: version 1's, then version 2's.
+fn kernel_says(name: &str, files: [&str; 2]) -> String {
+    let groups = kernel::groups_of(name);
+    let tops = groups.iter().filter(|g| g.ends_with(name));
+    let read = tops
+        .flat_map(|g| files.map(|f| g.join(f)))
+        .find_map(|f| fs::read_to_string(f).ok());
+    read.unwrap_or_else(|| panic!("{name} has none of {files:?} in {groups:?}"))
+        .trim_end()
+        .to_owned()
+}
+
+fn memory(name: &str) -> u64 {
+    kernel_says(name, ["memory.limit_in_bytes", "memory.max"])
+        .parse()
+        .expect("a number")
+}
+
+fn defined(host: &Host, name: &str, more: &str) {
+    host.run(&["define", &host.domain_file(name, STAY, more, "")]).ok();
+}
+
+#[test]
+fn memory_is_set_while_it_runs_and_for_the_next_start() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("vm");
+    defined(&host, name, "");
+    host.run(&["start", name]).ok();
+    assert_eq!(memory(name), 64 << 20);
+    host.run(&["setmem", name, "32M"]).ok();
+    assert_eq!(memory(name), 32 << 20);
+    // What runs and what is kept are told apart.
+    assert!(
+        host.run(&["dumpxml", name])
+            .ok()
+            .stdout
+            .contains("<currentMemory unit='KiB'>32768<")
+    );
+    assert!(
+        host.run(&["dumpxml", name, "--inactive"])
+            .ok()
+            .stdout
+            .contains("<currentMemory unit='KiB'>65536<")
+    );
+    let inside = host
+        .run(&["enter", name, "--", "grep", "MemTotal", "/proc/meminfo"])
+        .ok()
+        .stdout;
+    assert!(inside.contains(" 32768 kB"), "{inside}");
+    host.run(&["setmem", name, "128M", "--live"])
+        .refused(1, &["65536", "setmaxmem"]);
+    host.run(&["setmaxmem", name, "128M", "--live"])
+        .refused(1, &["--config"]);
+    assert_eq!(memory(name), 32 << 20);
+    host.run(&["setmaxmem", name, "128M", "--config"]).ok();
+    host.run(&["destroy", name]).ok();
+    host.run(&["start", name]).ok();
+    assert_eq!(memory(name), 128 << 20);
+    for bad in ["0", "-1", "x", "1Q", "99999999999999999999"] {
+        host.run(&["setmem", name, bad]).exits(2);
+    }
+    host.run(&["setmem", name, "4"]).refused(1, &["memory"]);
+    assert_eq!(memory(name), 128 << 20, "what is refused changes nothing");
+}
+
+#[test]
+fn memtune_shows_and_sets_each_limit() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("vm");
+    defined(&host, name, "");
+    let shown = |host: &Host| host.run(&["memtune", name]).ok().stdout;
+    let unlimited = "hard_limit     : unlimited\nsoft_limit     : unlimited\nswap_hard_limit: unlimited\n";
+    assert_eq!(shown(&host), unlimited);
+    host.run(&[
+        "memtune",
+        name,
+        "--hard-limit",
+        "48M",
+        "--soft-limit",
+        "16384",
+        "--swap-hard-limit",
+        "96M",
+    ])
+    .ok();
+    let set = "hard_limit     : 49152\nsoft_limit     : 16384\nswap_hard_limit: 98304\n";
+    assert_eq!(shown(&host), set);
+    host.run(&["start", name]).ok();
+    assert_eq!((shown(&host).as_str(), memory(name)), (set, 48 << 20));
+    assert_eq!(
+        kernel_says(name, ["memory.soft_limit_in_bytes", "memory.high"]),
+        (16 << 20).to_string()
+    );
+    // Up and down again: the kernel never lets memory have more than memory and swap.
+    for (hard, swap) in [("128M", "256M"), ("32M", "40M")] {
+        host.run(&[
+            "memtune",
+            name,
+            "--hard-limit",
+            hard,
+            "--swap-hard-limit",
+            swap,
+            "--live",
+        ])
+        .ok();
+    }
+    assert_eq!(memory(name), 32 << 20);
+    let both = kernel_says(name, ["memory.memsw.limit_in_bytes", "memory.swap.max"])
+        .parse::<u64>()
+        .expect("a number");
+    assert!([40 << 20, 8 << 20].contains(&both), "{both}");
+    host.run(&["memtune", name, "--soft-limit", "-1"]).ok();
+    assert!(shown(&host).contains("soft_limit     : unlimited"));
+    host.run(&["memtune", name, "--swap-hard-limit", "1M"])
+        .refused(1, &["1024 KiB", "32768 KiB"]);
+    assert_eq!(
+        host.run(&["memtune", name, "--json", "--config"]).ok().json()["hard_limit_kib"],
+        49152
+    );
+    // Without a hard limit the memory is the limit.
+    host.run(&[
+        "memtune",
+        name,
+        "--hard-limit",
+        "-1",
+        "--swap-hard-limit",
+        "-1",
+        "--live",
+        "--config",
+    ])
+    .ok();
+    assert_eq!(memory(name), 64 << 20);
+    assert!(
+        !host
+            .run(&["dumpxml", name, "--inactive"])
+            .ok()
+            .stdout
+            .contains("hard_limit")
+    );
+}
+
+#[test]
+fn schedinfo_shows_and_sets_what_a_container_gets_of_the_processors() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("vm");
+    defined(&host, name, "");
+    let shares = || kernel_says(name, ["cpu.shares", "cpu.weight"]);
+    let lines = "Scheduler      : posix\ncpu_shares     : 0\nvcpu_period    : 0\nvcpu_quota     : 0\n";
+    assert_eq!(host.run(&["schedinfo", name]).ok().stdout, lines);
+    host.run(&["schedinfo", name, "--set", "cpu_shares=512", "--live"])
+        .refused(1, &[name, "not running"]);
+    host.run(&["schedinfo", name, "--set", "cpu_shares=512", "--config"])
+        .ok();
+    host.run(&["start", name]).ok();
+    assert!(["512", "20"].contains(&shares().as_str()), "{}", shares());
+    let said = host
+        .run(&["schedinfo", name, "vcpu_period=50000", "vcpu_quota=25000"])
+        .ok()
+        .stdout;
+    assert!(
+        said.contains("vcpu_period    : 50000\nvcpu_quota     : 25000\n"),
+        "{said}"
+    );
+    let quota = kernel_says(name, ["cpu.cfs_quota_us", "cpu.max"]);
+    assert!(["25000", "25000 50000"].contains(&quota.as_str()), "{quota}");
+    assert!(
+        host.run(&["schedinfo", name, "--config"])
+            .ok()
+            .stdout
+            .contains("vcpu_quota     : 0\n")
+    );
+    for bad in [
+        "cpu_shares=1",
+        "vcpu_period=5",
+        "vcpu_quota=0",
+        "emulator_quota=1",
+        "cpu_shares",
+    ] {
+        host.run(&["schedinfo", name, bad]).exits(2);
+    }
+}
+
+#[test]
+fn a_container_without_a_definition_is_tuned_while_it_runs_and_every_change_is_on_record() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("once");
+    host.once(&["--name", name, "--memory", "64M", "-d"], &["sleep", "1000"])
+        .ok();
+    host.run(&["setmem", name, "16M"]).ok();
+    assert_eq!(memory(name), 16 << 20);
+    host.run(&["setmem", name, "16M", "--config"])
+        .refused(1, &[name, "definition"]);
+    host.run(&["memtune", name, "--hard-limit", "32M", "--config", "--live"])
+        .refused(1, &[name, "definition"]);
+    assert_eq!(memory(name), 16 << 20);
+    let deeds = host.run(&["audit", "log", "--json", "--verb", "limit"]).ok().stdout;
+    assert!(deeds.contains(name), "{deeds}");
+    host.run(&["destroy", name]).ok();
+    for stopped in [&["setmem", name, "16M"][..], &["memtune", name], &["schedinfo", name]] {
+        host.run(stopped).refused(1, &[]);
+    }
+}
