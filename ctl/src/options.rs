@@ -1,6 +1,7 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
 mod audit;
+mod event;
 mod native;
 mod policy;
 mod run;
@@ -12,6 +13,7 @@ use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
+pub use event::Event;
 pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
@@ -98,6 +100,8 @@ pub enum Verb {
     Logs(Logs),
     /// Wait until a container has ended, and print its exit status
     Wait(Facts),
+    /// Tell what happens to containers as it happens
+    Event(Event),
     /// Show what each program would be asked to do at a start, changing nothing
     Plan(Facts),
     /// Show, as the kernel tells it, what every process of a container may do
@@ -351,6 +355,7 @@ impl Verb {
             Self::Console(c) => format!("attach to {}", c.container),
             Self::Logs(l) => format!("show the log of {}", l.container),
             Self::Wait(f) => format!("wait for {}", f.container),
+            Self::Event(_) => "tell what happens".into(),
             Self::Plan(f) => format!("plan {}", f.container),
             Self::Privileges(f) => format!("show the privileges of {}", f.container),
             Self::Audit(Audit { verb }) => match verb {

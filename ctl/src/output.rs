@@ -28,6 +28,12 @@ pub fn print_json<T: Serialize>(value: &T) -> Outcome<()> {
     print_bytes(format!("{}\n", json(value)?).as_bytes())
 }
 
+/// Prints a value as JSON of one line, for what comes one after the other.
+pub fn print_json_line<T: Serialize>(value: &T) -> Outcome<()> {
+    let line = serde_json::to_string(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))?;
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
 /// A value as JSON of several lines.
 pub fn json<T: Serialize>(value: &T) -> Outcome<String> {
     serde_json::to_string_pretty(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))

@@ -269,8 +269,24 @@ impl Place {
     /// How the container ended, by the supervisor's exit record.
     pub fn end(&self) -> Outcome<End> {
         let bytes = files::read(&self.directory, "exit")?.unwrap_or_default();
-        let looped = || frame::decode::<LoopRecord>(&bytes, 0).map(|r| End::Looped(r.status));
-        let ended = frame::decode::<ExitRecord>(&bytes, 0).map(|r| End::Status(r.status));
-        Ok(ended.or_else(|_| looped()).unwrap_or(End::Crashed))
+        Ok(told_end(&bytes).unwrap_or(End::Crashed))
     }
+
+    /// The exit record, open for reading: it can be read when its place is gone. `None` if there is none.
+    pub fn exit(&self) -> Outcome<Option<OwnedFd>> {
+        files::open(&self.directory, "exit", OFlags::RDONLY)
+    }
+
+    /// What an open exit record says; `None` if it says nothing yet.
+    pub fn ended(exit: &OwnedFd) -> Option<End> {
+        let mut bytes = [0u8; 256];
+        let length = rustix::io::pread(exit, bytes.as_mut_slice(), 0).ok()?;
+        told_end(bytes.get(..length)?)
+    }
+}
+
+fn told_end(bytes: &[u8]) -> Option<End> {
+    let looped = || frame::decode::<LoopRecord>(bytes, 0).map(|r| End::Looped(r.status));
+    let ended = frame::decode::<ExitRecord>(bytes, 0).map(|r| End::Status(r.status));
+    ended.or_else(|_| looped()).ok()
 }

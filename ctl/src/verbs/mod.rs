@@ -9,6 +9,7 @@ mod destroy;
 mod dominfo;
 mod dumpxml;
 mod enter;
+mod event;
 mod generate;
 mod learn;
 mod list;
@@ -40,6 +41,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
     match verb {
         Verb::Run(options) => return run::run(session, options),
         Verb::Enter(options) => return enter::enter(session, options),
+        Verb::Event(options) => return event::event(session, options),
         Verb::Define(file) => define::define(session, file),
         Verb::Undefine(which) => undefine::undefine(session, &which.container),
         Verb::Create(file) => create::create(session, file),
