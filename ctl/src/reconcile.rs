@@ -67,15 +67,26 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
 
 /// Removes groups that are nobody's, as those of a container whose state directory was removed by hand: only `list` looks for them, so that
 /// no start waits for it.
-pub fn sweep(session: &Session) {
-    match session.launcher.sweep() {
-        Ok(names) => names.iter().for_each(|name| {
-            say(&format!(
-                "the control groups of {name}, which no container has any more, are removed"
-            ));
-        }),
-        Err(e) => say(&format!("cannot look for control groups that no container has: {e}")),
+pub fn sweep(session: &Session) -> Outcome<()> {
+    let names = match session.launcher.sweep() {
+        Ok(names) => names,
+        Err(e) => {
+            say(&format!("cannot look for control groups that no container has: {e}"));
+            return Ok(());
+        }
+    };
+    let mut ended = false;
+    for name in names {
+        // One that was alive a moment ago: it has ended since, and what else is left of it goes too.
+        if session.store.place(&name)?.is_some() {
+            ended = true;
+            continue;
+        }
+        say(&format!(
+            "the control groups of {name}, which no container has any more, are removed"
+        ));
     }
+    if ended { reconcile(session) } else { Ok(()) }
 }
 
 /// Notes that a container has ended, before anything is cleared: whoever is killed from here on leaves work for the next command.

@@ -158,7 +158,15 @@ fn within(inside: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> 
         .map_err(|denied| denied.during(&what))?;
     let body = bodies.first().ok_or_else(|| Denied::Garbled.during(&what))?;
     let found = decode::link(body).map_err(|e| Denied::from(e).during(&what))?;
-    if found.name != guest.as_str() || found.mac != link.mac {
+    // One that has its parent to itself has its parent's address too.
+    let inherits = matches!(
+        &link.side,
+        HostSide::Direct {
+            mode: Macvlan::Passthrough,
+            ..
+        }
+    );
+    if found.name != guest.as_str() || (found.mac != link.mac && !inherits) {
         return Err(Failure::caller(&format!(
             "{what}: the socket belongs to another network namespace"
         )));

@@ -51,7 +51,7 @@ fn entry(found: &Found) -> Entry {
 
 /// Lists.
 pub fn list(session: &Session, options: &List) -> Outcome<()> {
-    crate::reconcile::sweep(session);
+    crate::reconcile::sweep(session)?;
     let chosen = |found: &Found| {
         let active = found.id().is_some();
         options.all || active != options.inactive
