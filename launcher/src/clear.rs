@@ -29,7 +29,10 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
     };
     let links = links_gone(host, remains);
     // Last: whoever holds one of the files has to be gone.
-    remains.etc.iter().for_each(placeholders::clear);
+    remains
+        .etc
+        .iter()
+        .for_each(|etc| placeholders::clear(etc, remains.block));
     groups.and(links)
 }
 
