@@ -9,7 +9,7 @@ use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
 use crate::piece::{LASTING, Piece};
-use crate::placeholders;
+use crate::placeholders::{self, Holders};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use sys::process::{Fork, Power};
@@ -29,10 +29,9 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
     };
     let links = links_gone(host, remains);
     // Last: whoever holds one of the files has to be gone.
-    remains
-        .etc
-        .iter()
-        .for_each(|etc| placeholders::clear(etc, remains.block));
+    let gone = clearing.groups && groups.is_ok();
+    let holders = if gone { Holders::Gone } else { Holders::Ending };
+    remains.etc.iter().for_each(|etc| placeholders::clear(etc, holders));
     groups.and(links)
 }
 

@@ -1,21 +1,28 @@
 //! The empty files that an image was given because it had nothing at a place of /etc over which a file is laid: `init` takes them away, and this
-//! does where `init` was killed. May touch: what bears their mark, at their two names; `/proc/locks`, and who the holders of locks are.
+//! does where `init` was killed. May touch: what bears their mark, at their two names.
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
 use std::os::fd::{AsRawFd, OwnedFd};
-use wire::ids::{BLOCK, IdBlock};
 use wire::placeholder::{Etc, NAMES, is_placeholder};
 
-/// How often a lock is tried that a process of the container's own has, which was ended just now.
+/// How often a lock is tried that a process may have which was ended just now.
 const TURNS: u32 = 10_000;
 
-/// Removes those that no container but the one with this block holds. What cannot be opened, or is something else, stays and is no error: it
-/// may be anything by now.
-pub fn clear(etc: &Etc, block: IdBlock) {
+/// Whether every process of the container is known to be gone, and so what it held let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holders {
+    /// They are: its groups, which a process leaves after it has closed its files, are gone.
+    Gone,
+    /// One of them may be ending still.
+    Ending,
+}
+
+/// Removes those that no container holds. What cannot be opened, or is something else, stays and is no error: it may be anything by now.
+pub fn clear(etc: &Etc, holders: Holders) {
     if let Ok(directory) = open(etc) {
         for name in NAMES {
             // Held by another container, it goes with that.
-            let _ = remove(&directory, name, block);
+            let _ = remove(&directory, name, holders);
         }
     }
 }
@@ -37,7 +44,7 @@ fn ours(stat: &Stat) -> bool {
     is_placeholder(stat.st_mode, stat.st_size, stat.st_nlink)
 }
 
-fn remove(directory: &OwnedFd, name: &str, block: IdBlock) -> rustix::io::Result<()> {
+fn remove(directory: &OwnedFd, name: &str, holders: Holders) -> rustix::io::Result<()> {
     let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(directory, name, how, Mode::empty())?;
     if !ours(&rustix::fs::fstat(&found)?) {
@@ -46,7 +53,7 @@ fn remove(directory: &OwnedFd, name: &str, block: IdBlock) -> rustix::io::Result
     // The very file that was looked at: nothing else is ever opened, which for a device could be an act.
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
     let file = rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    lock(&file, block)?;
+    lock(&file, holders)?;
     let now = rustix::fs::fstat(&file)?;
     let there = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if ours(&now) && (now.st_dev, now.st_ino) == (there.st_dev, there.st_ino) {
@@ -55,46 +62,15 @@ fn remove(directory: &OwnedFd, name: &str, block: IdBlock) -> rustix::io::Result
     Ok(())
 }
 
-/// Locks a file, and waits as long as only processes of the block's have it.
-fn lock(file: &OwnedFd, block: IdBlock) -> rustix::io::Result<()> {
-    let try_it = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
-    let mut tried = try_it();
-    if tried == Err(rustix::io::Errno::WOULDBLOCK) && others_hold(&rustix::fs::fstat(file)?, block) {
-        return tried;
-    }
-    for _ in 0..TURNS {
-        if tried != Err(rustix::io::Errno::WOULDBLOCK) {
-            break;
+fn lock(file: &OwnedFd, holders: Holders) -> rustix::io::Result<()> {
+    let turns = if holders == Holders::Gone { 1 } else { TURNS };
+    for _ in 0..turns {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => rustix::thread::sched_yield(),
+            other => return other,
         }
-        rustix::thread::sched_yield();
-        tried = try_it();
     }
-    tried
-}
-
-/// Whether a process that has no id of the block's has a lock on this file.
-fn others_hold(file: &Stat, block: IdBlock) -> bool {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    holders(&locks, file).any(|pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let uid = status
-            .lines()
-            .find_map(|l| l.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse::<u32>().ok());
-        // One that has gone since holds nothing.
-        uid.is_some_and(|uid| uid.checked_sub(block.first()).is_none_or(|n| n >= BLOCK))
-    })
-}
-
-/// Who has a lock on a file, by `/proc/locks` (proc_locks(5)): the sixth word of a line is its device and inode.
-fn holders<'a>(locks: &'a str, file: &Stat) -> impl Iterator<Item = u32> + 'a {
-    let (major, minor) = (rustix::fs::major(file.st_dev), rustix::fs::minor(file.st_dev));
-    let this = format!("{major:02x}:{minor:02x}:{}", file.st_ino);
-    locks.lines().filter_map(move |line| {
-        // One that waits for a lock is marked by an arrow.
-        let mut words = line.split_whitespace().skip(1).filter(|w| *w != "->");
-        let (kind, pid, at) = (words.next()?, words.nth(2)?, words.next()?);
-        (kind == "FLOCK" && at == this).then(|| pid.parse().ok())?
-    })
+    Err(rustix::io::Errno::WOULDBLOCK)
 }
 
 #[cfg(test)]
@@ -118,11 +94,6 @@ mod tests {
         fs::set_permissions(image.join("etc").join(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// One that nobody has.
-    fn block() -> IdBlock {
-        IdBlock::new(0x6100_0000).unwrap()
-    }
-
     fn etc(image: &std::path::Path, below: &str) -> Etc {
         Etc {
             from: Path::new(image.to_str().unwrap()).unwrap(),
@@ -137,16 +108,16 @@ mod tests {
         file(&image, "hosts", "", MODE);
         file(&image, "resolv.conf", "", 0o644);
         file(&image, "other", "", MODE);
-        clear(&etc(&image, "/etc"), block());
+        clear(&etc(&image, "/etc"), Holders::Gone);
         assert!(!there("hosts") && there("resolv.conf") && there("other"));
         file(&image, "hosts", "written", MODE);
         fs::remove_file(image.join("etc/resolv.conf")).unwrap();
         fs::hard_link(image.join("etc/other"), image.join("etc/resolv.conf")).unwrap();
-        clear(&etc(&image, "/etc"), block());
+        clear(&etc(&image, "/etc"), Holders::Gone);
         assert!(there("hosts") && there("resolv.conf"));
         fs::remove_file(image.join("etc/hosts")).unwrap();
         symlink("other", image.join("etc/hosts")).unwrap();
-        clear(&etc(&image, "/etc"), block());
+        clear(&etc(&image, "/etc"), Holders::Gone);
         assert!(there("hosts") && there("other"));
         fs::remove_dir_all(image).unwrap();
     }
@@ -157,30 +128,11 @@ mod tests {
         file(&image, "hosts", "", MODE);
         let held = fs::File::open(image.join("etc/hosts")).unwrap();
         rustix::fs::flock(&held, FlockOperation::LockShared).unwrap();
-        clear(&etc(&image.join("etc"), "/"), block());
+        clear(&etc(&image.join("etc"), "/"), Holders::Ending);
         assert!(image.join("etc/hosts").exists());
         drop(held);
-        clear(&etc(&image.join("etc"), "/"), block());
+        clear(&etc(&image.join("etc"), "/"), Holders::Ending);
         assert!(!image.join("etc/hosts").exists());
-        fs::remove_dir_all(image).unwrap();
-    }
-
-    #[test]
-    fn the_kernel_tells_who_holds_a_file() {
-        let image = image("holders");
-        file(&image, "hosts", "", MODE);
-        let open = || fs::File::open(image.join("etc/hosts")).unwrap();
-        let (held, other) = (open(), fs::File::open(&image).unwrap());
-        let stat = rustix::fs::fstat(&held).unwrap();
-        let found = || -> Vec<u32> {
-            let locks = fs::read_to_string("/proc/locks").unwrap();
-            holders(&locks, &stat).collect()
-        };
-        rustix::fs::flock(&other, FlockOperation::LockShared).unwrap();
-        assert!(found().is_empty() && !others_hold(&stat, block()));
-        rustix::fs::flock(&held, FlockOperation::LockShared).unwrap();
-        assert_eq!(found(), [std::process::id()]);
-        assert!(others_hold(&stat, block()));
         fs::remove_dir_all(image).unwrap();
     }
 
@@ -190,9 +142,9 @@ mod tests {
         file(&image, "hosts", "", MODE);
         symlink("etc", image.join("link")).unwrap();
         for below in ["/link", "/../etc", "/missing", "/etc/hosts"] {
-            clear(&etc(&image, below), block());
+            clear(&etc(&image, below), Holders::Gone);
         }
-        clear(&etc(&image.join("missing"), "/etc"), block());
+        clear(&etc(&image.join("missing"), "/etc"), Holders::Gone);
         assert!(image.join("etc/hosts").exists());
         fs::remove_dir_all(image).unwrap();
     }

@@ -90,6 +90,23 @@ pub fn read(directory: impl AsFd, name: &str) -> Outcome<Option<Vec<u8>>> {
     read_whole(fd, name).map(Some)
 }
 
+/// Reads a regular file that most often is short, with one call then: a read that does not fill its room has come to the end.
+pub fn read_short(fd: impl AsFd, name: &str) -> Outcome<Vec<u8>> {
+    let mut content = vec![0u8; 4096];
+    match rustix::io::read(&fd, content.as_mut_slice()) {
+        Ok(length) if length < content.len() => {
+            content.truncate(length);
+            Ok(content)
+        }
+        Ok(_) => {
+            content.extend(read_whole(fd, name)?);
+            Ok(content)
+        }
+        Err(rustix::io::Errno::INTR) => read_whole(fd, name),
+        Err(e) => Err(says("read", name)(e)),
+    }
+}
+
 /// Reads what is open, which must not have more than [`MOST`] bytes.
 pub fn read_whole(fd: impl AsFd, name: &str) -> Outcome<Vec<u8>> {
     let content = read_open(fd, name, MOST)?;

@@ -108,7 +108,7 @@ impl Store {
     /// The record of a container; `None` if it has none.
     pub fn record(&self, name: &ContainerName) -> Outcome<Option<Record>> {
         match files::open_below(&self.run, name.as_str(), RECORD, OFlags::RDONLY)? {
-            Some(file) => parsed(name, RECORD, &files::read_whole(file, RECORD)?),
+            Some(file) => parsed(name, RECORD, &files::read_short(file, RECORD)?),
             None => Ok(None),
         }
     }
