@@ -17,6 +17,11 @@ const TASKS: std::ops::RangeInclusive<u64> = 1..=4_194_304;
 /// Memory in bytes: at least a page, and no more than the kernel's own signed counters hold.
 const MEMORY: std::ops::RangeInclusive<u64> = 4096..=9_223_372_036_854_771_712;
 
+/// Least and most weight of input and output, of `blkio.weight` as of `io.bfq.weight` (`block/bfq-iosched.h`).
+const WEIGHT: std::ops::RangeInclusive<u64> = 10..=1000;
+/// The most block devices that have limits of their own.
+const DEVICES: usize = 64;
+
 /// A container and the hierarchies, judged; only [`place`] makes it.
 #[derive(Debug)]
 pub struct Place {
@@ -111,6 +116,27 @@ pub fn limits(limits: Limits) -> Result<Judged, Failure> {
     {
         return Err(Failure::caller("limit processors to what is no list of processors"));
     }
+    if limits
+        .nodes
+        .as_ref()
+        .is_some_and(|list| cpus::parse(list.as_str()).is_none())
+    {
+        return Err(Failure::caller("limit memory nodes to what is no list of nodes"));
+    }
+    within(limits.io_weight.map(u64::from), WEIGHT, "input and output by a weight")?;
+    if limits.io.len() > DEVICES {
+        return Err(Failure::caller(&format!("limit more than {DEVICES} devices")));
+    }
+    for (n, device) in limits.io.iter().enumerate() {
+        within(device.weight.map(u64::from), WEIGHT, "a device by a weight")?;
+        let same = |d: &&wire::cgroupd::DeviceLimits| (d.major, d.minor) == (device.major, device.minor);
+        if limits.io.iter().skip(n.saturating_add(1)).any(|d| same(&d)) {
+            return Err(Failure::caller(&format!(
+                "limit the device {}:{} twice",
+                device.major, device.minor
+            )));
+        }
+    }
     Ok(Judged(limits))
 }
 
@@ -123,6 +149,18 @@ mod tests {
         Hierarchy {
             unified,
             controllers: controllers.to_vec(),
+        }
+    }
+
+    fn device(weight: Option<u16>) -> wire::cgroupd::DeviceLimits {
+        wire::cgroupd::DeviceLimits {
+            major: 8,
+            minor: 0,
+            weight,
+            read_bytes: Some(1),
+            write_bytes: None,
+            read_operations: None,
+            write_operations: None,
         }
     }
 
@@ -210,6 +248,22 @@ mod tests {
             },
             Limits {
                 cpus: Some(Text::new("1-").unwrap()),
+                ..none.clone()
+            },
+            Limits {
+                nodes: Some(Text::new("x").unwrap()),
+                ..none.clone()
+            },
+            Limits {
+                io_weight: Some(9),
+                ..none.clone()
+            },
+            Limits {
+                io: vec![device(Some(1001))],
+                ..none.clone()
+            },
+            Limits {
+                io: vec![device(None); 2],
                 ..none.clone()
             },
             Limits { tasks: Some(0), ..none },

@@ -1,19 +1,31 @@
 //! Changes limits of a container that runs. Touches the inherited directories.
 
-use crate::cpus;
 use crate::group::Group;
 use crate::judge::{Judged, Place};
+use crate::make::{put, verify};
 use crate::settings::{Setting, settings};
 use rustix::io::Errno;
+use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 use wire::Failure;
-use wire::cgroupd::Controller;
 
 /// A limit that has been changed, and what it was.
-struct Changed<'a> {
+struct Changed {
     group: Group,
-    setting: &'a Setting,
+    file: &'static CStr,
     before: String,
+    /// What takes a device's limit away that had none.
+    none: Option<String>,
+}
+
+impl Changed {
+    /// Writes what was there. Files of limits by device read as lines, each of which is written by itself; a device that has none is not in them.
+    fn take_back(&self) {
+        for line in self.before.lines().chain(self.none.as_deref()) {
+            // The reason to report is why another limit could not be changed.
+            let _ = self.group.write(self.file, line);
+        }
+    }
 }
 
 /// Changes all of them, or none: what was changed before one was refused gets its old value back.
@@ -24,22 +36,21 @@ pub fn limit(place: &Place, limits: &Judged, directories: &[BorrowedFd<'_>]) -> 
         ));
     }
     let mut settings = settings(limits, &place.hierarchies)?;
-    let mut changed: Vec<Changed<'_>> = Vec::new();
+    let mut changed: Vec<Changed> = Vec::new();
     if settings.is_empty() {
         return Err(Failure::protocol("change no limit"));
     }
     swap_first(place, directories, &mut settings);
     let done = settings.iter().try_for_each(|setting| {
         let one = one(place, setting, directories)?;
+        let verified = place
+            .hierarchies
+            .get(setting.hierarchy)
+            .map_or(Ok(()), |h| verify(&one.group, h, setting));
         changed.push(one);
-        Ok(())
+        verified
     });
-    done.inspect_err(|_| {
-        for Changed { group, setting, before } in changed.iter().rev() {
-            // The reason to report is why the other could not be changed.
-            let _ = group.write(setting.file, before);
-        }
-    })
+    done.inspect_err(|_| changed.iter().rev().for_each(Changed::take_back))
 }
 
 fn group(place: &Place, setting: &Setting, directories: &[BorrowedFd<'_>]) -> Result<Group, Errno> {
@@ -47,30 +58,43 @@ fn group(place: &Place, setting: &Setting, directories: &[BorrowedFd<'_>]) -> Re
     Group::open(*directory, &place.name)
 }
 
-fn one<'a>(place: &Place, setting: &'a Setting, directories: &[BorrowedFd<'_>]) -> Result<Changed<'a>, Failure> {
+fn one(place: &Place, setting: &Setting, directories: &[BorrowedFd<'_>]) -> Result<Changed, Failure> {
     let (file, value) = (setting.file.to_string_lossy(), &setting.value);
     let failed = |e: Errno| {
         let name = place.name.to_string_lossy();
         Failure::kernel(&format!("write {value} to {file} of {name}"), e.raw_os_error())
     };
     let group = group(place, setting, directories).map_err(failed)?;
-    let before = group.read(setting.file).map_err(failed)?.trim_end().to_owned();
-    group.write(setting.file, value).map_err(failed)?;
-    let changed = Changed { group, setting, before };
-    // Version 2 takes a list of processors that are not there, and then uses all.
-    if setting.controller == Controller::Cpuset {
-        let now = changed.group.read(setting.file).map_err(failed)?;
-        if cpus::parse(&now) != cpus::parse(value) {
-            let _ = changed.group.write(setting.file, &changed.before);
-            return Err(Failure::caller(&format!("limit processors to {value}")));
-        }
+    let read = |file| group.read(file).map(|text| text.trim_end().to_owned());
+    let before = match (read(setting.file), setting.instead) {
+        (Err(Errno::NOENT), Some(instead)) => read(instead),
+        (read, _) => read,
+    };
+    let before = before.map_err(failed)?;
+    let file = put(&group, setting).map_err(failed)?;
+    let none = none(file, value).filter(|(device, _)| before.lines().all(|l| l.split(' ').next() != Some(device)));
+    Ok(Changed {
+        group,
+        file,
+        none: none.map(|(device, none)| format!("{device} {none}")),
+        before,
+    })
+}
+
+/// Of a file of limits by device: the device that is written of, and what takes its limits away.
+fn none<'a>(file: &CStr, value: &'a str) -> Option<(&'a str, &'static str)> {
+    let (device, _) = value.split_once(' ')?;
+    match file.to_bytes() {
+        b"io.max" => Some((device, "rbps=max wbps=max riops=max wiops=max")),
+        b"io.weight" | b"io.bfq.weight" if device != "default" => Some((device, "default")),
+        name if name.ends_with(b"_device") => Some((device, "0")),
+        _ => None,
     }
-    Ok(changed)
 }
 
 /// Version 1 never lets memory alone have more than memory and swap: where both grow, the sum grows first.
 fn swap_first(place: &Place, directories: &[BorrowedFd<'_>], settings: &mut [Setting]) {
-    let at = |file: &std::ffi::CStr| settings.iter().position(|s| s.file == file);
+    let at = |file: &CStr| settings.iter().position(|s| s.file == file);
     let (Some(memory), Some(both)) = (at(c"memory.limit_in_bytes"), at(c"memory.memsw.limit_in_bytes")) else {
         return;
     };

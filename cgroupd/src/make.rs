@@ -52,14 +52,18 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
     }
     for setting in settings {
         let what = || format!("write {} to {}", setting.value, setting.file.to_string_lossy());
-        group
-            .write(setting.file, &setting.value)
-            .map_err(|e| failed(&what(), e))?;
-        if setting.controller == Controller::Cpuset {
-            verify(&group, hierarchy, &setting.value)?;
-        }
+        put(&group, setting).map_err(|e| failed(&what(), e))?;
+        verify(&group, hierarchy, setting)?;
     }
     Ok(())
+}
+
+/// Writes a setting, and says to which file: where the kernel has not the one, to the other that has its meaning.
+pub fn put(group: &Group, setting: &Setting) -> Result<&'static std::ffi::CStr, Errno> {
+    match (group.write(setting.file, &setting.value), setting.instead) {
+        (Err(Errno::NOENT), Some(instead)) => group.write(instead, &setting.value).map(|()| instead),
+        (written, _) => written.map(|()| setting.file),
+    }
 }
 
 /// The directories that belong to [`Place::version1`].
@@ -143,21 +147,24 @@ fn inherit(above: &Group, group: &Group) -> Result<(), (&'static str, Errno)> {
         .map_err(|e| ("write cgroup.clone_children", e))
 }
 
-/// Asks which processors can be used now: version 2 takes a list of ones that are not there, and then uses all.
-fn verify(group: &Group, hierarchy: &Hierarchy, asked: &str) -> Result<(), Failure> {
-    let file = if hierarchy.unified {
-        c"cpuset.cpus.effective"
-    } else {
-        c"cpuset.effective_cpus"
+/// Asks which processors or nodes can be used now: version 2 takes a list of ones that are not there, and then uses all.
+pub fn verify(group: &Group, hierarchy: &Hierarchy, setting: &Setting) -> Result<(), Failure> {
+    let (what, file) = match (setting.file.to_bytes(), hierarchy.unified) {
+        (b"cpuset.cpus", true) => ("processors", c"cpuset.cpus.effective"),
+        (b"cpuset.cpus", false) => ("processors", c"cpuset.effective_cpus"),
+        (b"cpuset.mems", true) => ("memory nodes", c"cpuset.mems.effective"),
+        (b"cpuset.mems", false) => ("memory nodes", c"cpuset.effective_mems"),
+        _ => return Ok(()),
     };
     let used = group
         .read(file)
-        .map_err(|e| Failure::kernel("read which processors can be used", e.raw_os_error()))?;
+        .map_err(|e| Failure::kernel(&format!("read which {what} can be used"), e.raw_os_error()))?;
+    let asked = &setting.value;
     if cpus::parse(&used) == cpus::parse(asked) {
         Ok(())
     } else {
         Err(Failure::caller(&format!(
-            "limit processors to {asked}: only {} can be used",
+            "limit {what} to {asked}: only {} can be used",
             used.trim_end()
         )))
     }

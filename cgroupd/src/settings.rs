@@ -3,6 +3,7 @@
 use crate::judge::{DEFAULT_PERIOD, Judged};
 use std::ffi::CStr;
 use wire::Failure;
+use wire::Text;
 use wire::cgroupd::{Controller, Hierarchy, Limits};
 
 /// One write.
@@ -14,6 +15,8 @@ pub struct Setting {
     pub controller: Controller,
     /// The file.
     pub file: &'static CStr,
+    /// The file that another scheduler of the kernel's has in its place.
+    pub instead: Option<&'static CStr>,
     /// What is written, at once.
     pub value: String,
 }
@@ -29,6 +32,7 @@ pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Settin
         ),
         (Controller::Cpu, [cpu_1(judged.limits()), cpu_2(judged.limits())]),
         (Controller::Cpuset, [cpuset(judged.limits()), cpuset(judged.limits())]),
+        (Controller::Io, [io_1(judged.limits()), io_2(judged.limits())]),
         (
             Controller::Pids,
             [pids(judged.limits(), 0), pids(judged.limits(), KEPT)],
@@ -48,6 +52,7 @@ pub fn settings(judged: &Judged, hierarchies: &[Hierarchy]) -> Result<Vec<Settin
             hierarchy,
             controller,
             file,
+            instead: instead(file),
             value,
         }));
     }
@@ -120,7 +125,58 @@ const fn weight(shares: u64) -> u64 {
 }
 
 fn cpuset(l: &Limits) -> Writes {
-    given([(c"cpuset.cpus", l.cpus.as_ref().map(|list| list.as_str().to_owned()))])
+    let list = |list: &Option<Text<256>>| list.as_ref().map(|l| l.as_str().to_owned());
+    given([(c"cpuset.cpus", list(&l.cpus)), (c"cpuset.mems", list(&l.nodes))])
+}
+
+/// Where weights are kept by the scheduler BFQ (`Documentation/block/bfq-iosched.rst`), which not every kernel has.
+fn instead(file: &CStr) -> Option<&'static CStr> {
+    match file.to_bytes() {
+        b"blkio.weight" => Some(c"blkio.bfq.weight"),
+        b"blkio.weight_device" => Some(c"blkio.bfq.weight_device"),
+        b"io.weight" => Some(c"io.bfq.weight"),
+        _ => None,
+    }
+}
+
+fn io_1(l: &Limits) -> Writes {
+    let mut all = given([(c"blkio.weight", l.io_weight.map(|w| w.to_string()))]);
+    for d in &l.io {
+        let of = |value: Option<String>| value.map(|v| format!("{}:{} {v}", d.major, d.minor));
+        all.extend(given([
+            (c"blkio.weight_device", of(d.weight.map(|w| w.to_string()))),
+            (c"blkio.throttle.read_bps_device", of(decimal(d.read_bytes))),
+            (c"blkio.throttle.write_bps_device", of(decimal(d.write_bytes))),
+            (c"blkio.throttle.read_iops_device", of(decimal(d.read_operations))),
+            (c"blkio.throttle.write_iops_device", of(decimal(d.write_operations))),
+        ]));
+    }
+    all
+}
+
+fn io_2(l: &Limits) -> Writes {
+    let mut all = given([(c"io.weight", l.io_weight.map(|w| format!("default {w}")))]);
+    for d in &l.io {
+        let device = format!("{}:{}", d.major, d.minor);
+        let named = |name: &str, value: Option<u64>| match value {
+            Some(0) => Some(format!(" {name}=max")),
+            some => some.map(|n| format!(" {name}={n}")),
+        };
+        let most: String = [
+            named("rbps", d.read_bytes),
+            named("wbps", d.write_bytes),
+            named("riops", d.read_operations),
+            named("wiops", d.write_operations),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        all.extend(given([
+            (c"io.weight", d.weight.map(|w| format!("{device} {w}"))),
+            (c"io.max", (!most.is_empty()).then(|| format!("{device}{most}"))),
+        ]));
+    }
+    all
 }
 
 fn pids(l: &Limits, more: u64) -> Writes {
@@ -131,8 +187,7 @@ fn pids(l: &Limits, more: u64) -> Writes {
 mod tests {
     use super::*;
     use crate::judge::limits;
-    use Controller::{Cpu, Cpuset, Memory, Pids};
-    use wire::name::Text;
+    use Controller::{Cpu, Cpuset, Io, Memory, Pids};
 
     fn everything() -> Limits {
         Limits {
@@ -144,6 +199,17 @@ mod tests {
             cpu_quota: Some(75_000),
             cpus: Some(Text::new("0").unwrap()),
             tasks: Some(100),
+            nodes: Some(Text::new("0").unwrap()),
+            io_weight: Some(500),
+            io: vec![wire::cgroupd::DeviceLimits {
+                major: 8,
+                minor: 16,
+                weight: Some(100),
+                read_bytes: Some(1000),
+                write_bytes: Some(0),
+                read_operations: None,
+                write_operations: Some(7),
+            }],
         }
     }
 
@@ -160,7 +226,7 @@ mod tests {
             unified: false,
             controllers: vec![c],
         };
-        let hierarchies = [one(Pids), one(Cpu), one(Cpuset), one(Memory)];
+        let hierarchies = [one(Pids), one(Cpu), one(Cpuset), one(Memory), one(Io)];
         let expected = [
             (3, "memory.limit_in_bytes", "67108864"),
             (3, "memory.memsw.limit_in_bytes", "100663296"),
@@ -169,6 +235,12 @@ mod tests {
             (1, "cpu.cfs_period_us", "50000"),
             (1, "cpu.cfs_quota_us", "75000"),
             (2, "cpuset.cpus", "0"),
+            (2, "cpuset.mems", "0"),
+            (4, "blkio.weight", "500"),
+            (4, "blkio.weight_device", "8:16 100"),
+            (4, "blkio.throttle.read_bps_device", "8:16 1000"),
+            (4, "blkio.throttle.write_bps_device", "8:16 0"),
+            (4, "blkio.throttle.write_iops_device", "8:16 7"),
             (0, "pids.max", "100"),
         ];
         assert_eq!(
@@ -181,7 +253,7 @@ mod tests {
     fn version_2_files_are_given_converted_values() {
         let unified = [Hierarchy {
             unified: true,
-            controllers: vec![Pids, Cpu, Cpuset, Memory],
+            controllers: vec![Pids, Cpu, Cpuset, Memory, Io],
         }];
         let expected = [
             (0, "memory.max", "67108864"),
@@ -190,6 +262,10 @@ mod tests {
             (0, "cpu.weight", "39"),
             (0, "cpu.max", "75000 50000"),
             (0, "cpuset.cpus", "0"),
+            (0, "cpuset.mems", "0"),
+            (0, "io.weight", "default 500"),
+            (0, "io.weight", "8:16 100"),
+            (0, "io.max", "8:16 rbps=1000 wbps=max wiops=7"),
             (0, "pids.max", "101"),
         ];
         assert_eq!(

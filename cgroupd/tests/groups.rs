@@ -257,6 +257,8 @@ mod tests {
             cpu_quota: Some(75_000),
             cpus: Some(Text::new("0").unwrap()),
             tasks: Some(100),
+            nodes: Some(Text::new("0").unwrap()),
+            ..Limits::default()
         };
         assert_eq!(writer.make(limits), Reply::Made);
         for (controller, file, value) in [
@@ -369,6 +371,61 @@ mod tests {
         }
         assert_eq!(writer.remove(), Reply::Removed);
         assert!(matches!(writer.limit(memory(64, 96)), Reply::Refused(f) if f.kind == Kind::Kernel));
+        writer.end();
+    }
+
+    /// Number of a block device of this machine's.
+    fn block_device() -> Option<(u32, u32)> {
+        let text = std::fs::read_dir("/sys/block")
+            .ok()?
+            .flatten()
+            .find_map(|e| std::fs::read_to_string(e.path().join("dev")).ok())?;
+        let (major, minor) = text.trim_end().split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
+    #[test]
+    fn input_and_output_are_limited_by_weight_and_by_device() {
+        let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+        let host = host!("io");
+        let Some((major, minor)) = block_device() else {
+            return eprintln!("SKIPPED: needs a block device");
+        };
+        let writer = Writer::start(&host.directories, &host.hierarchies);
+        let device = |read_bytes, write_operations| wire::cgroupd::DeviceLimits {
+            major,
+            minor,
+            weight: None,
+            read_bytes,
+            write_bytes: None,
+            read_operations: None,
+            write_operations,
+        };
+        let io = |weight, device| Limits {
+            io_weight: weight,
+            io: vec![device],
+            ..Limits::default()
+        };
+        assert_eq!(writer.make(io(Some(200), device(Some(1 << 20), None))), Reply::Made);
+        let weight = ["blkio.weight", "blkio.bfq.weight"].map(|f| host.path(Controller::Io, &below(f)));
+        let weight = || weight.iter().find_map(|f| std::fs::read_to_string(f).ok()).unwrap();
+        let throttle = |what: &str| host.read(Controller::Io, &below(&format!("blkio.throttle.{what}_device")));
+        assert_eq!(weight().trim_end(), "200");
+        assert_eq!(throttle("read_bps"), format!("{major}:{minor} 1048576"));
+        assert_eq!(writer.limit(io(None, device(Some(0), Some(9)))), Reply::Limited);
+        assert_eq!(
+            (throttle("read_bps"), throttle("write_iops")),
+            (String::new(), format!("{major}:{minor} 9"))
+        );
+        // A device that is not there: what was changed before it is taken back, also where there was nothing.
+        let mut wrong = io(Some(300), device(Some(4096), None));
+        wrong.io.push(wire::cgroupd::DeviceLimits {
+            major: 4000,
+            ..device(Some(4096), None)
+        });
+        assert!(matches!(writer.limit(wrong), Reply::Refused(f) if f.kind == Kind::Kernel));
+        assert_eq!((weight().trim_end(), throttle("read_bps").as_str()), ("200", ""));
+        assert_eq!(writer.remove(), Reply::Removed);
         writer.end();
     }
 

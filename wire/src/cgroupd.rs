@@ -57,6 +57,31 @@ pub struct Limits {
     pub cpus: Option<Text<256>>,
     /// Most tasks (`pids.max`).
     pub tasks: Option<u64>,
+    /// Memory nodes that may be used, in cpuset(7) list format.
+    pub nodes: Option<Text<256>>,
+    /// Relative weight of input and output, 10 to 1000 (`blkio.weight`, `io.weight`).
+    pub io_weight: Option<u16>,
+    /// The same and more for single block devices, each of which comes once.
+    pub io: Vec<DeviceLimits>,
+}
+
+/// Limits of one container on one block device; 0 takes a limit away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLimits {
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// Relative weight, 10 to 1000.
+    pub weight: Option<u16>,
+    /// Bytes that may be read in a second.
+    pub read_bytes: Option<u64>,
+    /// Bytes that may be written in a second.
+    pub write_bytes: Option<u64>,
+    /// Reads in a second.
+    pub read_operations: Option<u64>,
+    /// Writes in a second.
+    pub write_operations: Option<u64>,
 }
 
 /// A request to the control group writer.
@@ -168,9 +193,23 @@ mod tests {
             cpu_quota: Some(-1),
             cpus: Some(Text::new("0-1").unwrap()),
             tasks: Some(5),
+            nodes: Some(Text::new("0").unwrap()),
+            io_weight: Some(300),
+            io: vec![DeviceLimits {
+                major: 8,
+                minor: 1,
+                weight: Some(10),
+                read_bytes: Some(1),
+                write_bytes: None,
+                read_operations: Some(2),
+                write_operations: Some(0),
+            }],
         };
         let shape = [2, 1, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0];
-        let written = [1, 0xac, 2, 1, 1, 1, 2, 1, 3, 1, 4, 1, 1, 1, 3, b'0', b'-', b'1', 1, 5];
+        let written = [
+            1, 0xac, 2, 1, 1, 1, 2, 1, 3, 1, 4, 1, 1, 1, 3, b'0', b'-', b'1', 1, 5, 1, 1, b'0', 1, 0xac, 2, 1, 8, 1, 1,
+            10, 1, 1, 0, 1, 2, 1, 0,
+        ];
         let make = Request::Make {
             name: name.clone(),
             hierarchies: hierarchies.clone(),
