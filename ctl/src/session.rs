@@ -73,8 +73,16 @@ impl Session {
             forwards: on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists()),
             resolv: self.resolv.clone(),
             capabilities: [Profile::App, Profile::System].map(|p| policies::payload(p).capabilities),
+            block_device,
         })
     }
+}
+
+/// The number of a block device, whose node nobody opens for it.
+fn block_device(path: &str) -> Option<(u32, u32)> {
+    let stat = rustix::fs::stat(path).ok()?;
+    let device = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::BlockDevice;
+    device.then(|| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))
 }
 
 /// Whether a mountinfo (proc_pid_mountinfo(5)) shows that a part of `/proc` is covered. The kernel then gives no new procfs to a user

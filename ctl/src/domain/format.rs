@@ -2,7 +2,7 @@
 
 use super::interface::{Address, Attached, Interface, LinkState, Route, family};
 use super::kept;
-use super::model::{Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source};
+use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source};
 use super::xml::Writer;
 use wire::IdRange;
 use wire::init::Then;
@@ -55,6 +55,12 @@ fn general(w: &mut Writer, domain: &Domain) {
     optional(w, "description", domain.description.as_ref());
     size(w, "memory", Some(domain.memory));
     size(w, "currentMemory", Some(domain.current_memory));
+    if domain.blkiotune != Blkiotune::default() {
+        w.element("blkiotune", &[], |w| {
+            optional(w, "weight", domain.blkiotune.weight);
+            domain.blkiotune.devices.iter().for_each(|d| blkio_device(w, d));
+        });
+    }
     if domain.memtune != Memtune::default() {
         w.element("memtune", &[], |w| {
             size(w, "hard_limit", domain.memtune.hard_limit);
@@ -72,9 +78,28 @@ fn general(w: &mut Writer, domain: &Domain) {
             optional(w, "quota", domain.cputune.quota);
         });
     }
+    if let Some(nodes) = &domain.nodes {
+        w.element("numatune", &[], |w| {
+            w.empty(
+                "memory",
+                &[("mode", Some("strict")), ("nodeset", Some(&nodes.to_string()))],
+            );
+        });
+    }
     if let Some(partition) = &domain.partition {
         w.element("resource", &[], |w| w.leaf("partition", &[], partition.as_str()));
     }
+}
+
+fn blkio_device(w: &mut Writer, device: &BlkioDevice) {
+    w.element("device", &[], |w| {
+        w.leaf("path", &[], device.path.as_str());
+        optional(w, "weight", device.weight);
+        optional(w, "read_iops_sec", device.read_operations);
+        optional(w, "write_iops_sec", device.write_operations);
+        optional(w, "read_bytes_sec", device.read_bytes);
+        optional(w, "write_bytes_sec", device.write_bytes);
+    });
 }
 
 fn optional(w: &mut Writer, name: &str, value: Option<impl ToString>) {

@@ -29,6 +29,10 @@ pub struct Domain {
     pub current_memory: u64,
     /// `memtune`
     pub memtune: Memtune,
+    /// `blkiotune`
+    pub blkiotune: Blkiotune,
+    /// `numatune/memory@nodeset`, of mode `strict`: the memory nodes that may be used.
+    pub nodes: Option<CpuSet>,
     /// `vcpu`
     pub vcpu: Vcpu,
     /// `cputune`
@@ -90,6 +94,32 @@ pub struct Memtune {
     pub soft_limit: Option<u64>,
     /// `swap_hard_limit`: memory and swap together; not below the limit on memory.
     pub swap_hard_limit: Option<u64>,
+}
+
+/// `blkiotune`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Blkiotune {
+    /// `weight`, 10 to 1000.
+    pub weight: Option<u16>,
+    /// `device`, in order; no two have the same path.
+    pub devices: Vec<BlkioDevice>,
+}
+
+/// `blkiotune/device`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlkioDevice {
+    /// `path` of the block device, on the host.
+    pub path: Path,
+    /// `weight`, 10 to 1000.
+    pub weight: Option<u16>,
+    /// `read_iops_sec`
+    pub read_operations: Option<u64>,
+    /// `write_iops_sec`
+    pub write_operations: Option<u64>,
+    /// `read_bytes_sec`
+    pub read_bytes: Option<u64>,
+    /// `write_bytes_sec`
+    pub write_bytes: Option<u64>,
 }
 
 /// `vcpu`

@@ -11,16 +11,24 @@ const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
 
 /// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
 /// no row is the reader's.
-const BUILT: [(&str, &str, &str); 25] = [
+const BUILT: [(&str, &str, &str); 29] = [
     (
         "",
         "type id",
-        "name uuid title description memory currentMemory memtune vcpu cputune resource os idmap features clock on_poweroff on_reboot \
+        "name uuid title description memory currentMemory blkiotune memtune vcpu cputune numatune resource os idmap features clock on_poweroff on_reboot \
          on_crash devices seclabel",
     ),
     ("/memory", "unit", ""),
     ("/currentMemory", "unit", ""),
     ("/memtune", "", "hard_limit soft_limit swap_hard_limit"),
+    ("/blkiotune", "", "weight device"),
+    (
+        "/blkiotune/device",
+        "",
+        "path weight read_iops_sec write_iops_sec read_bytes_sec write_bytes_sec",
+    ),
+    ("/numatune", "", "memory"),
+    ("/numatune/memory", "mode nodeset", ""),
     ("/vcpu", "placement cpuset", ""),
     ("/cputune", "", "shares period quota"),
     ("/resource", "", "partition"),
@@ -54,7 +62,7 @@ const BUILT: [(&str, &str, &str); 25] = [
 
 /// What libvirt's LXC driver acts on, and is not done here yet; of attributes and elements in one list.
 const UNBUILT: [(&str, &str); 6] = [
-    ("", "blkiotune numatune"),
+    ("/numatune/memory", "placement"),
     ("/clock", "timer"),
     ("/devices", "disk hostdev"),
     ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
@@ -63,7 +71,8 @@ const UNBUILT: [(&str, &str); 6] = [
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.
-const OTHERWISE: [(&str, &str, &str); 10] = [
+const OTHERWISE: [(&str, &str, &str); 11] = [
+    ("/numatune/memory", "mode", "interleave preferred restrictive"),
     ("/vcpu", "placement", "auto"),
     ("/clock", "offset", "localtime timezone variable absolute"),
     ("/on_poweroff", "", "preserve rename-restart"),

@@ -237,6 +237,15 @@ impl Export {
                 format!("{quota} {}", tune.period.unwrap_or(100_000)),
             );
         }
+        if let Some(nodes) = &domain.nodes {
+            self.group("cpuset.mems", "cpuset.mems", nodes);
+        }
+        if let Some(weight) = domain.blkiotune.weight {
+            self.group("blkio.weight", "io.weight", weight);
+        }
+        if !domain.blkiotune.devices.is_empty() {
+            self.warn("<device> in <blkiotune>");
+        }
         if let Some(set) = &domain.vcpu.cpuset {
             self.group("cpuset.cpus", "cpuset.cpus", set);
         }

@@ -57,7 +57,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         container,
         root,
         trees: tree.mounts,
-        limits: limits::of_domain(domain)?,
+        limits: limits::of_domain(domain, host)?,
         devices: devices(),
         links: wiring.links,
         firewall: wiring.firewall,

@@ -1,10 +1,13 @@
 //! Limits of the control group, from the options of `run` and from a domain. Pure.
 
-use super::fit;
+use super::{Host, fit};
 use crate::domain::Domain;
+use crate::domain::cpuset::CpuSet;
+use crate::domain::model::BlkioDevice;
 use crate::error::{Error, Outcome};
+use crate::escape::escape;
 use crate::values::{Rate, check_memory};
-use wire::cgroupd::Limits;
+use wire::cgroupd::{DeviceLimits, Limits};
 
 /// The period, in microseconds, in which `run --cpus` is kept.
 pub const PERIOD: u64 = 100_000;
@@ -26,7 +29,7 @@ pub fn of_run(memory: u64, cpus: Option<Rate>, pids: Option<u64>) -> Limits {
 }
 
 /// The limits of a domain, as libvirt's LXC driver takes them: `memtune/hard_limit` overrides `memory`.
-pub fn of_domain(domain: &Domain) -> Outcome<Limits> {
+pub fn of_domain(domain: &Domain, host: &Host) -> Outcome<Limits> {
     let bytes = |what: &str, kib: u64| {
         let bytes = kib.checked_mul(1024).ok_or_else(|| "it is too large".to_owned());
         bytes
@@ -47,12 +50,7 @@ pub fn of_domain(domain: &Domain) -> Outcome<Limits> {
         .swap_hard_limit
         .map(|l| bytes("a swap_hard_limit", l))
         .transpose()?;
-    let cpus = domain
-        .vcpu
-        .cpuset
-        .as_ref()
-        .map(|set| fit("the cpuset", &set.to_string()))
-        .transpose()?;
+    let list = |what: &str, set: &Option<CpuSet>| set.as_ref().map(|s| fit(what, &s.to_string())).transpose();
     Ok(Limits {
         memory: Some(memory),
         memory_soft: soft,
@@ -60,8 +58,35 @@ pub fn of_domain(domain: &Domain) -> Outcome<Limits> {
         cpu_shares: domain.cputune.shares,
         cpu_period: domain.cputune.period,
         cpu_quota: domain.cputune.quota,
-        cpus,
+        cpus: list("the cpuset", &domain.vcpu.cpuset)?,
         tasks: Some(TASKS),
+        nodes: list("the nodeset", &domain.nodes)?,
+        io_weight: domain.blkiotune.weight,
+        io: domain
+            .blkiotune
+            .devices
+            .iter()
+            .map(|d| device(d, host))
+            .collect::<Outcome<_>>()?,
+    })
+}
+
+/// The limits of one block device, which is named by its path and limited by its number.
+pub fn device(device: &BlkioDevice, host: &Host) -> Outcome<DeviceLimits> {
+    let (major, minor) = (host.block_device)(device.path.as_str()).ok_or_else(|| {
+        Error::caller(format!(
+            "{} of <blkiotune> is no block device of this host",
+            escape(device.path.as_str())
+        ))
+    })?;
+    Ok(DeviceLimits {
+        major,
+        minor,
+        weight: device.weight,
+        read_bytes: device.read_bytes,
+        write_bytes: device.write_bytes,
+        read_operations: device.read_operations,
+        write_operations: device.write_operations,
     })
 }
 

@@ -26,7 +26,7 @@ use wire::netd::{Firewall, Link};
 use wire::{ContainerName, IdBlock, Text};
 
 /// What the planner must know of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Host {
     /// What the launcher tells of the policy file.
     pub policy: HostPolicy,
@@ -40,6 +40,8 @@ pub struct Host {
     pub resolv: Vec<String>,
     /// Capabilities of an application, and of a system, by bit.
     pub capabilities: [u64; 2],
+    /// The number of the block device at a path of the host's, if there is one.
+    pub block_device: fn(&str) -> Option<(u32, u32)>,
 }
 
 /// What one container is given before it is planned.
@@ -287,6 +289,7 @@ pub mod testing {
                 "nameserver 192.0.2.1\nsearch example.org\n".into(),
             ],
             capabilities: [0xe3, 0xffff],
+            block_device: |path| (path == "/dev/sda").then_some((8, 0)),
         }
     }
 

@@ -84,6 +84,19 @@ fn limit_lines(limits: &Limits) -> Vec<String> {
     say("cpu quota", limits.cpu_quota.map(|n| format!("{n} us")));
     say("cpus", limits.cpus.as_ref().map(|t| t.as_str().to_owned()));
     say("tasks", limits.tasks.map(|n| n.to_string()));
+    say("memory nodes", limits.nodes.as_ref().map(|t| t.as_str().to_owned()));
+    say("input and output, weight", limits.io_weight.map(|n| n.to_string()));
+    for device in &limits.io {
+        let mut say = |what: &str, value: Option<u64>| {
+            let line = |v| format!("device {}:{}, {what} {v}", device.major, device.minor);
+            lines.extend(value.map(line));
+        };
+        say("weight", device.weight.map(u64::from));
+        say("bytes read in a second", device.read_bytes);
+        say("bytes written in a second", device.write_bytes);
+        say("reads in a second", device.read_operations);
+        say("writes in a second", device.write_operations);
+    }
     lines
 }
 

@@ -84,6 +84,8 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         memory,
         current_memory,
         memtune: resources::memtune(parts, memory)?,
+        blkiotune: resources::blkiotune(parts)?,
+        nodes: resources::nodes(parts)?,
         vcpu: resources::vcpu(parts)?,
         cputune: resources::cputune(parts)?,
         partition: partition(parts)?,

@@ -2,7 +2,7 @@
 
 use crate::domain::cpuset::CpuSet;
 use crate::domain::error::Fault;
-use crate::domain::model::{Cputune, Memtune, Vcpu};
+use crate::domain::model::{BlkioDevice, Blkiotune, Cputune, Memtune, Vcpu};
 use crate::domain::units::{kib, number};
 use crate::domain::xml::{Element, Parts};
 
@@ -42,6 +42,71 @@ pub fn memtune(parts: &mut Parts, memory: u64) -> Result<Memtune, Fault> {
     })
 }
 
+/// `blkiotune`, with the bounds that the kernel sets.
+pub fn blkiotune(parts: &mut Parts) -> Result<Blkiotune, Fault> {
+    let Some(element) = parts.child("blkiotune")? else {
+        return Ok(Blkiotune::default());
+    };
+    element.read(|parts| {
+        let weight = bounded(parts, "weight", 10, 1000)?;
+        let mut devices: Vec<BlkioDevice> = Vec::new();
+        for element in parts.children("device") {
+            let line = element.line;
+            let device = element.read(blkio_device)?;
+            if devices.iter().any(|d| d.path == device.path) {
+                return Err(Fault::new(line, "a second <device> with this path"));
+            }
+            devices.push(device);
+        }
+        Ok(Blkiotune { weight, devices })
+    })
+}
+
+fn blkio_device(parts: &mut Parts) -> Result<BlkioDevice, Fault> {
+    let path = parts.leaf("path")?.ok_or_else(|| parts.lacks("path"))?;
+    Ok(BlkioDevice {
+        path: super::absolute(&path)?,
+        weight: bounded(parts, "weight", 10, 1000)?,
+        read_operations: bounded(parts, "read_iops_sec", 0, u64::from(u32::MAX))?,
+        write_operations: bounded(parts, "write_iops_sec", 0, u64::from(u32::MAX))?,
+        read_bytes: bounded(parts, "read_bytes_sec", 0, u64::MAX >> 1)?,
+        write_bytes: bounded(parts, "write_bytes_sec", 0, u64::MAX >> 1)?,
+    })
+}
+
+/// A number in an element of its own.
+fn bounded<T>(parts: &mut Parts, name: &str, least: T, most: T) -> Result<Option<T>, Fault>
+where
+    T: TryFrom<u128> + PartialOrd + Copy + std::fmt::Display,
+{
+    let read = |v: &str| number(v, least, most);
+    let given = parts.leaf(name)?;
+    given
+        .map(|v| v.read(&format!("a number from {least} to {most}"), read))
+        .transpose()
+}
+
+/// `numatune`, of which only what is strict has its effect here.
+pub fn nodes(parts: &mut Parts) -> Result<Option<CpuSet>, Fault> {
+    let Some(element) = parts.child("numatune")? else {
+        return Ok(None);
+    };
+    element.read(|parts| {
+        let Some(memory) = parts.child("memory")? else {
+            return Ok(None);
+        };
+        memory.read(|parts| {
+            if let Some(mode) = parts.attribute("mode") {
+                mode.only("strict")?;
+            }
+            let nodes = parts.attribute("nodeset");
+            nodes
+                .map(|v| v.read("a list of memory nodes from 0 to 1023", CpuSet::parse))
+                .transpose()
+        })
+    })
+}
+
 fn size(element: Element) -> Result<u64, Fault> {
     element.read(|parts| {
         let unit = parts.attribute("unit");
@@ -78,15 +143,8 @@ pub fn cputune(parts: &mut Parts) -> Result<Cputune, Fault> {
         return Ok(Cputune::default());
     };
     element.read(|parts| {
-        let mut bounded = |name, least: u64, most: u64| {
-            let read = |v: &str| number(v, least, most);
-            parts
-                .leaf(name)?
-                .map(|v| v.read(&format!("a number from {least} to {most}"), read))
-                .transpose()
-        };
-        let shares = bounded("shares", 2, 262_144)?;
-        let period = bounded("period", 1000, 1_000_000)?;
+        let shares = bounded(parts, "shares", 2, 262_144)?;
+        let period = bounded(parts, "period", 1000, 1_000_000)?;
         let quota = parts
             .leaf("quota")?
             .map(|v| v.read("-1 or a number from 1000 to 17592186044415", quota))

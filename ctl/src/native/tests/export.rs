@@ -46,7 +46,7 @@ fn what_lxc_cannot_be_told_is_named() {
     let text = DOMAIN
         .replace(
             "<idmap>",
-            "<title>x</title><on_crash>restart</on_crash><blkiotune/><idmap>",
+            "<title>x</title><on_crash>restart</on_crash><blkiotune><device><path>/dev/sda</path></device></blkiotune><idmap>",
         )
         .replace("+7", "somebody")
         .replace(
@@ -60,7 +60,7 @@ fn what_lxc_cannot_be_told_is_named() {
         "<inituser> by name",
         "<title>",
         "<on_crash>restart",
-        "<blkiotune> in <domain>",
+        "<device> in <blkiotune>",
         "<source network='n'>",
     ] {
         let told = format!("{what} cannot be said to LXC");

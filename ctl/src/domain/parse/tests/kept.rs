@@ -112,7 +112,6 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
     assert!(told.is_empty());
     let names: Vec<String> = domain.kept.iter().map(|k| k.name()).collect();
     for name in [
-        "<blkiotune> in <domain>",
         "<vcpu> in <domain>",
         "<resource> in <domain>",
         "<disk type='block'> in <devices>",
@@ -133,7 +132,7 @@ fn order_and_what_is_left_out_become_canonical() {
     let device = "<hostdev type='usb' mode='subsystem'><source/></hostdev><interface type='direct'><source dev='l'/></interface>\
         <filesystem type='block'><target dir='/x'/><source dev='/dev/x'/></filesystem><disk type='block'><target dev='a'/></disk>\
         <filesystem><source dir='/y'/><target dir='/'/></filesystem>";
-    let general = "<numatune><memory nodeset='0' mode='strict'/></numatune><blkiotune><device><weight>7</weight><path>/p</path></device><weight>9</weight></blkiotune>";
+    let general = "<numatune><memory nodeset='0' mode='strict'/></numatune><blkiotune><device><weight>70</weight><path>/p</path></device><weight>90</weight></blkiotune>";
     let parsed = parse(document("<init>/i</init>", general, device).as_bytes(), "a.xml").unwrap();
     let fill = |bytes: &mut [u8]| -> Result<(), ()> {
         bytes.fill(7);
@@ -142,7 +141,7 @@ fn order_and_what_is_left_out_become_canonical() {
     let text = format(&complete(parsed, fill).unwrap());
     let lines: String = text.split('\n').map(str::trim).collect();
     for part in [
-        "<blkiotune><weight>9</weight><device><path>/p</path><weight>7</weight></device></blkiotune><vcpu",
+        "<blkiotune><weight>90</weight><device><path>/p</path><weight>70</weight></device></blkiotune><vcpu",
         "<numatune><memory mode='strict' nodeset='0'/></numatune><os>",
         "<devices><disk type='block' device='disk'><target dev='a'/></disk><filesystem type='block' accessmode='passthrough'>\
          <source dev='/dev/x'/><target dir='/x'/></filesystem><filesystem type='mount'",
@@ -211,6 +210,24 @@ fn what_is_wrong_is_refused_within_what_is_kept_too() {
         "the text \"text\" in <metadata> stands beside elements",
     );
     refuses_general("<blkiotune/><blkiotune/>", "<blkiotune> comes twice in <domain>");
+    let io = |inside: &str| format!("<blkiotune>{inside}</blkiotune>");
+    refuses_general(
+        &io("<weight>9</weight>"),
+        "<weight> is \"9\", not a number from 10 to 1000",
+    );
+    refuses_general(&io("<device/>"), "<device> has no <path>");
+    refuses_general(
+        &io("<device><path>sda</path></device>"),
+        "<path> is \"sda\", not a path that begins with '/'",
+    );
+    refuses_general(
+        &io(&"<device><path>/dev/sda</path></device>".repeat(2)),
+        "a second <device> with this path",
+    );
+    refuses_general(
+        "<numatune><memory mode='strict' nodeset='x'/></numatune>",
+        "attribute nodeset of <memory> is \"x\", not a list of memory nodes from 0 to 1023",
+    );
     refuses_general(
         "<vcpu>1</vcpu><vcpu placement='auto'>1</vcpu>",
         "<vcpu> comes twice in <domain>",
