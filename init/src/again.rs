@@ -5,6 +5,7 @@ use crate::boot::Boot;
 use crate::first::{self, Birth};
 use crate::inner::{Answer, Order};
 use crate::outer::{First, settle};
+use crate::vacate::vacate;
 use nix::sched::CloneFlags;
 use payload::Step;
 use rustix::fs::{Mode, OFlags};
@@ -53,6 +54,9 @@ pub fn again(boot: &mut Boot) -> Result<OwnedFd, Failure> {
     let parts = templates.renew()?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).to("open /proc")?;
+    if let Some(cradle) = &boot.cradle {
+        vacate(cradle.as_fd())?;
+    }
     let (channel, theirs) = pair::<Order, Answer>().to("make the channel to the first process")?;
     boot.first = bear(boot, channel, theirs, proc.as_fd())?;
     let groups = std::mem::take(&mut boot.groups);

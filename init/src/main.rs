@@ -20,6 +20,7 @@ mod serve;
 mod templates;
 mod tree;
 mod undo;
+mod vacate;
 mod views;
 
 use wire::program::Program;

@@ -2,7 +2,7 @@
 //! containers start without it, and whoever asks for processors by number is refused until it is turned on.
 
 use std::fs;
-use tests::{Host, kernel, need_root, skip};
+use tests::{Host, capture, kernel, need_root, skip};
 
 #[test]
 fn who_asks_for_processors_by_number_is_refused_where_cpuset_is_off() {
@@ -42,4 +42,33 @@ fn who_asks_for_processors_by_number_is_refused_where_cpuset_is_off() {
     }
     said.ok();
     assert_eq!(held.unwrap(), "0\n");
+}
+
+/// As systemd does: it makes groups below its own, puts itself into one, and passes controllers on. Nobody is born in a group that does.
+#[test]
+fn a_container_that_has_passed_controllers_on_starts_again() {
+    need_root!();
+    let all = kernel::hierarchies();
+    if all.len() != 1 || !all.iter().all(|h| h.join("cgroup.controllers").exists()) {
+        skip!("this host has control groups of version 1")
+    }
+    let host = Host::new();
+    let name = host.name("again");
+    let shell = "cd /sys/fs/cgroup; echo start >> /starts; [ $(wc -l < /starts) -lt 3 ] || exec sleep 1000; \
+        mkdir -p a/b/c d/e; echo $$ > a/b/c/cgroup.procs; \
+        for c in $(cat cgroup.controllers); do echo +$c > cgroup.subtree_control; echo +$c > a/cgroup.subtree_control; done; \
+        cat cgroup.subtree_control a/cgroup.subtree_control >> /on; exit 0";
+    let more = "<on_poweroff>restart</on_poweroff>";
+    host.run(&["create", &host.domain_file(&name, shell, more, "")]).ok();
+    let read = |file: &str| fs::read_to_string(host.image().join(file)).unwrap_or_default();
+    capture::until(capture::DEADLINE, || read("starts").lines().count() == 3);
+    assert_eq!(read("starts"), "start\n".repeat(3), "{}", host.run(&["logs", &name]));
+    // Both times, and in both groups.
+    assert!(
+        read("on").lines().count() == 4 && read("on").lines().all(|l| l.contains("pids")),
+        "{}",
+        read("on")
+    );
+    host.run(&["destroy", &name]).ok();
+    host.nothing_is_left();
 }
