@@ -204,8 +204,11 @@ pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
         .filter(|w| controller(w).is_some() && !on.split_whitespace().any(|o| o == *w));
     let mut done = Ok(());
     for word in missing {
-        let written = write(directory, "cgroup.subtree_control", &format!("+{word}")).map_err(errno);
-        done = done.and(written);
+        match write(directory, "cgroup.subtree_control", &format!("+{word}")) {
+            // It has it no more. Where cpuset may not be turned on, the kernel shows it below for as long as another launcher is being refused.
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(e) => done = done.and(Err(errno(e))),
+        }
     }
     done
 }
