@@ -4,9 +4,9 @@
 set -eu
 
 # What each is for: a root file system (busybox-static, mmdebstrap), what the kernel holds (iproute2, nftables, procps, libcap2-bin),
-# servers to be reached (dnsmasq-base, netcat-openbsd, iputils-ping), and tools (util-linux, strace, jq, uidmap, bind9-dnsutils, python3-minimal,
+# servers to be reached (dnsmasq-base, netcat-openbsd, iputils-ping), and tools (util-linux, strace, jq, uidmap, bind9-dnsutils, python3 with its ctypes,
 # binutils for line tables).
-wanted="busybox-static mmdebstrap iproute2 nftables procps libcap2-bin dnsmasq-base netcat-openbsd iputils-ping util-linux strace jq uidmap bind9-dnsutils python3-minimal binutils"
+wanted="busybox-static mmdebstrap iproute2 nftables procps libcap2-bin dnsmasq-base netcat-openbsd iputils-ping util-linux strace jq uidmap bind9-dnsutils python3 binutils"
 
 missing=""
 for package in $wanted; do

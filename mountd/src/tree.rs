@@ -14,7 +14,7 @@ pub fn make(at: &OwnedFd, recursive: bool, flags: Attr, idmap: Option<&OwnedFd>)
         ..Change::default()
     };
     let what = if idmap.is_some() {
-        "map the ids of the cloned tree"
+        "map the ids of the cloned tree: this kernel may not do so for its file system, as before 6.3 for a tmpfs"
     } else {
         "set the flags of the cloned tree"
     };
