@@ -145,7 +145,8 @@ fn bare(options: &Options, launcher: Option<&Launcher>) -> Outcome<u8> {
     // What the command line names is opened while it can be, and read once nothing else can.
     let opened = verbs::open_named(&options.verb, launcher)?;
     let shared = verbs::shared_directory(&options.verb);
+    let profiles = verbs::loaded_profiles(&options.verb);
     let shared: Vec<_> = shared.iter().map(AsFd::as_fd).collect();
     policies::restrict_lazaret(&shared).map_err(Error::Caller)?;
-    verbs::without_authority(&options.verb, launcher, opened)
+    verbs::without_authority(&options.verb, launcher, opened, profiles)
 }

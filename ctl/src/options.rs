@@ -210,7 +210,7 @@ pub struct Enter {
     /// Working directory inside
     #[arg(long, short = 'w', value_name = "DIR")]
     pub workdir: Option<String>,
-    /// Accepted for virsh's sake: there is no label to set
+    /// Accepted for virsh's sake where the container has no label; refused where it has one
     #[arg(long, hide = true)]
     pub noseclabel: bool,
     /// The command and its arguments

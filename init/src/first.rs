@@ -9,6 +9,7 @@ use payload::Step;
 use payload::account;
 use payload::confine::restrict;
 use payload::execute::{Connected, Ends, execute};
+use payload::label;
 use payload::streams;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -57,7 +58,7 @@ fn steps(
         match channel.receive() {
             Ok((Order::Mapped, _)) => settle(container, channel, proc)?,
             Ok((Order::Join(_), groups)) => join(container, channel, proc, &groups, birth)?,
-            Ok((Order::Execute, _)) => return become_payload(container, channel, streams),
+            Ok((Order::Execute, _)) => return become_payload(container, channel, proc, streams),
             // The outer half is gone, and with it the container.
             Err(ChannelError::Closed) => sys::process::exit_now(111),
             Err(e) => return Err(Failure::bug(&format!("take an order: {e}"))),
@@ -137,7 +138,13 @@ fn join(
 
 /// From the built tree to the command. A copy of the builder's mounts in a namespace that another user namespace owns is locked by the
 /// kernel: no mount can be taken off and no flag cleared, whatever the payload holds.
-fn become_payload(container: &Judged, channel: &ToOuter, streams: &[OwnedFd]) -> Result<(), Failure> {
+fn become_payload(
+    container: &Judged,
+    channel: &ToOuter,
+    proc: BorrowedFd<'_>,
+    streams: &[OwnedFd],
+) -> Result<(), Failure> {
+    label::upon_exec(proc, container.command.apparmor.as_ref())?;
     namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
     let root =
         rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to("open the root")?;

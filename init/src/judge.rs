@@ -149,6 +149,7 @@ pub(crate) mod tests {
                 window: None,
                 linux32: false,
                 filter: None,
+                apparmor: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,

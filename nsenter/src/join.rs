@@ -3,7 +3,7 @@
 
 use crate::judge::Entry;
 use nix::unistd::{Gid, Uid};
-use payload::Step;
+use payload::{Step, label};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsFd;
 use sys::namespace::{self, Kind};
@@ -15,7 +15,16 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
     for group in &entry.groups {
         nix::unistd::write(group, b"0").to("join the container's control groups")?;
     }
-    let shares_network = shares_network(entry)?;
+    // The host's: inside, somebody may have laid something over it, and this process has no number there.
+    let proc = rustix::fs::open(
+        "/proc",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .to("open the host's /proc")?;
+    label::upon_exec(&proc, entry.command.apparmor.as_ref())?;
+    let shares_network = shares_network(entry, &proc)?;
+    drop(proc);
     let [user, mount, pid, net, ipc, uts, cgroup] = &entry.namespaces;
     let order = [
         (user, Kind::User),
@@ -40,15 +49,9 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
 }
 
 /// Whether the container has the host's network namespace, which nobody without power over the host may join, and which is ours already.
-fn shares_network(entry: &Entry) -> Result<bool, Failure> {
+fn shares_network(entry: &Entry, proc: impl AsFd) -> Result<bool, Failure> {
     let what = "look at the network namespace";
-    let proc = rustix::fs::open(
-        "/proc",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .to(what)?;
     let [_, _, _, net, _, _, _] = &entry.namespaces;
-    let own = namespace::own(&proc, Kind::Net).to(what)?;
+    let own = namespace::own(proc, Kind::Net).to(what)?;
     namespace::same(&own, net).to(what)
 }

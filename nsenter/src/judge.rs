@@ -85,6 +85,7 @@ mod tests {
             window: None,
             linux32: false,
             filter: None,
+            apparmor: None,
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod confine;
 pub mod execute;
+pub mod label;
 pub mod offspring;
 pub mod streams;
 

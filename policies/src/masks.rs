@@ -72,6 +72,16 @@ mod tests {
     }
 
     #[test]
+    fn the_profile_that_is_installed_denies_by_name_what_is_hidden() {
+        let profile = include_str!("../apparmor/lazaret-container");
+        let denied: Vec<_> = profile
+            .lines()
+            .filter_map(|l| l.trim().strip_prefix("deny ")?.strip_suffix("{,/**} rwklx,"))
+            .collect();
+        assert_eq!(denied, HIDDEN);
+    }
+
+    #[test]
     fn only_what_is_laid_over_a_place_can_be_left_out() {
         assert!(covers("/proc/keys") && covers("/proc/sys"));
         assert!(!covers("/sys") && !covers("/proc") && !covers("/proc/sys/net/core"));

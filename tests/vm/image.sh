@@ -8,8 +8,8 @@ tests=$(dirname "$here")
 out=$1
 release=bookworm newer=trixie
 
-# Of the tests' own packages all but mmdebstrap, which needs a mirror; kmod loads the modules of the kernel.
-inside="kmod $(sed -n 's/^wanted="\(.*\)"$/\1/p' "$tests/packages.sh" | tr ' ' '\n' | grep -vx mmdebstrap | tr '\n' ' ')"
+# Of the tests' own packages all but mmdebstrap, which needs a mirror; kmod loads the modules of the kernel, apparmor its profiles.
+inside="kmod apparmor $(sed -n 's/^wanted="\(.*\)"$/\1/p' "$tests/packages.sh" | tr ' ' '\n' | grep -vx mmdebstrap | tr '\n' ' ')"
 
 rm -rf "$out"
 mkdir -p "$out"

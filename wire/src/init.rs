@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::filter::OwnFilter;
 use crate::frame::Message;
 use crate::ids::IdRange;
+use crate::label::ProfileName;
 use crate::mountd::Device;
 use crate::name::{ContainerName, Text};
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,8 @@ pub struct Command {
     pub linux32: bool,
     /// A filter of its own, which takes no-new-privileges.
     pub filter: Option<OwnFilter>,
+    /// The AppArmor profile that it has from its first instruction on.
+    pub apparmor: Option<ProfileName>,
 }
 
 /// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
@@ -350,6 +353,7 @@ pub(crate) mod tests {
                 window: Some(Window { rows: 24, columns: 80 }),
                 linux32: false,
                 filter: None,
+                apparmor: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -367,7 +371,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff01011850000000010001016e000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -13,6 +13,8 @@ pub enum NameError {
     Character(char),
     /// `.` or `..`, or a leading `-` or `.`.
     Reserved,
+    /// A word that stands for having none.
+    Nothing,
 }
 
 impl core::fmt::Display for NameError {
@@ -22,6 +24,7 @@ impl core::fmt::Display for NameError {
             Self::TooLong(most) => write!(f, "it has more than {most} bytes"),
             Self::Character(c) => write!(f, "it contains {c:?}"),
             Self::Reserved => write!(f, "it begins with '-' or '.'"),
+            Self::Nothing => write!(f, "it means to have none"),
         }
     }
 }

@@ -91,6 +91,7 @@ mod tests {
             window: None,
             linux32: false,
             filter: None,
+            apparmor: None,
         };
         Request::Enter {
             command: Box::new(command),
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        assert_eq!(hex(&enter(3)), "0001780000012f00000100000000000002000103");
+        assert_eq!(hex(&enter(3)), "0001780000012f0000010000000000000002000103");
         assert_eq!(hex(&Request::Signal(15)), "011e");
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");

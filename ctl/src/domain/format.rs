@@ -2,7 +2,7 @@
 
 use super::interface::{Address, Attached, Interface, LinkState, Route, family};
 use super::kept;
-use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Source};
+use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
 use super::xml::Writer;
 use wire::IdRange;
 use wire::init::Then;
@@ -32,13 +32,26 @@ fn document(domain: &Domain, id: Option<u32>) -> String {
         w.leaf("on_reboot", &[], then(domain.afterwards.reboot));
         w.leaf("on_crash", &[], then(domain.afterwards.crash));
         devices(w, domain);
-        if domain.seclabel_none {
-            w.empty("seclabel", &[("type", Some("none"))]);
-        }
+        seclabel(w, &domain.seclabel);
     });
     let mut tree = writer.finish();
     kept::put(&domain.kept, &mut tree);
     tree.document()
+}
+
+fn seclabel(w: &mut Writer, label: &Seclabel) {
+    match label {
+        Seclabel::Unsaid => {}
+        Seclabel::None => w.empty("seclabel", &[("type", Some("none"))]),
+        Seclabel::AppArmor(profile) => {
+            let attributes = [
+                ("type", Some("static")),
+                ("model", Some("apparmor")),
+                ("relabel", Some("no")),
+            ];
+            w.element("seclabel", &attributes, |w| w.leaf("label", &[], profile.as_str()));
+        }
+    }
 }
 
 const fn then(then: Then) -> &'static str {

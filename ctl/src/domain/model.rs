@@ -7,7 +7,7 @@ use super::identity::Uuid;
 use super::interface::Interface;
 use super::kept::{Kept, Why};
 use wire::init::{Afterwards, Path};
-use wire::{ContainerName, IdRange, LinkName, Text};
+use wire::{ContainerName, IdRange, LinkName, ProfileName, Text};
 
 /// Text of one argument or value; short enough that `NAME=value` still fits the 32768 bytes of [`wire::init::Command`].
 pub type Value = Text<32000>;
@@ -57,10 +57,31 @@ pub struct Domain {
     pub interfaces: Vec<Interface>,
     /// Number of `devices/console`, whose ports count from 0.
     pub consoles: u8,
-    /// Whether `<seclabel type='none'/>` is there; the only one that is accepted.
-    pub seclabel_none: bool,
+    /// `seclabel`
+    pub seclabel: Seclabel,
     /// What is said and not done.
     pub kept: Vec<Kept>,
+}
+
+/// Which label a command has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seclabel {
+    /// Nothing is said, and it has none.
+    Unsaid,
+    /// It is said that it has none.
+    None,
+    /// This AppArmor profile.
+    AppArmor(ProfileName),
+}
+
+impl Seclabel {
+    /// The AppArmor profile, if there is to be one.
+    pub const fn profile(&self) -> Option<&ProfileName> {
+        match self {
+            Self::AppArmor(profile) => Some(profile),
+            Self::Unsaid | Self::None => None,
+        }
+    }
 }
 
 impl Domain {

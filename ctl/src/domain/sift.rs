@@ -57,7 +57,7 @@ const BUILT: [(&str, &str, &str); 29] = [
     ("/devices/interface/port", "isolated", ""),
     ("/devices/console", "type tty", "target"),
     ("/devices/console/target", "type port", ""),
-    ("/seclabel", "type", ""),
+    ("/seclabel", "type model relabel", "label"),
 ];
 
 /// What libvirt's LXC driver acts on, and is not done here yet; of attributes and elements in one list.
@@ -94,7 +94,7 @@ const OTHERWISE: [(&str, &str, &str); 11] = [
         "type",
         "null vc dev file pipe stdio udp tcp unix spicevmc spiceport nmdm qemu-vdagent dbus",
     ),
-    ("/seclabel", "type", "static dynamic"),
+    ("/seclabel", "type", "dynamic"),
 ];
 
 /// Elements of which there is one, and which is printed whether it is said or not.
@@ -286,8 +286,20 @@ fn otherwise(element: &Element, path: &str) -> bool {
     };
     rows.any(|found| found)
         || path == "/resource" && child("partition").is_some_and(|p| p.text.starts_with('/') && p.text != "/machine")
-        || path == "/seclabel" && element.attributes.len() > 1
+        || path == "/seclabel" && other_label(element)
         || path == "/devices/console" && child("target").is_some_and(other_target)
+}
+
+/// Whether a label is another than none, and another than an AppArmor profile for which no file is labelled.
+fn other_label(element: &Element) -> bool {
+    let value = |name: &str| {
+        let found = element.attributes.iter().find(|a| a.name == name);
+        found.map(|a| a.value.as_str())
+    };
+    match value("type") {
+        Some("static") => value("model") != Some("apparmor") || !matches!(value("relabel"), None | Some("no")),
+        _ => element.attributes.len() > 1,
+    }
 }
 
 /// Refuses a device without what every device of its kind has, so that no mistake waits until it is done.

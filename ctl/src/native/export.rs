@@ -279,6 +279,9 @@ impl Export {
             _ if dropped.is_empty() => {}
             _ => self.line("lxc.cap.drop", names(&dropped)),
         }
+        if let Some(profile) = domain.seclabel.profile() {
+            self.line("lxc.apparmor.profile", profile);
+        }
     }
 
     fn lost(&mut self, domain: &Domain) {

@@ -1,4 +1,4 @@
-//! Id maps, capabilities and shared namespaces. Pure.
+//! Id maps, capabilities, shared namespaces and the AppArmor profile. Pure.
 
 use super::IdmapOrder;
 use super::config::lost;
@@ -8,8 +8,8 @@ use crate::domain::error::{ParseError, shown};
 use crate::domain::units::number;
 use crate::domain::xml::Tree;
 use std::collections::BTreeSet;
-use wire::IdRange;
 use wire::ids::check_map;
+use wire::{IdRange, ProfileName};
 
 /// The most ranges of one map that the kernel takes (user_namespaces(7)).
 const MAX_RANGES: usize = 340;
@@ -27,6 +27,7 @@ pub struct Security {
     drop: Option<Setting>,
     kept: BTreeSet<Capability>,
     keep: Option<Setting>,
+    profile: Option<ProfileName>,
     shared: [Option<(&'static str, String)>; SHARED.len()],
 }
 
@@ -42,6 +43,7 @@ impl Security {
             drop: None,
             kept: BTreeSet::new(),
             keep: None,
+            profile: None,
             shared: [None, None, None],
         }
     }
@@ -49,6 +51,7 @@ impl Security {
     /// Whether a key is one of those that [`Self::take`] takes.
     pub fn knows(key: &str) -> bool {
         matches!(key, "lxc.idmap" | "lxc.id_map" | "lxc.cap.drop" | "lxc.cap.keep")
+            || matches!(key, "lxc.apparmor.profile" | "lxc.aa_profile")
             || key.starts_with("lxc.namespace.share.")
     }
 
@@ -67,6 +70,7 @@ impl Security {
                 self.keep = Some(s.clone());
             }
             "lxc.idmap" | "lxc.id_map" => self.range(s)?,
+            "lxc.apparmor.profile" | "lxc.aa_profile" => self.profile = profile(warnings, s),
             _ => self.share(warnings, s),
         }
         Ok(())
@@ -178,6 +182,16 @@ impl Security {
             .holding([capabilities]))
     }
 
+    /// `seclabel`
+    pub fn seclabel(&self) -> Option<Tree> {
+        let label = Tree::leaf("label", self.profile.as_ref()?);
+        let kinds = [("type", "static"), ("model", "apparmor"), ("relabel", "no")];
+        let element = kinds
+            .iter()
+            .fold(Tree::new("seclabel"), |tree, (name, value)| tree.with(name, value));
+        Some(element.holding([label]))
+    }
+
     /// `lxc:namespace`
     pub fn namespaces(&self) -> Option<Tree> {
         let one = |(name, shared): (&&str, &Option<(&'static str, String)>)| {
@@ -191,6 +205,22 @@ impl Security {
         let all: Vec<Tree> = SHARED.iter().zip(&self.shared).filter_map(one).collect();
         (!all.is_empty()).then(|| Tree::new("lxc:namespace").holding(all))
     }
+}
+
+/// A profile that is loaded by its name. `unconfined` and `unchanged` are to have none of one's own, which a domain has without a word.
+fn profile(warnings: &mut Vec<ParseError>, s: &Setting) -> Option<ProfileName> {
+    if matches!(s.value.as_str(), "" | "unconfined" | "unchanged") {
+        return None;
+    }
+    if s.value == "generated" {
+        lost(warnings, s, "no profile is made for a container");
+        return None;
+    }
+    let named = ProfileName::new(&s.value);
+    if let Err(why) = &named {
+        lost(warnings, s, &why.to_string());
+    }
+    named.ok()
 }
 
 /// Capabilities by name or number.

@@ -2,6 +2,7 @@
 
 use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
 use clap::{Args, ValueEnum};
+use wire::ProfileName;
 use wire::netd::Publish;
 
 /// How `--timing` tells.
@@ -81,6 +82,9 @@ pub struct Run {
     /// policy consents
     #[arg(long, value_name = "FILE")]
     pub seccomp: Option<String>,
+    /// Confine the command, and whatever enters, by this AppArmor profile too, which must be loaded
+    #[arg(long, value_name = "PROFILE")]
+    pub apparmor: Option<ProfileName>,
     /// Leave a place as it is that is hidden or read-only otherwise, where the host's policy consents
     #[arg(long, value_name = "PATH")]
     pub unmask: Vec<String>,

@@ -86,6 +86,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         window: asked.window,
         linux32: false,
         filter: None,
+        apparmor: None,
     })
 }
 
@@ -162,6 +163,7 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         window: None,
         linux32: domain.os.arch == Some(Arch::I686),
         filter: None,
+        apparmor: domain.seclabel.profile().cloned(),
     })
 }
 

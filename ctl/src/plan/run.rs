@@ -100,6 +100,7 @@ pub fn plan(
         window: caller.window.filter(|_| on_console),
     })
     .map_err(Error::into_usage)?;
+    command.apparmor.clone_from(&run.apparmor);
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match run.network {
         Network::None => None,

@@ -145,6 +145,7 @@ fn container_lines(c: &Container) -> Vec<String> {
         let calls = own.filter.allowed().count();
         lines.push(format!("a filter of its own {how} its profile's: {calls} calls"));
     }
+    lines.extend(c.command.apparmor.iter().map(|p| format!("AppArmor profile {p}")));
     lines.extend(c.unmasked.iter().map(|p| format!("leave {p} as it is")));
     for a in &c.attachments {
         let access = if a.read_only { "read-only" } else { "writable" };

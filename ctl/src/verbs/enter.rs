@@ -47,6 +47,12 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
     command.no_new_privileges = own.no_new_privileges;
     command.linux32 = own.linux32;
     command.filter.clone_from(&own.filter);
+    command.apparmor.clone_from(&own.apparmor);
+    if let Some(profile) = own.apparmor.as_ref().filter(|_| options.noseclabel) {
+        return Err(Error::caller(format!(
+            "--noseclabel would enter without the container's AppArmor profile {profile}, and nothing turns confinement off"
+        )));
+    }
     Ok(command)
 }
 

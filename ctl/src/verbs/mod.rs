@@ -34,6 +34,7 @@ use crate::launcher::Launcher;
 use crate::options::{Policy, PolicyVerb, Verb};
 use crate::session::Session;
 use rustix::fs::{CWD, Mode, OFlags};
+use std::fs::ReadDir;
 use std::os::fd::OwnedFd;
 
 /// Does what a verb says, with the launcher's help, and gives the exit status.
@@ -97,11 +98,25 @@ pub fn shared_directory(verb: &Verb) -> Option<OwnedFd> {
     }
 }
 
+/// The directory of the AppArmor profiles that are loaded, for the verb that tells of them: no view can name a place in the kernel's own file
+/// system of them.
+pub fn loaded_profiles(verb: &Verb) -> Option<ReadDir> {
+    match verb {
+        Verb::Check(_) => std::fs::read_dir(check::PROFILES).ok(),
+        _ => None,
+    }
+}
+
 /// Does what a verb says that needs nobody's help, and gives the exit status.
-pub fn without_authority(verb: &Verb, launcher: Option<&Launcher>, opened: policy::Opened) -> Outcome<u8> {
+pub fn without_authority(
+    verb: &Verb,
+    launcher: Option<&Launcher>,
+    opened: policy::Opened,
+    profiles: Option<ReadDir>,
+) -> Outcome<u8> {
     match verb {
         Verb::Policy(options) => policy::policy(options, None, opened),
-        Verb::Check(json) => return check::check(launcher, json.json),
+        Verb::Check(json) => return check::check(launcher, profiles, json.json),
         Verb::Wire(options) => wire::wire(options),
         Verb::Version(json) => version::version(json.json),
         Verb::Generate(options) => generate::generate(options),

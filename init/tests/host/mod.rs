@@ -134,6 +134,7 @@ pub fn command(script: &str) -> Command {
         window: None,
         linux32: false,
         filter: None,
+        apparmor: None,
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn plan() -> Plan {
         window: None,
         linux32: false,
         filter: None,
+        apparmor: None,
     };
     let container = Container {
         name: name.clone(),

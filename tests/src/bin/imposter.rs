@@ -196,6 +196,7 @@ fn command() -> Box<Command> {
         window: None,
         linux32: false,
         filter: None,
+        apparmor: None,
     })
 }
 

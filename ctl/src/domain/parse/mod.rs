@@ -98,7 +98,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         filesystems: devices.filesystems,
         interfaces: devices.interfaces,
         consoles: devices.consoles,
-        seclabel_none: security::seclabel(parts)?,
+        seclabel: security::seclabel(parts)?,
         kept: Vec::new(),
     })
 }

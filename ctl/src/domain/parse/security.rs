@@ -2,11 +2,11 @@
 
 use crate::domain::capability::{Capabilities, Capability, Policy};
 use crate::domain::error::{Fault, shown_name};
-use crate::domain::model::IdMap;
+use crate::domain::model::{IdMap, Seclabel};
 use crate::domain::units::number;
 use crate::domain::xml::{Element, Parts};
-use wire::IdRange;
 use wire::ids::check_map;
+use wire::{IdRange, ProfileName};
 
 /// `idmap`. Whether host id 0 may be mapped is for the host's policy to say, not for the document's reader.
 pub fn idmap(element: Element) -> Result<IdMap, Fault> {
@@ -88,11 +88,26 @@ fn state(word: &str) -> Option<bool> {
     }
 }
 
-/// Whether `<seclabel type='none'/>` is there; any other label is refused.
-pub fn seclabel(parts: &mut Parts) -> Result<bool, Fault> {
+/// `seclabel`: none, or an AppArmor profile that is named. What else there is of it was taken out before.
+pub fn seclabel(parts: &mut Parts) -> Result<Seclabel, Fault> {
     let Some(element) = parts.child("seclabel")? else {
-        return Ok(false);
+        return Ok(Seclabel::Unsaid);
     };
-    element.read(|parts| parts.required("type")?.only("none"))?;
-    Ok(true)
+    element.read(|parts| {
+        let kind = parts.required("type")?;
+        let named = kind.read("\"none\" or \"static\", which alone are supported", |v| match v {
+            "none" => Some(false),
+            "static" => Some(true),
+            _ => None,
+        })?;
+        if !named {
+            return Ok(Seclabel::None);
+        }
+        parts.required("model")?.only("apparmor")?;
+        if let Some(relabel) = parts.attribute("relabel") {
+            relabel.only("no")?;
+        }
+        let label = parts.leaf("label")?.ok_or_else(|| parts.lacks("label"))?;
+        Ok(Seclabel::AppArmor(label.try_read(ProfileName::new)?))
+    })
 }

@@ -212,6 +212,27 @@ fn mounts_keep_their_kind() {
 }
 
 #[test]
+fn a_profile_by_its_name_is_a_label_and_none_is_none() {
+    let label =
+        "<seclabel type='static' model='apparmor' relabel='no'><label>lxc-container-default-cgns</label></seclabel>";
+    for key in ["lxc.apparmor.profile", "lxc.aa_profile"] {
+        says(&format!("{key} = lxc-container-default-cgns\n"), label);
+        for none in ["unconfined", "unchanged", ""] {
+            let back = converted(&format!("{key} = x\n{key} = {none}\n"));
+            assert!(!back.text.contains("seclabel"), "{none}: {}", back.text);
+        }
+    }
+    for (value, why) in [
+        ("generated", "no profile is made for a container"),
+        (":ns:a", "it contains ':'"),
+    ] {
+        let lost = converted(&format!("lxc.apparmor.profile = {value}\n"));
+        assert!(!lost.text.contains("seclabel"), "{}", lost.text);
+        assert!(warnings(&lost).iter().any(|w| w.contains(why)), "{:?}", warnings(&lost));
+    }
+}
+
+#[test]
 fn what_cannot_be_said_is_told_with_its_key_and_line() {
     for (setting, words) in [
         ("lxc.seccomp.profile = /x", "= /x cannot be said in XML"),

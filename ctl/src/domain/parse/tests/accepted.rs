@@ -67,6 +67,28 @@ fn order_and_units_become_canonical() {
 }
 
 #[test]
+fn a_label_is_an_apparmor_profile_that_is_named() {
+    let text = |label: &str| document("<init>/i</init>", label, "");
+    let label = "<seclabel type='static' model='apparmor'><label>lazaret-container</label></seclabel>";
+    let domain = parse(text(label).as_bytes(), "a.xml").unwrap();
+    assert!(domain.unbuilt().is_none());
+    assert_eq!(domain.seclabel.profile().unwrap().as_str(), "lazaret-container");
+    let printed = format(&domain);
+    let expected = "  <seclabel type='static' model='apparmor' relabel='no'>\n    <label>lazaret-container</label>\n  </seclabel>\n";
+    assert!(printed.contains(expected), "{printed}");
+    assert_eq!(format(&parse(printed.as_bytes(), "a.xml").unwrap()), printed);
+    // Whose files would be relabelled, and other kinds of labels, are kept and start nothing.
+    for other in [
+        "<seclabel type='static' model='apparmor' relabel='yes'><label>a</label></seclabel>",
+        "<seclabel type='static' model='selinux'><label>a:b:c</label></seclabel>",
+        "<seclabel type='dynamic' model='apparmor'/>",
+    ] {
+        let domain = parse(text(other).as_bytes(), "a.xml").unwrap();
+        assert_eq!(domain.unbuilt().unwrap().name(), "<seclabel> in <domain>", "{other}");
+    }
+}
+
+#[test]
 fn a_network_gives_the_address_that_a_route_needs() {
     let device =
         "<interface type='network'><source network='n'/><route address='0.0.0.0' gateway='10.0.0.1'/></interface>";

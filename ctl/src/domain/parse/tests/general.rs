@@ -159,10 +159,26 @@ fn refuses_general_values_that_are_not_supported() {
         "<on_poweroff>coredump-restart</on_poweroff>",
         "<on_poweroff> is \"coredump-restart\", not \"destroy\" or \"restart\", which alone are supported",
     );
-    refuses_general(
-        "<seclabel type='some'/>",
-        "attribute type of <seclabel> is \"some\", not \"none\", the only one that is supported",
-    );
+    for (label, why) in [
+        (
+            "<seclabel type='some'/>",
+            "attribute type of <seclabel> is \"some\", not \"none\" or \"static\", which alone are supported",
+        ),
+        (
+            "<seclabel type='static' model='apparmor'/>",
+            "<seclabel> has no <label>",
+        ),
+        (
+            "<seclabel type='static' model='apparmor'><label>a b</label></seclabel>",
+            "<label> is \"a b\": it contains ' '",
+        ),
+        (
+            "<seclabel type='static' model='apparmor'><label>unconfined</label></seclabel>",
+            "<label> is \"unconfined\": it means to have none",
+        ),
+    ] {
+        refuses_general(label, why);
+    }
 }
 
 #[test]
