@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs system tests as root of a virtual machine: Debian's kernel 6.1 under QEMU's own emulation, with nothing but cgroup version 2.
+# Runs system tests as root of a virtual machine: Debian's kernel 6.1 under QEMU's own emulation, with AppArmor and nothing but cgroup version 2.
+# `units` among the files: once more, with systemd as the host and our unit as `make install` installs it.
 # Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
 # usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
-# LAZARET_VM_MINUTES sets how long the machine may live (20), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
+# LAZARET_VM_MINUTES sets how long the machine may live (35), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
 # LAZARET_VM_SCRIPT names a shell script that runs there before the tests.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -11,10 +12,14 @@ here=$tree/tests/vm
 . tests/count.sh
 . "$here/tool.sh"
 cargo=${LAZARET_VM_CARGO:-cargo}
-minutes=${LAZARET_VM_MINUTES:-20}
+minutes=${LAZARET_VM_MINUTES:-35}
 
 # A file of tests, and after how many seconds of the machine it is given up.
-[ "$#" -gt 0 ] || set -- facts:60 version2:60 run:300 define:300 enter:200 console:150 detached:100 network:200 privileges:60 table:300 confinement:400 taken_over:60
+if [ "$#" -eq 0 ]; then
+    set -- units facts:60 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 privileges:60 table:300 confinement:400
+    set -- "$@" taken_over:60 profiles:400 systemd:400 unit:60 attack_image:500 attack_races:500
+    set -- "$@" audit:120 audit_chain:200 audit_full:60 audit_kernel:60 audit_replay:60 kill9:700
+fi
 
 # The machine is some five times slower than its host.
 : "${LAZARET_TEST_ROUNDS:=10}" "${LAZARET_TEST_STARTS:=10}" "${LAZARET_TEST_SIDE_BY_SIDE:=4}"
@@ -45,10 +50,15 @@ key=$(cat "$here/image.sh" "$here/init" tests/packages.sh | sha256sum | cut -c 1
 image=$tree/target/vm/$key
 if [ ! -e "$image/complete" ]; then
     rm -rf "$tree/target/vm"
-    sh "$here/image.sh" "$image" 2> "$work/why" || {
-        cat "$work/why"
-        skipped "it could not be made: $(tail -n 1 "$work/why")"
-    }
+    timeout -k 30 900 sh "$here/image.sh" "$image" 2> "$work/why"
+    case $? in
+        0) ;;
+        124 | 137) skipped "it could not be made within 15 minutes: a Debian mirror does not answer, or slowly" ;;
+        *)
+            cat "$work/why"
+            skipped "it could not be made: $(grep . "$work/why" | tail -n 1)"
+            ;;
+    esac
 fi
 
 "$cargo" build --release --workspace --exclude tests || failed "the programs cannot be built"
@@ -63,7 +73,11 @@ for program in "$release"/*; do
 done
 # By this file `lazaret` knows that it was built here, and looks for the other programs beside itself.
 touch "$disk/tree/$release/.cargo-lock"
-cp "$here/inside.sh" "$disk/inside.sh"
+cp "$here/inside.sh" "$here/host.sh" "$here/units.sh" "$disk/"
+make -s -o build install DESTDIR="$disk/installed" > "$work/installed" 2>&1 || {
+    cat "$work/installed"
+    failed "what was built cannot be installed"
+}
 [ -z "${LAZARET_VM_SCRIPT:-}" ] || cp "$LAZARET_VM_SCRIPT" "$disk/script"
 for file in Cargo.toml policies units tests/tests; do
     mkdir -p "$disk/tree/$(dirname "$file")"
@@ -79,7 +93,12 @@ executables bin ' and (.profile.test | not)' | while read -r _ executable; do
 done
 executables test '' > "$work/executables"
 : > "$disk/files"
+units=no
 for wanted in "$@"; do
+    if [ "$wanted" = units ]; then
+        units=yes
+        continue
+    fi
     name=${wanted%%:*} rest=${wanted#*:}
     [ "$rest" != "$wanted" ] || rest=600
     executable=$(awk -v name="$name" '$1 == name { print $2 }' "$work/executables")
@@ -95,35 +114,51 @@ cd "$image" || exit 1
 truncate -s "$(($(du -sm "$disk" | cut -f 1) * 5 / 4 + 64))M" "$work/programs.ext4"
 MKE2FS_CONFIG=tools/etc/mke2fs.conf $tool tools/usr/sbin/mke2fs -q -t ext4 -d "$disk" "$work/programs.ext4" || failed "no disk of programs can be made"
 
-from=$(date +%s)
-: > "$work/results"
-# PVH: the kernel itself is started, with no firmware and no boot loader. The disks stay as they are.
-QEMU_MODULE_DIR=$PWD/tools/usr/lib/x86_64-linux-gnu/qemu $tool tools/usr/bin/qemu-system-x86_64 -L tools/usr/share/qemu -L tools/usr/share/seabios \
-    -M q35 -nodefaults -no-user-config -no-reboot -display none -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
-    -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 panic=-1 oops=panic ${LAZARET_VM_APPEND:-}" \
-    -serial "file:$work/console" -serial "file:$work/results" \
-    -drive file=root.ext4,format=raw,if=virtio,snapshot=on -drive "file=$work/programs.ext4,format=raw,if=virtio,snapshot=on" &
-machine=$!
-trap 'kill "$machine" 2>/dev/null; rm -rf "$work"' EXIT
-tail -n +1 -f --pid="$machine" "$work/results" &
-reader=$!
-while kill -0 "$machine" 2>/dev/null && [ $(($(date +%s) - from)) -lt $((minutes * 60)) ]; do
-    sleep 1
-done
-kill "$machine" 2>/dev/null
-wait "$machine"
-wait "$reader"
-echo "== the machine was on for $(($(date +%s) - from)) s"
+steps=0
+machine=
+trap 'kill -KILL "$machine" 2>/dev/null; rm -rf "$work"' EXIT
 
-steps=$(grep -c ' failed outside of a test' "$work/results")
-if ! grep -qx '== done' "$work/results"; then
-    echo "== the machine ended before its tests did; the last of its console:"
-    tail -n 40 "$work/console"
-    steps=$((steps + 1))
-elif complaints=$(sed '1,/^== kernel$/d; /^== done$/,$d' "$work/results") && [ -n "$complaints" ]; then
-    echo "== the kernel complained:"
-    echo "$complaints"
-    steps=$((steps + 1))
+# machine RESULTS MINUTES WORDS: turns it on with these words for the kernel, and waits until it is off, or ends it after so many minutes. What it
+# prints on its second serial line goes to RESULTS, and what is wrong outside of a test is counted in `steps`.
+machine() {
+    results=$1 most=$(($2 * 60)) from=$(date +%s)
+    : > "$results"
+    # PVH: the kernel itself is started, with no firmware and no boot loader. The disks stay as they are.
+    QEMU_MODULE_DIR=$PWD/tools/usr/lib/x86_64-linux-gnu/qemu $tool tools/usr/bin/qemu-system-x86_64 -L tools/usr/share/qemu -L tools/usr/share/seabios \
+        -M q35 -nodefaults -no-user-config -no-reboot -display none -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
+        -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 panic=-1 oops=panic security=apparmor apparmor=1 $3" \
+        -serial "file:$work/console" -serial "file:$results" \
+        -drive file=root.ext4,format=raw,if=virtio,snapshot=on -drive "file=$work/programs.ext4,format=raw,if=virtio,snapshot=on" &
+    machine=$!
+    tail -n +1 -f --pid="$machine" "$results" &
+    reader=$!
+    while kill -0 "$machine" 2>/dev/null && [ $(($(date +%s) - from)) -lt $most ]; do
+        sleep 1
+    done
+    kill -KILL "$machine" 2>/dev/null
+    wait "$machine"
+    machine=
+    wait "$reader"
+    echo "== the machine was on for $(($(date +%s) - from)) s"
+
+    steps=$((steps + $(grep -c ' failed outside of a test' "$results")))
+    if ! grep -qx '== done' "$results"; then
+        echo "== the machine ended, or was ended, before its tests were through; the last of its console:"
+        tail -n 40 "$work/console"
+        steps=$((steps + 1))
+    elif complaints=$(sed '1,/^== kernel$/d; /^== done$/,$d' "$results") && [ -n "$complaints" ]; then
+        echo "== the kernel complained:"
+        echo "$complaints"
+        steps=$((steps + 1))
+    fi
+    sed '1,/^== skipped$/d; /^== kernel$/,$d' "$results" >> "$work/skips"
+    cat "$results" >> "$work/log"
+}
+
+: > "$work/skips"
+[ ! -s "$disk/files" ] || machine "$work/results" "$minutes" "${LAZARET_VM_APPEND:-}"
+if [ "$units" = yes ]; then
+    printf '\n== systemd as the host, with our units\n'
+    machine "$work/units" 5 "lazaret.host=systemd systemd.getty_auto=no ${LAZARET_VM_APPEND:-}"
 fi
-sed '1,/^== skipped$/d; /^== kernel$/,$d' "$work/results" > "$work/skips"
-counts "$work/results" "$work/skips" "$steps"
+counts "$work/log" "$work/skips" "$steps"

@@ -1,0 +1,66 @@
+#!/bin/sh
+# The first program of a Debian root that becomes the machine's host: puts there what `make install` installs, defines a container, enables its
+# unit, and becomes systemd, which starts the container and what looks at it (units.sh).
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
+busybox modprobe fuse
+busybox stty -F /dev/ttyS1 raw
+cp -a /vm/installed/. /
+
+# A container that says when it was told to end.
+mkdir -m 0700 /srv/closed
+mkdir -p /srv/closed/box/bin /etc/systemd/system
+cp /usr/local/bin/busybox /srv/closed/box/bin/busybox
+for program in sh sleep cat; do ln -s busybox "/srv/closed/box/bin/$program"; done
+for name in box unwanted; do
+    cat > "/run/$name.xml" << XML
+<domain type='lxc'>
+  <name>$name</name>
+  <memory unit='MiB'>64</memory>
+  <os>
+    <type>exe</type>
+    <init>/bin/sh</init>
+    <initarg>-c</initarg>
+    <initarg>echo begun &gt;&gt; /told; trap 'echo ended &gt;&gt; /told; exit 0' TERM PWR; while :; do sleep 1000 &amp; wait \$!; done</initarg>
+  </os>
+  <features>
+    <privnet/>
+  </features>
+  <devices>
+    <filesystem type='mount'>
+      <source dir='/srv/closed/box'/>
+      <target dir='/'/>
+    </filesystem>
+    <console type='pty'/>
+  </devices>
+</domain>
+XML
+    lazaret define "/run/$name.xml" > /dev/ttyS1 2>&1
+done
+cat > /etc/systemd/system/look.service << UNIT
+[Unit]
+After=lazaret@box.service
+[Service]
+Type=exec
+ExecStart=/bin/sh /vm/units.sh running
+[Install]
+WantedBy=multi-user.target
+UNIT
+# What is started before the container is stopped after it.
+cat > /etc/systemd/system/last.service << UNIT
+[Unit]
+Before=lazaret@box.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh /vm/units.sh ended
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl enable lazaret@box look last > /dev/ttyS1 2>&1
+umount /sys/fs/cgroup /sys /run /proc
+exec /sbin/init

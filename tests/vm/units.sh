@@ -1,0 +1,51 @@
+#!/bin/sh
+# Looks at a container that systemd, as the machine's host, has started as a unit; says what it found as Rust's tests do, on the second serial line.
+# usage: units.sh running|ended
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+exec > /dev/ttyS1 2>&1
+passed=0 failed=0
+
+# test NAME COMMAND...: one test, passed if the command succeeds; what it says is told if not.
+tested() {
+    name=$1
+    shift
+    if "$@" > /run/said 2>&1; then
+        passed=$((passed + 1))
+        echo "test $name ... ok"
+    else
+        failed=$((failed + 1))
+        echo "test $name ... FAILED"
+        cat /run/said
+        systemctl --no-pager status lazaret@box 2>&1 | tail -n 20
+    fi
+}
+
+told() { echo "it was told: $(tr '\n' ' ' < /srv/closed/box/told)"; [ "$(tr '\n' ' ' < /srv/closed/box/told)" = "$1" ]; }
+state() { lazaret list --all | tee /dev/stderr | grep -q "box *$1"; }
+runs() { systemctl is-active lazaret@box && state running && [ "$(lazaret enter box -- cat /proc/1/comm)" = sh ]; }
+stops() { systemctl stop lazaret@box && ! state running && told 'begun ended ' && [ "$(systemctl show -P Result lazaret@box)" = success ]; }
+starts() { systemctl start lazaret@box && runs && told 'begun ended begun '; }
+only() { [ "$(lazaret list | grep -c running)" = 1 ]; }
+nothing() { systemctl start lazaret@missing && ! systemctl is-failed lazaret@missing; }
+good() { systemctl --failed --no-legend --plain | tee /dev/stderr | grep -q lazaret && return 1; return 0; }
+
+case $1 in
+    running)
+        # Everything else that is to be started with the host has been.
+        systemctl is-system-running --wait
+        echo "== systemd $(systemctl --version | head -n 1 | cut -d ' ' -f 2) is the host"
+        tested units::a_unit_that_is_enabled_starts_its_container_with_the_host runs
+        tested units::one_that_is_not_enabled_does_not only
+        tested units::stopping_the_unit_ends_the_container_in_its_own_way stops
+        tested units::starting_the_unit_starts_it_again starts
+        tested units::a_unit_of_a_container_that_is_not_defined_is_no_failure nothing
+        tested units::no_unit_has_failed good
+        ;;
+    ended)
+        tested units::the_host_that_goes_down_ends_the_container_first told 'begun ended begun ended '
+        ;;
+esac
+[ $failed -eq 0 ] && result=ok || result=FAILED
+echo "test result: $result. $passed passed; $failed failed; 0 ignored"
+[ "$1" = running ] || { echo "== skipped"; echo "== kernel"; dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|hung_task'; echo "== done"; }
+[ "$1" = ended ] || systemctl poweroff --no-block
