@@ -32,10 +32,10 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<hostdev mode='subsystem'> in <devices>",
         ),
         (
-            "mtu",
+            "rate",
             "",
-            "<interface type='ethernet'><mtu size='1400'/></interface>",
-            "<mtu> in <interface>",
+            "<interface type='ethernet'><bandwidth><inbound average='1000'/></bandwidth></interface>",
+            "<bandwidth> in <interface>",
         ),
         ("clock", "<clock offset='localtime'/>", "", "<clock> in <domain>"),
         (
