@@ -24,8 +24,9 @@ FROM ?= 0
 PART ?=
 ONLY ?=
 POINT ?=
+VIRSH ?=
 
-.PHONY: all build demo test test-vm faults fuzz security-figures attacks escape-table incumbents bench install uninstall clean
+.PHONY: all build demo test test-vm faults fuzz security-figures attacks escape-table incumbents bench install link-virsh uninstall clean
 
 all: build
 
@@ -89,11 +90,19 @@ install: build
 	"$(BUILT)/lazaret" generate completions bash > "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret"
 	"$(BUILT)/lazaret" generate completions zsh > "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret"
 	"$(BUILT)/lazaret" generate completions fish > "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
+	$(if $(VIRSH),$(MAKE) --no-print-directory link-virsh)
+
+# `make install VIRSH=yes` does this too. A virsh that is there already is left alone, unless it is this link.
+link-virsh:
+	@[ ! -e "$(DESTDIR)$(BIN)/virsh" ] || [ "$$(readlink "$(DESTDIR)$(BIN)/virsh")" = lazaret ] || \
+	    { echo "$(DESTDIR)$(BIN)/virsh is there already, and is left as it is" >&2; exit 1; }
+	ln -sf lazaret "$(DESTDIR)$(BIN)/virsh"
 
 uninstall:
 	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/man1/lazaret.1" "$(DESTDIR)$(MAN)"/man1/lazaret-*.1 \
 	    "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret" "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret" "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
 	rm -f "$(DESTDIR)$(UNITS)/lazaret@.service" "$(DESTDIR)$(APPARMOR)/lazaret-container"
+	[ "$$(readlink "$(DESTDIR)$(BIN)/virsh")" != lazaret ] || rm -f "$(DESTDIR)$(BIN)/virsh"
 	for piece in $(PIECES); do rm -f "$(DESTDIR)$(LIBEXEC)/$$piece" "$(DESTDIR)$(MAN)/man8/$$piece.8"; done
 	rmdir "$(DESTDIR)$(LIBEXEC)" 2>/dev/null || true
 

@@ -22,6 +22,8 @@ pub enum Error {
     Usage(String),
     /// The caller asks for something that is not so, or not allowed.
     Caller(String),
+    /// This container is not as the verb needs it.
+    Container(Needed, String),
     /// The kernel said no to this step, which follows "cannot".
     Kernel(String, Errno),
     /// The payload's program could not be executed: `ENOENT`, `EACCES` or what else execve(2) says.
@@ -30,6 +32,43 @@ pub enum Error {
     Peer(String),
     /// Our own mistake.
     Bug(String),
+}
+
+/// What a verb needs of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// That there is one.
+    Known,
+    /// That it runs.
+    Running,
+    /// That it does not.
+    Inactive,
+    /// That its definition is kept.
+    Defined,
+}
+
+impl Needed {
+    /// What is said of one that is not so.
+    fn lacking(self, name: &str) -> String {
+        match self {
+            Self::Known => format!("there is no container called {name}"),
+            Self::Running => format!("{name} is not running"),
+            Self::Inactive => format!("{name} is running"),
+            Self::Defined => format!("{name} has no definition"),
+        }
+    }
+
+    /// The same in virsh's words.
+    pub fn in_virsh(self, name: &str) -> String {
+        match self {
+            Self::Known => format!("Domain not found: no domain with matching name '{name}'"),
+            Self::Running => "Requested operation is not valid: domain is not running".to_owned(),
+            Self::Inactive => "Requested operation is not valid: domain is already running".to_owned(),
+            Self::Defined => {
+                "Requested operation is not valid: transient domains do not have any persistent config".to_owned()
+            }
+        }
+    }
 }
 
 /// What every act of `lazaret` gives.
@@ -79,6 +118,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Usage(text) | Self::Caller(text) | Self::Peer(text) => write!(f, "{text}"),
+            Self::Container(needed, name) => write!(f, "{}", needed.lacking(name)),
             Self::Kernel(what, errno) => write!(f, "cannot {what}: {}", reason(*errno)),
             Self::Execution(what, errno) => write!(f, "{what}: {}", reason(*errno)),
             Self::Bug(text) => write!(f, "{text} (a mistake of Lazaret's own)"),

@@ -1,7 +1,8 @@
-//! The first act of `lazaret`: whoever holds power leaves it to the launcher, before a single argument is looked at. This process starts
+//! The first act of `lazaret`: whoever holds power leaves it to the launcher, before an argument means anything. This process starts
 //! it, and then becomes one without any power, under a uid of its own.
 //! May touch: `/proc/self/exe`, the launcher's file, fork(2), execve(2), and what it is itself.
 
+use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -53,9 +54,9 @@ pub fn libexec(executable: Option<&Path>) -> PathBuf {
     built.map_or_else(|| PathBuf::from(LIBEXEC), Path::to_path_buf)
 }
 
-/// Starts the launcher, with every argument as it is, and gives up all power: what comes back is a process under `lazaret`'s own uid, with
+/// Starts the launcher, with these words as its arguments, and gives up all power: what comes back is a process under `lazaret`'s own uid, with
 /// the channel as descriptor [`CHANNEL`] and the standard streams, and nothing else. The error is why it could not, and then nothing goes on.
-pub fn hand_over() -> Result<(), String> {
+pub fn hand_over(words: &[OsString]) -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err(
             "cannot hand out power without having all of it: run lazaret as root, or as a user without any".to_owned(),
@@ -68,7 +69,7 @@ pub fn hand_over() -> Result<(), String> {
     match sys::process::fork().map_err(said("start the launcher"))? {
         Fork::Child => {
             drop(ours);
-            let failed = execute(&launcher, theirs.as_fd());
+            let failed = execute(&launcher, theirs.as_fd(), words);
             let failure = Failure::kernel(
                 &format!("start {}", launcher.display()),
                 failed.raw_os_error().unwrap_or(0),
@@ -85,7 +86,7 @@ pub fn hand_over() -> Result<(), String> {
 }
 
 /// Executes the launcher, with its end of the channel under a number that it is told. Comes back with the reason why it could not.
-fn execute(launcher: &Path, channel: BorrowedFd<'_>) -> std::io::Error {
+fn execute(launcher: &Path, channel: BorrowedFd<'_>, words: &[OsString]) -> std::io::Error {
     // Not close-on-exec: that is the point. Should it have become one of the standard streams, the next number is taken.
     let number = match rustix::io::fcntl_dupfd_cloexec(channel, CHANNEL)
         .and_then(|fd| rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map(|()| fd))
@@ -99,13 +100,24 @@ fn execute(launcher: &Path, channel: BorrowedFd<'_>) -> std::io::Error {
     };
     std::process::Command::new(launcher)
         .arg0("lazaret")
-        .args(std::env::args_os().skip(1))
+        .args(words)
         .env(VARIABLE, number.to_string())
         .exec()
 }
 
 /// Keeps the standard streams and the channel, and no power. (The runtime has opened `/dev/null` for a stream that was closed.)
-fn become_bare(channel: OwnedFd) -> nix::Result<()> {
+pub fn become_bare(channel: OwnedFd) -> nix::Result<()> {
+    keep_streams(channel)?;
+    sys::process::become_power(&Power {
+        id: wire::ids::LAZARET,
+        groups: Vec::new(),
+        capabilities: Vec::new(),
+        no_new_privileges: true,
+    })
+}
+
+/// Keeps the standard streams and the channel, as descriptor [`CHANNEL`].
+pub fn keep_streams(channel: OwnedFd) -> nix::Result<()> {
     let streams = [
         std::io::stdin().as_fd(),
         std::io::stdout().as_fd(),
@@ -117,13 +129,7 @@ fn become_bare(channel: OwnedFd) -> nix::Result<()> {
     let (streams, channel) = (ManuallyDrop::new(streams), ManuallyDrop::new(channel));
     let mut table: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
     table.push(channel.as_fd());
-    sys::process::lay_out(&table)?;
-    sys::process::become_power(&Power {
-        id: wire::ids::LAZARET,
-        groups: Vec::new(),
-        capabilities: Vec::new(),
-        no_new_privileges: true,
-    })
+    sys::process::lay_out(&table)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which container is meant by a name, a uuid or an id; and all that there are. May touch: the state store, to read.
 
 use crate::domain::{self, Domain, Uuid};
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Needed, Outcome};
 use crate::output::say;
 use crate::state::record::{Phase, Pids, Record};
 use crate::state::{Place, Store};
@@ -59,7 +59,7 @@ impl Found {
             (Some(place), Some(record)) if matches!(record.phase, Phase::Running | Phase::Starting) => {
                 Ok((place, record))
             }
-            _ => Err(Error::caller(format!("{} is not running", self.name))),
+            _ => Err(Error::Container(Needed::Running, self.name.to_string())),
         }
     }
 }
@@ -125,7 +125,7 @@ pub fn find(store: &Store, address: &str) -> Outcome<Found> {
         .find(|f| uuid.as_ref().is_some_and(|u| *u == f.uuid()));
     match found {
         Some(found) => Ok(found),
-        None => Err(Error::caller(format!("there is no container called {address}"))),
+        None => Err(Error::Container(Needed::Known, address.to_owned())),
     }
 }
 

@@ -12,6 +12,7 @@ mod instant;
 mod launcher;
 mod learner;
 mod lookup;
+mod manner;
 mod named;
 mod native;
 mod options;
@@ -26,28 +27,57 @@ mod state;
 mod supervisor;
 mod terminal;
 mod timing;
+mod unparsed;
 mod values;
 mod verbs;
+mod virsh;
 
 use clap::Parser;
-use clap::error::ErrorKind;
-use error::{Error, Outcome};
+use error::{Error, Needed, Outcome};
 use handover::Standing;
 use launcher::Launcher;
 use options::Options;
 use policies::Confined;
 use session::Session;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use timing::Clock;
+use virsh::What;
 
 fn main() -> ExitCode {
     let clock = Clock::start();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let variable = std::env::var(virsh::uri::VARIABLE).ok();
+    let called = virsh::called(&words, variable.as_deref());
+    manner::choose(called.manner);
+    let status = match called.what {
+        What::Verb(words) => verb(&words, clock),
+        What::Session(session) => virsh::hold(&session).unwrap_or_else(|reason| {
+            output::fail(&[&reason]);
+            error::REFUSED
+        }),
+        What::Print(text) => output::print(&text).map_or(error::REFUSED, |()| 0),
+        What::Refused(reasons) => {
+            output::fail(&reasons.iter().map(String::as_str).collect::<Vec<_>>());
+            if called.manner.virsh {
+                error::REFUSED
+            } else {
+                error::USAGE
+            }
+        }
+    };
+    ExitCode::from(status)
+}
+
+/// Does what one command line says, without the program's own name; gives the exit status.
+fn verb(words: &[OsString], clock: Clock) -> u8 {
     let mut standing = handover::standing();
+    let text: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     if standing == Standing::Powerful {
-        if let Err(reason) = handover::hand_over() {
-            output::say(&reason);
-            return ExitCode::from(status_before_options());
+        if let Err(reason) = handover::hand_over(words) {
+            output::fail(&[&reason]);
+            return status_before_options(&text);
         }
         standing = Standing::Launched;
         clock.done("starts the launcher, and gives up all power");
@@ -57,68 +87,64 @@ fn main() -> ExitCode {
     let confined = match policies::confine_lazaret(declared) {
         Ok(confined) => confined,
         Err(reason) => {
-            output::say(&format!("cannot confine itself: {reason}"));
-            return ExitCode::from(status_before_options());
+            output::fail(&[&format!("cannot confine itself: {reason}")]);
+            return status_before_options(&text);
         }
     };
-    let options = match Options::try_parse() {
+    let options = match Options::try_parse_from(
+        std::iter::once(OsStr::new("lazaret")).chain(words.iter().map(OsString::as_os_str)),
+    ) {
         Ok(options) => options,
-        Err(e) => return ExitCode::from(unparsed(&e)),
+        Err(e) => return unparsed::unparsed(&e, &text),
     };
     clock.done("confines itself, and reads the command line");
-    match act(&confined, standing, &options, clock) {
-        Ok(status) => ExitCode::from(status),
-        Err(e) => {
-            output::say(&told(&options, &e));
-            ExitCode::from(e.status(options.verb.runs()))
+    let began = std::time::Instant::now();
+    let status = act(&confined, standing, &options, clock).unwrap_or_else(|e| {
+        let told = told(&options, &e);
+        output::fail(&told.iter().map(String::as_str).collect::<Vec<_>>());
+        let virsh = manner::manner().virsh;
+        if virsh {
+            error::REFUSED
+        } else {
+            e.status(options.verb.runs())
         }
-    }
+    });
+    output::time(began.elapsed());
+    status
 }
 
 /// The status of a failure before the options are known: that of `run` and `enter` if the verb is one of them.
-fn status_before_options() -> u8 {
-    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
-    let runs = wire::named::Named::by(&words.collect::<Vec<_>>()).runs;
-    if runs { error::OWN } else { error::REFUSED }
+fn status_before_options(words: &[String]) -> u8 {
+    let runs = wire::named::Named::by(words).runs;
+    if runs && !manner::manner().virsh {
+        error::OWN
+    } else {
+        error::REFUSED
+    }
 }
 
-/// One line that says what could not be done, to what, and why.
-fn told(options: &Options, error: &Error) -> String {
+/// What could not be done, to what, and why: one line, or those of virsh's.
+fn told(options: &Options, error: &Error) -> Vec<String> {
     let why = error.to_string();
-    format!(
-        "cannot {}: {}",
-        options.verb.doing(),
-        why.strip_prefix("cannot ").unwrap_or(&why)
-    )
-}
-
-/// Prints help and version as they are, and what is wrong with the command line in one line.
-fn unparsed(error: &clap::Error) -> u8 {
-    let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Nobody is there to be told that standard output is closed.
-            let _ = output::print(&text);
-            0
+    let why = why.strip_prefix("cannot ").unwrap_or(&why);
+    if !manner::manner().virsh {
+        return vec![format!("cannot {}: {why}", options.verb.doing())];
+    }
+    match (error, options.verb.failing()) {
+        (Error::Container(Needed::Known, name), _) => {
+            vec![format!("failed to get domain '{name}'"), Needed::Known.in_virsh(name)]
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            output::say("a verb is missing; see lazaret --help");
-            error::USAGE
-        }
-        _ => {
-            let what = text.split("\n\n").next().unwrap_or_default();
-            let words: Vec<&str> = what.split_whitespace().collect();
-            let line = words.join(" ");
-            output::say(&format!(
-                "{}; see lazaret --help",
-                line.strip_prefix("error: ").unwrap_or(&line)
-            ));
-            error::USAGE
-        }
+        (Error::Container(Needed::Inactive, _), _) => vec!["Domain is already active".to_owned()],
+        (Error::Container(needed, name), first) => first.into_iter().chain([needed.in_virsh(name)]).collect(),
+        (_, Some(first)) => vec![first, error.to_string()],
+        (_, None) => vec![format!("cannot {}: {why}", options.verb.doing())],
     }
 }
 
 fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock) -> Outcome<u8> {
+    if manner::manner().readonly && !options.verb.only_reads() {
+        return Err(Error::caller("operation forbidden: read only access prevents it"));
+    }
     if standing == Standing::Launched {
         let socket =
             sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod event;
+mod failing;
 mod native;
 mod policy;
 mod run;
@@ -36,6 +37,9 @@ pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
         shell does. Every other verb: 0 done, 1 refused or failed. A command line that is wrong: 2, whatever the verb."
 )]
 pub struct Options {
+    /// Speak as virsh does for lxc:/// (also lxc:///system and lxc://; it precedes the verb) [default: LIBVIRT_DEFAULT_URI]
+    #[arg(long, short = 'c', value_name = "URI", value_parser = crate::virsh::uri::check, help_heading = "As virsh")]
+    pub connect: Option<String>,
     /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Directories")]
     pub run_dir: Option<String>,

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::escape::{escape, escape_lines};
+use crate::manner::manner;
 use nix::errno::Errno;
 use serde::Serialize;
 use std::io::Write;
@@ -46,6 +47,38 @@ pub fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
+/// Says why something failed, in lines: as `lazaret` does, one after the other in one line, or as virsh does.
+pub fn fail(reasons: &[&str]) {
+    if !manner().virsh {
+        return say(&reasons.join(": "));
+    }
+    let lines: String = reasons.iter().map(|r| format!("error: {}\n", escape(r))).collect();
+    // There is nobody left to tell that standard error is closed.
+    let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+}
+
+/// Prints that something was done: what nobody reads who asked for quiet.
+pub fn done(text: &str) -> Outcome<()> {
+    if manner().quiet {
+        Ok(())
+    } else {
+        print(&format!("{text}\n\n"))
+    }
+}
+
+/// Prints how long a command took, where that is asked for.
+pub fn time(took: std::time::Duration) {
+    if manner().timing {
+        let micros = took.as_micros();
+        let (millis, rest) = (
+            micros.checked_div(1000).unwrap_or(0),
+            micros.checked_rem(1000).unwrap_or(0),
+        );
+        // Nobody is there to be told that standard output is closed.
+        let _ = print(&format!("(Time: {millis}.{rest:03} ms)\n\n"));
+    }
+}
+
 /// A table in virsh's layout: every cell behind one space, two more between columns, a line of hyphens below the head.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| escape(c)).collect()).collect();
@@ -64,6 +97,12 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
             .map(|(cell, width)| format!(" {cell:<width$}  "));
         format!("{}\n", padded.collect::<String>().trim_end())
     };
+    if manner().quiet {
+        return rows
+            .iter()
+            .map(|row| line(row.iter().map(String::as_str).collect()))
+            .collect();
+    }
     let mut out = line(head.to_vec());
     let hyphens = widths
         .iter()

@@ -5,7 +5,7 @@ use super::start::begin_domain;
 use crate::error::Outcome;
 use crate::lookup::refuse_foreign_uuid;
 use crate::options::DefinitionFile;
-use crate::output::print;
+use crate::output::done;
 use crate::session::Session;
 use crate::state::record::Origin;
 
@@ -16,5 +16,5 @@ pub fn create(session: &Session, options: &DefinitionFile) -> Outcome<()> {
     let uuid = domain.uuid.map(|u| u.to_string()).unwrap_or_default();
     refuse_foreign_uuid(&session.store, &domain.name, &uuid)?;
     begin_domain(session, &domain, &crate::domain::format(&domain), Origin::Transient)?;
-    print(&format!("Domain '{}' created from {file}\n\n", domain.name))
+    done(&format!("Domain '{}' created from {file}", domain.name))
 }

@@ -5,7 +5,7 @@ use crate::domain::{self, Domain, MAX_BYTES};
 use crate::error::{Error, Outcome};
 use crate::lookup::{definition, refuse_foreign_uuid};
 use crate::options::DefinitionFile;
-use crate::output::{print, say};
+use crate::output::{done, say};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
@@ -58,5 +58,5 @@ pub fn define(session: &Session, options: &DefinitionFile) -> Outcome<()> {
     }
     session.store.define(&lock, name, &domain::format(&domain))?;
     drop(lock);
-    print(&format!("Domain '{name}' defined from {file}\n\n"))
+    done(&format!("Domain '{name}' defined from {file}"))
 }

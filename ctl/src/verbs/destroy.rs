@@ -2,7 +2,7 @@
 
 use crate::error::Outcome;
 use crate::lookup::find;
-use crate::output::print;
+use crate::output::done;
 use crate::reconcile::finish;
 use crate::session::Session;
 use crate::supervisor::Supervisor;
@@ -27,5 +27,5 @@ pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
         session.launcher.clear(place.remains()?)?;
     }
     finish(session, &found.name, record.id)?;
-    print(&format!("Domain '{}' destroyed\n\n", found.name))
+    done(&format!("Domain '{}' destroyed", found.name))
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::lookup::find;
-use crate::output::print;
+use crate::output::done;
 use crate::processes::awaits;
 use crate::session::Session;
 use crate::state::record::Origin;
@@ -62,7 +62,7 @@ fn send(
     address: &str,
     deed: Deed,
     choose: impl Fn(&str, bool) -> Option<i32>,
-    done: &str,
+    becoming: &str,
 ) -> Outcome<()> {
     let found = find(&session.store, address)?;
     let (place, record) = found.running()?;
@@ -81,7 +81,7 @@ fn send(
     })?;
     session.launcher.announce(&found.name, deed)?;
     supervisor.signal(signal)?;
-    print(&format!("Domain '{}' is being {done}\n\n", found.name))
+    done(&format!("Domain '{}' is being {becoming}", found.name))
 }
 
 /// Asks the container to end.

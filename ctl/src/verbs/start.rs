@@ -2,9 +2,9 @@
 
 use crate::begin::{Start, begin};
 use crate::domain::{Domain, Uuid};
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Needed, Outcome};
 use crate::lookup::find;
-use crate::output::print;
+use crate::output::done;
 use crate::plan::domain::plan;
 use crate::session::Session;
 use crate::state::record::{Origin, Record};
@@ -34,12 +34,12 @@ pub fn begin_domain(session: &Session, domain: &Domain, text: &str, origin: Orig
 /// Starts the container.
 pub fn start(session: &Session, address: &str) -> Outcome<()> {
     let found = find(&session.store, address)?;
+    if found.running().is_ok() {
+        return Err(Error::Container(Needed::Inactive, found.name.to_string()));
+    }
     let Some(domain) = &found.definition else {
-        return Err(Error::caller(match found.running() {
-            Ok(_) => format!("{} is running", found.name),
-            Err(_) => format!("{} has no definition", found.name),
-        }));
+        return Err(Error::Container(Needed::Defined, found.name.to_string()));
     };
     begin_domain(session, domain, &crate::domain::format(domain), Origin::Defined)?;
-    print(&format!("Domain '{}' started\n\n", found.name))
+    done(&format!("Domain '{}' started", found.name))
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::lookup::find;
-use crate::output::print;
+use crate::output::done;
 use crate::session::Session;
 use crate::state::record::Record;
 
@@ -22,8 +22,8 @@ pub fn freeze(session: &Session, address: &str, frozen: bool) -> Outcome<()> {
             ..record
         })?;
     }
-    print(&format!(
-        "Domain '{}' {}\n\n",
+    done(&format!(
+        "Domain '{}' {}",
         found.name,
         if frozen { "suspended" } else { "resumed" }
     ))

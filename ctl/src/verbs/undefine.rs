@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::lookup::find;
-use crate::output::print;
+use crate::output::done;
 use crate::session::Session;
 use crate::state::record::{Origin, Phase, Record};
 
@@ -28,5 +28,5 @@ pub fn undefine(session: &Session, address: &str) -> Outcome<()> {
         _ => {}
     }
     drop(lock);
-    print(&format!("Domain '{}' has been undefined\n\n", found.name))
+    done(&format!("Domain '{}' has been undefined", found.name))
 }

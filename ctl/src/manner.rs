@@ -1,0 +1,28 @@
+//! How `lazaret` speaks: in its own words, or in virsh's. Chosen once, by whoever reads the command line. Pure but for that.
+
+use std::sync::OnceLock;
+
+/// The manner of one command.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// As virsh: its words on standard error, its exit statuses.
+    pub virsh: bool,
+    /// Without what is said beside the answer (`-q`).
+    pub quiet: bool,
+    /// Without changing anything (`-r`).
+    pub readonly: bool,
+    /// With the time that it took (`-t`).
+    pub timing: bool,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Chooses the manner; the first choice stays.
+pub fn choose(manner: Manner) {
+    let _ = MANNER.set(manner);
+}
+
+/// The manner; `lazaret`'s own as long as none is chosen.
+pub fn manner() -> Manner {
+    MANNER.get().copied().unwrap_or_default()
+}
