@@ -54,8 +54,8 @@ pub struct Proxy<'a> {
     pub stream: Option<OwnedFd>,
     /// Whether standard input is typed into it.
     pub input: bool,
-    /// Whether ^] leaves.
-    pub escape: bool,
+    /// The key that leaves, if one does.
+    pub escape: Option<u8>,
     /// The signals that were taken.
     pub signals: &'a Signals,
 }
@@ -85,7 +85,7 @@ impl Proxy<'_> {
 struct Loop {
     stream: Option<OwnedFd>,
     input: bool,
-    escape: bool,
+    escape: Option<u8>,
     typed: Vec<u8>,
     /// Whether the caller has left, but for what was typed last.
     leaving: bool,
@@ -195,13 +195,13 @@ impl Loop {
     fn type_in(&mut self) -> Outcome<bool> {
         let mut part = [0u8; 4096];
         match rustix::io::read(rustix::stdio::stdin(), &mut part) {
-            Ok(0) if !self.escape => {
+            Ok(0) if self.escape.is_none() => {
                 self.input = false;
                 self.typed.push(END_OF_INPUT);
             }
             Ok(n) if n > 0 => {
                 let part = part.get(..n).unwrap_or_default();
-                let mut pieces = part.split(|b| self.escape && *b == LEAVE);
+                let mut pieces = part.split(|b| self.escape == Some(*b));
                 self.typed.extend_from_slice(pieces.next().unwrap_or_default());
                 if pieces.next().is_some() {
                     return Ok(true);
@@ -211,7 +211,7 @@ impl Loop {
             // The end, or a terminal that hung up.
             _ => {
                 self.input = false;
-                self.leaving = self.escape;
+                self.leaving = self.escape.is_some();
             }
         }
         if self.stream.is_none() {

@@ -65,7 +65,7 @@ impl Foreground {
         let proxy = Proxy {
             stream,
             input,
-            escape: false,
+            escape: None,
             signals,
         };
         let ended = match proxy.run(&mut kept)? {

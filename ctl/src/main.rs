@@ -23,6 +23,7 @@ mod processes;
 mod reconcile;
 mod session;
 mod signals;
+mod signames;
 mod state;
 mod supervisor;
 mod terminal;

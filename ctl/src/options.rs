@@ -2,6 +2,7 @@
 
 mod audit;
 mod event;
+mod domain;
 mod failing;
 mod native;
 mod policy;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use event::Event;
+pub use domain::{Asking, Console, Create, Destroy, EnterNamespace, SendSignal, Start, Starting, Undefine};
 pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
@@ -62,11 +64,11 @@ pub enum Verb {
     /// Keep a container's definition
     Define(DefinitionFile),
     /// Forget a container's definition, or what is kept of one that has ended
-    Undefine(Which),
+    Undefine(Undefine),
     /// Start a container from a file, without keeping its definition
-    Create(DefinitionFile),
+    Create(Create),
     /// Start a defined container
-    Start(Which),
+    Start(Start),
     /// List containers
     List(List),
     /// Show what is known of a container
@@ -78,11 +80,11 @@ pub enum Verb {
     /// Print a configuration of LXC's for a domain
     DomxmlToNative(ToNative),
     /// Ask a container to shut itself down
-    Shutdown(Which),
+    Shutdown(Asking),
     /// Ask a container to start itself anew
-    Reboot(Which),
+    Reboot(Asking),
     /// End a container at once
-    Destroy(Which),
+    Destroy(Destroy),
     /// Freeze a container
     Suspend(Which),
     /// Let a frozen container go on
@@ -96,8 +98,11 @@ pub enum Verb {
     /// Show or set how much processor time a container gets
     Schedinfo(Schedinfo),
     /// Run a command inside a running container
-    #[command(alias = "lxc-enter-namespace")]
     Enter(Enter),
+    /// Run a command inside a running container, as virsh does
+    LxcEnterNamespace(EnterNamespace),
+    /// Send a signal to a process of a container
+    SendProcessSignal(SendSignal),
     /// Attach to a container's console; leave with ^]
     Console(Console),
     /// Show what a container has printed
@@ -130,7 +135,7 @@ pub enum Verb {
 /// A file with a definition.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lazaret define vm1.xml\n  lazaret create /srv/once.xml\n\nThe file is a libvirt domain of type lxc, in UTF-8, of at most 1 MiB. What it says and has no effect yet is kept, and nothing starts \
+    after_help = "Examples:\n  lazaret define vm1.xml\n  lazaret define /srv/vm1.xml --validate\n\nThe file is a libvirt domain of type lxc, in UTF-8, of at most 1 MiB. What it says and has no effect yet is kept, and nothing starts \
     with it; what libvirt's LXC driver does not read either is told, and refused with --validate; what is in no schema is refused."
 )]
 pub struct DefinitionFile {
@@ -169,6 +174,12 @@ pub struct Dumpxml {
     /// Accepted for virsh's sake: nothing of a definition is hidden
     #[arg(long, hide = true)]
     pub security_info: bool,
+    /// Accepted for virsh's sake: a container has no processor of its own to tell of
+    #[arg(long, hide = true)]
+    pub update_cpu: bool,
+    /// Accepted for virsh's sake: nothing of it depends on this host's Lazaret
+    #[arg(long, hide = true)]
+    pub migratable: bool,
 }
 
 /// Options of `list`.
@@ -220,16 +231,6 @@ pub struct Enter {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<String>,
-}
-
-/// Options of `console`.
-#[derive(Debug, Args)]
-pub struct Console {
-    /// Its name, uuid or id
-    pub container: String,
-    /// Number of the console, or consoleN
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub devname: String,
 }
 
 /// Options of `logs`.
@@ -356,6 +357,8 @@ impl Verb {
             Self::Memtune(t) => format!("tune the memory of {}", t.container),
             Self::Schedinfo(s) => format!("tune the processor time of {}", s.container),
             Self::Enter(e) => format!("enter {}", e.container),
+            Self::LxcEnterNamespace(e) => format!("enter {}", e.container),
+            Self::SendProcessSignal(s) => format!("signal process {} of {}", s.pid, s.container),
             Self::Console(c) => format!("attach to {}", c.container),
             Self::Logs(l) => format!("show the log of {}", l.container),
             Self::Wait(f) => format!("wait for {}", f.container),
@@ -385,7 +388,7 @@ impl Verb {
     /// Whether the verb's exit statuses are those of the command that it runs.
     pub const fn runs(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Enter(_) => true,
+            Self::Run(_) | Self::Enter(_) | Self::LxcEnterNamespace(_) => true,
             Self::Policy(policy) => matches!(policy.verb, PolicyVerb::Learn(_)),
             _ => false,
         }

@@ -113,6 +113,17 @@ impl Supervisor {
         self.done(&Control::Signal(signal))
     }
 
+    /// Sends a signal to the process behind a pidfd.
+    pub fn signal_process(&self, signal: i32, pidfd: &OwnedFd) -> Outcome<()> {
+        let said = self.channel.send(&Control::SignalProcess(signal), &[pidfd.as_fd()]);
+        said.map_err(|e| Error::channel("supervisor", e))?;
+        match self.hear()? {
+            Some((Report::Done, _)) => Ok(()),
+            Some(_) => Err(unexpected()),
+            None => Err(Error::Peer("the supervisor ended without an answer".into())),
+        }
+    }
+
     /// Ends the container, and says whether it has ended within [`PATIENCE`]: it has not if its own root froze it, or if the supervisor
     /// is stopped.
     pub fn kill(&self) -> Outcome<bool> {
@@ -132,6 +143,25 @@ impl Supervisor {
                 // It may have ended without having heard: the container is not known to have.
                 None => return Ok(false),
                 Some(_) => return Err(unexpected()),
+            }
+        }
+    }
+
+    /// Whether the container ends within so many milliseconds.
+    pub fn ends_within(&self, patience: u16) -> Outcome<bool> {
+        self.say(&Control::Wait)?;
+        let until = std::time::Instant::now().checked_add(std::time::Duration::from_millis(u64::from(patience)));
+        loop {
+            let left = until.map_or(0, |u| {
+                u.saturating_duration_since(std::time::Instant::now()).as_millis()
+            });
+            let left = u16::try_from(left).unwrap_or(patience);
+            let mut look = [PollFd::new(self.channel.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut look, PollTimeout::from(left)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => return self.ended().map(|_| true),
+                Err(Errno::EINTR) => {}
+                Err(e) => return Err(Error::kernel("wait for the supervisor", e)),
             }
         }
     }

@@ -396,7 +396,7 @@ pub fn log(named: &Named) -> Result<Judged<()>, Failure> {
 /// What may be announced: deeds that `lazaret` does through a container's supervisor.
 pub fn announced(deed: Deed) -> Result<Judged<Deed>, Failure> {
     match deed {
-        Deed::Destroy | Deed::Shutdown | Deed::Reboot | Deed::Console => Ok(Judged(deed)),
+        Deed::Destroy | Deed::Shutdown | Deed::Reboot | Deed::Console | Deed::Signal => Ok(Judged(deed)),
         _ => refuse("announce a deed that is the launcher's own"),
     }
 }

@@ -90,7 +90,7 @@ impl Keeper {
     pub(crate) fn client_speaks(&mut self, id: u32) {
         let Some(client) = self.clients.get(&id) else { return };
         let said = match client.channel.receive() {
-            Ok((control, _)) => self.answer(id, control),
+            Ok((control, descriptors)) => self.answer(id, control, &descriptors),
             Err(ChannelError::Kernel(e)) if e as i32 == Errno::AGAIN.raw_os_error() => Ok(()),
             Err(e) => Err(e),
         };

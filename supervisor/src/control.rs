@@ -13,7 +13,7 @@ use wire::supervisor::{Control, Report};
 
 impl Keeper {
     /// Does what a client asks and answers. An error ends the conversation.
-    pub(crate) fn answer(&mut self, id: u32, control: Control) -> Result<(), ChannelError> {
+    pub(crate) fn answer(&mut self, id: u32, control: Control, descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
         let done = match control {
             Control::Identify => return self.say(id, &self.state(), &[]),
             Control::Namespaces => {
@@ -35,6 +35,7 @@ impl Keeper {
                 Err(failure) => Err(failure),
             },
             Control::Signal(number) => self.signal(number),
+            Control::SignalProcess(number) => self.signal_process(number, descriptors),
             Control::Kill => self.kill().map_err(|e| Failure::kernel("kill PID 1", e)),
         };
         self.say(id, &done.map_or_else(Report::Refused, |()| Report::Done), &[])
@@ -66,6 +67,16 @@ impl Keeper {
         let signal = judge::signal(number)?;
         self.alive()?;
         sys::process::signal(&self.first, signal.number()).map_err(|e| Failure::kernel("signal PID 1", e as i32))
+    }
+
+    /// Which process a pidfd means is the caller's choice; which it may reach is the kernel's.
+    fn signal_process(&self, number: i32, descriptors: &[OwnedFd]) -> Result<(), Failure> {
+        let signal = judge::signal(number)?;
+        self.alive()?;
+        let pidfd = descriptors
+            .first()
+            .ok_or_else(|| Failure::protocol("signal a process that is not there"))?;
+        sys::process::signal(pidfd, signal.number()).map_err(|e| Failure::kernel("signal the process", e as i32))
     }
 
     fn alive(&self) -> Result<(), Failure> {

@@ -32,8 +32,8 @@ pub struct Named {
     pub runs: bool,
 }
 
-/// Options of `run`, `enter`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 16] = [
+/// Options of `run`, `enter`, `create`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
+const FLAGS: [&str; 19] = [
     "read-only",
     "tty",
     "detach",
@@ -44,6 +44,9 @@ const FLAGS: [&str; 16] = [
     "raw",
     "libvirt-idmap",
     "validate",
+    "console",
+    "autodestroy",
+    "paused",
     "help",
     "version",
     "t",

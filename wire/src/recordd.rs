@@ -119,6 +119,8 @@ pub enum Deed {
     Unreadable,
     /// Limits of a container that runs are changed.
     Limit,
+    /// A process of a container's is sent a signal, by its supervisor.
+    Signal,
 }
 
 /// How a deed ended.
@@ -352,6 +354,7 @@ mod tests {
             Deed::Open,
             Deed::Unreadable,
             Deed::Limit,
+            Deed::Signal,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

@@ -100,6 +100,9 @@ pub enum Control {
     },
     /// As `Wait`; and the container ends when this conversation does, whoever ends it.
     WaitTied,
+    /// Sends a signal to one process of the container's (one descriptor: a pidfd of it). The kernel lets it reach nobody but those in the
+    /// user namespaces that the container's keeper owns, and the keeper's own. Answer: `Done`.
+    SignalProcess(i32),
 }
 
 /// What the supervisor answers on the control socket.
@@ -132,7 +135,7 @@ pub enum Report {
 
 impl Message for Control {
     fn descriptors(&self) -> usize {
-        0
+        usize::from(matches!(self, Self::SignalProcess(_)))
     }
 }
 
@@ -219,13 +222,14 @@ mod tests {
 
     #[test]
     fn bytes_of_the_control_socket_are_frozen() {
-        let frozen: [(Control, &[u8]); 8] = [
+        let frozen: [(Control, &[u8]); 9] = [
             (Control::Identify, &[0]),
             (Control::Namespaces, &[1]),
             (Control::Signal(15), &[2, 30]),
             (Control::Kill, &[3]),
             (Control::Wait, &[4]),
             (Control::WaitTied, &[7]),
+            (Control::SignalProcess(15), &[8, 30]),
             (
                 Control::Attach {
                     console: 1,
@@ -245,7 +249,7 @@ mod tests {
         ];
         for (value, bytes) in frozen {
             assert_eq!(payload(&value), bytes);
-            assert_eq!(decode(&encode(&value).unwrap(), 0), Ok(value));
+            assert_eq!(decode(&encode(&value).unwrap(), value.descriptors()), Ok(value));
         }
         let name = ContainerName::new("c").unwrap();
         let frozen: [(Report, &[u8], usize); 6] = [

@@ -35,6 +35,8 @@ impl Verb {
                 | Self::Suspend(_)
                 | Self::Resume(_)
                 | Self::Enter(_)
+                | Self::LxcEnterNamespace(_)
+                | Self::SendProcessSignal(_)
                 | Self::Console(_)
         )
     }

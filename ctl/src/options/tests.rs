@@ -26,7 +26,7 @@ fn every_option_of_run_is_understood() {
 
 #[test]
 fn enter_takes_the_command_as_it_is_and_virshs_spelling() {
-    let Verb::Enter(e) = parse("lazaret lxc-enter-namespace vm1 --noseclabel -- ls -l")
+    let Verb::LxcEnterNamespace(e) = parse("lazaret lxc-enter-namespace vm1 --noseclabel -- ls -l")
         .unwrap()
         .verb
     else {
@@ -48,6 +48,7 @@ fn the_launcher_reads_the_same_words_as_options() {
             [
                 "run",
                 "enter",
+                "lxc-enter-namespace",
                 "define",
                 "create",
                 "domxml-from-native",

@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 13] = [
+pub const DEEDS: [(Deed, &str); 14] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -22,6 +22,7 @@ pub const DEEDS: [(Deed, &str); 13] = [
     (Deed::Open, "open"),
     (Deed::Unreadable, "unreadable"),
     (Deed::Limit, "limit"),
+    (Deed::Signal, "signal"),
 ];
 
 impl FromStr for Verbs {

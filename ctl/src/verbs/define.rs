@@ -11,14 +11,13 @@ use crate::session::Session;
 use crate::state::files::read_open;
 
 /// Reads a definition that was named on the command line, and makes up a uuid and what else is missing.
-pub fn read(session: &Session, options: &DefinitionFile) -> Outcome<Domain> {
-    let file = &options.file;
+pub fn read(session: &Session, file: &str, validate: bool) -> Outcome<Domain> {
     let fd = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
     let Some(bytes) = read_open(fd, file, MAX_BYTES)? else {
         return Err(Error::caller(format!("{file} has more than 1 MiB")));
     };
     let (domain, told) = domain::parse_telling(&bytes, file).map_err(|e| Error::caller(e.to_string()))?;
-    if let Some(first) = told.first().filter(|_| options.validate) {
+    if let Some(first) = told.first().filter(|_| validate) {
         return Err(Error::caller(first.to_string()));
     }
     told.iter().for_each(|t| say(&format!("warning: {t}")));
@@ -39,7 +38,7 @@ pub fn complete(session: &Session, mut domain: Domain) -> Outcome<Domain> {
 /// Keeps the definition.
 pub fn define(session: &Session, options: &DefinitionFile) -> Outcome<()> {
     let file = &options.file;
-    let domain = complete(session, read(session, options)?)?;
+    let domain = complete(session, read(session, file, options.validate)?)?;
     let name = &domain.name;
     let uuid = domain.uuid.map(|u| u.to_string()).unwrap_or_default();
     let lock = session.store.lock()?;

@@ -1,16 +1,31 @@
 //! `destroy`: ends a container at once. May touch: the control socket, the store, and through the launcher what is left.
 
-use crate::error::Outcome;
-use crate::lookup::find;
+use super::shutdown;
+use crate::error::{Error, Outcome};
+use crate::lookup::{Found, find};
+use crate::options::Destroy;
 use crate::output::done;
 use crate::reconcile::finish;
 use crate::session::Session;
 use crate::supervisor::Supervisor;
 use wire::recordd::Deed;
 
+/// How long a container that is asked to end may take, in milliseconds.
+const GRACE: u16 = 10_000;
+
 /// Destroys it, and comes back when nothing is left of it.
-pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
-    let found = find(&session.store, address)?;
+pub fn destroy(session: &Session, options: &Destroy) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    if options.graceful {
+        end_gracefully(session, &found)?;
+    } else {
+        end(session, &found)?;
+    }
+    done(&format!("Domain '{}' destroyed", found.name))
+}
+
+/// Ends a container at once.
+pub fn end(session: &Session, found: &Found) -> Outcome<()> {
     let (place, record) = found.running()?;
     session.launcher.announce(&found.name, Deed::Destroy)?;
     if record.paused {
@@ -26,6 +41,19 @@ pub fn destroy(session: &Session, address: &str) -> Outcome<()> {
         // The launcher thaws whatever the container froze, and ends every process of its ids, the supervisor among them.
         session.launcher.clear(place.remains()?)?;
     }
-    finish(session, &found.name, record.id)?;
-    done(&format!("Domain '{}' destroyed", found.name))
+    finish(session, &found.name, record.id)
+}
+
+/// Asks it to end, and waits for that; it is not killed.
+fn end_gracefully(session: &Session, found: &Found) -> Outcome<()> {
+    let (place, record) = found.running()?;
+    let waiting = Supervisor::reach(place)?;
+    shutdown::ask(session, found, Deed::Shutdown, shutdown::ending)?;
+    if !waiting.ends_within(GRACE)? {
+        return Err(Error::caller(format!(
+            "it has been asked to end, and has not within {} s",
+            GRACE.checked_div(1000).unwrap_or(0)
+        )));
+    }
+    finish(session, &found.name, record.id)
 }

@@ -4,7 +4,7 @@ use crate::console::{Ended, Left, Peer, Proxy};
 use crate::error::{Error, Outcome, status_of_wait};
 use crate::launcher::unexpected;
 use crate::lookup::find;
-use crate::options::Enter;
+use crate::options::{Enter, EnterNamespace};
 use crate::plan::command::{Asked, lay_over, of_asked, user};
 use crate::plan::run::streams;
 use crate::session::Session;
@@ -54,6 +54,24 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
         )));
     }
     Ok(command)
+}
+
+/// Enters as virsh has it: with this command's own environment beside the container's.
+pub fn enter_namespace(session: &Session, options: &EnterNamespace) -> Outcome<u8> {
+    let own = |name: &str| name.starts_with("LAZARET_");
+    let env = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        (!own(&name)).then_some(Environment { name, value })
+    });
+    let options = Enter {
+        container: options.container.clone(),
+        env: env.collect(),
+        user: None,
+        workdir: None,
+        noseclabel: options.noseclabel,
+        command: options.command.clone(),
+    };
+    enter(session, &options)
 }
 
 /// Enters, and gives the command's exit status.
@@ -112,7 +130,7 @@ fn stay(channel: Nsenter, input: bool, signals: &Signals) -> Outcome<u8> {
     let proxy = Proxy {
         stream,
         input,
-        escape: false,
+        escape: None,
         signals,
     };
     match proxy.run(&mut entered)? {

@@ -1,6 +1,7 @@
 //! The verbs, one file each. Nothing else but the one place where each is called.
 
 mod audit;
+mod autodestroy;
 mod check;
 mod console;
 mod create;
@@ -20,6 +21,7 @@ mod plan;
 mod policy;
 mod privileges;
 mod run;
+mod send_signal;
 mod shutdown;
 mod start;
 mod suspend;
@@ -43,22 +45,24 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Run(options) => return run::run(session, options),
         Verb::Enter(options) => return enter::enter(session, options),
         Verb::Event(options) => return event::event(session, options),
+        Verb::LxcEnterNamespace(options) => return enter::enter_namespace(session, options),
         Verb::Define(file) => define::define(session, file),
-        Verb::Undefine(which) => undefine::undefine(session, &which.container),
+        Verb::Undefine(options) => undefine::undefine(session, &options.container),
         Verb::Create(file) => create::create(session, file),
-        Verb::Start(which) => start::start(session, &which.container),
+        Verb::Start(options) => start::start(session, options),
         Verb::List(options) => list::list(session, options),
         Verb::Dominfo(facts) => dominfo::dominfo(session, facts),
         Verb::Dumpxml(options) => dumpxml::dumpxml(session, options),
-        Verb::Shutdown(which) => shutdown::shutdown(session, &which.container),
-        Verb::Reboot(which) => shutdown::reboot(session, &which.container),
-        Verb::Destroy(which) => destroy::destroy(session, &which.container),
+        Verb::Shutdown(options) => shutdown::shutdown(session, options),
+        Verb::Reboot(options) => shutdown::reboot(session, options),
+        Verb::Destroy(options) => destroy::destroy(session, options),
         Verb::Suspend(which) => suspend::freeze(session, &which.container, true),
         Verb::Resume(which) => suspend::freeze(session, &which.container, false),
         Verb::Setmem(options) => tune::setmem(session, options),
         Verb::Setmaxmem(options) => tune::setmaxmem(session, options),
         Verb::Memtune(options) => tune::memtune(session, options),
         Verb::Schedinfo(options) => tune::schedinfo(session, options),
+        Verb::SendProcessSignal(options) => send_signal::send(session, options),
         Verb::Console(options) => console::console(session, options),
         Verb::Logs(options) => logs::logs(session, options),
         Verb::Wait(facts) => wait::wait(session, facts),

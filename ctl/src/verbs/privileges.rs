@@ -19,7 +19,7 @@ const HOSTS_OWN: u32 = 65536;
 
 /// The container's processes: whatever runs under an id of its own, mapped or not, what its supervisor knows by number, and what those
 /// have started.
-fn living(ids: &[IdRange], known: Pids) -> Vec<Process> {
+pub fn living(ids: &[IdRange], known: Pids) -> Vec<Process> {
     let known = [known.pid1, known.init, known.supervisor, known.fused];
     among(all().into_iter().filter_map(read).collect(), ids, &known)
 }

@@ -1,7 +1,8 @@
 //! `shutdown` and `reboot`: the signal that the container's own init takes for it. May touch: `/proc/PID/status`, the control socket.
 
 use crate::error::{Error, Outcome};
-use crate::lookup::find;
+use crate::lookup::{Found, find};
+use crate::options::Asking;
 use crate::output::done;
 use crate::processes::awaits;
 use crate::session::Session;
@@ -57,14 +58,8 @@ pub fn rebooting(status: &str) -> Option<i32> {
     }
 }
 
-fn send(
-    session: &Session,
-    address: &str,
-    deed: Deed,
-    choose: impl Fn(&str, bool) -> Option<i32>,
-    becoming: &str,
-) -> Outcome<()> {
-    let found = find(&session.store, address)?;
+/// Sends a container's init the signal that `choose` picks for it.
+pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, bool) -> Option<i32>) -> Outcome<()> {
     let (place, record) = found.running()?;
     if record.paused {
         return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
@@ -80,24 +75,52 @@ fn send(
         ))
     })?;
     session.launcher.announce(&found.name, deed)?;
-    supervisor.signal(signal)?;
-    done(&format!("Domain '{}' is being {becoming}", found.name))
+    supervisor.signal(signal)
+}
+
+/// Whether a signal is among the ways that are allowed: virsh's words, with commas between.
+fn allowed(mode: Option<&str>) -> Outcome<()> {
+    let Some(modes) = mode else { return Ok(()) };
+    let mut signal = false;
+    for mode in modes.split(',') {
+        match mode {
+            "signal" => signal = true,
+            "initctl" => {}
+            "acpi" | "agent" | "paravirt" => {
+                return Err(Error::caller(format!(
+                    "the mode {mode} is of virtual machines, and containers have none"
+                )));
+            }
+            other => {
+                return Err(Error::Usage(format!(
+                    "Unknown mode {other} value, expecting 'acpi', 'agent', 'initctl', 'signal' or 'paravirt'"
+                )));
+            }
+        }
+    }
+    if signal {
+        return Ok(());
+    }
+    Err(Error::caller(
+        "no message is written to a pipe called initctl; --mode signal says the same by a signal",
+    ))
 }
 
 /// Asks the container to end.
-pub fn shutdown(session: &Session, address: &str) -> Outcome<()> {
-    send(session, address, Deed::Shutdown, ending, "shutdown")
+pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
+    allowed(options.mode.as_deref())?;
+    let found = find(&session.store, &options.container)?;
+    ask(session, &found, Deed::Shutdown, ending)?;
+    done(&format!("Domain '{}' is being shutdown", found.name))
 }
 
 /// Asks the container to start anew.
-pub fn reboot(session: &Session, address: &str) -> Outcome<()> {
-    send(
-        session,
-        address,
-        Deed::Reboot,
-        |status, reaper| if reaper { None } else { rebooting(status) },
-        "rebooted",
-    )
+pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
+    allowed(options.mode.as_deref())?;
+    let found = find(&session.store, &options.container)?;
+    let choose = |status: &str, reaper: bool| if reaper { None } else { rebooting(status) };
+    ask(session, &found, Deed::Reboot, choose)?;
+    done(&format!("Domain '{}' is being rebooted", found.name))
 }
 
 #[cfg(test)]
@@ -107,6 +130,16 @@ mod tests {
     fn catching(signals: &[i32]) -> String {
         let set = signals.iter().fold(0u64, |set, s| set | (1u64 << s) >> 1);
         format!("SigBlk:\t0000000000000000\nSigCgt:\t{set:016x}\n")
+    }
+
+    #[test]
+    fn a_signal_has_to_be_allowed() {
+        for good in [None, Some("signal"), Some("initctl,signal")] {
+            assert!(allowed(good).is_ok(), "{good:?}");
+        }
+        for bad in ["initctl", "acpi", "agent,signal", "foo", ""] {
+            assert!(allowed(Some(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

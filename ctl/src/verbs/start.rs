@@ -1,45 +1,80 @@
-//! `start`: a defined container. May touch: what `begin` touches.
+//! `start`: a defined container. May touch: what `begin` touches, and with its options what `console` and `autodestroy` do.
 
+use super::autodestroy::Tie;
+use super::console::{self, Key};
 use crate::begin::{Start, begin};
 use crate::domain::{Domain, Uuid};
 use crate::error::{Error, Needed, Outcome};
 use crate::lookup::find;
+use crate::options::{self, Starting};
 use crate::output::done;
 use crate::plan::domain::plan;
 use crate::session::Session;
-use crate::state::record::{Origin, Record};
+use crate::state::Place;
+use crate::state::record::Origin;
 
-/// Starts a domain, however it came to be.
-pub fn begin_domain(session: &Session, domain: &Domain, text: &str, origin: Origin) -> Outcome<Record> {
+/// Starts a domain, however it came to be, says so, and stays as long as is asked for.
+pub fn begin_domain(
+    session: &Session,
+    domain: &Domain,
+    origin: Origin,
+    starting: &Starting,
+    said: &str,
+) -> Outcome<()> {
+    if starting.paused {
+        return Err(Error::caller(
+            "unsupported flags (0x1): a container cannot be frozen before it has begun",
+        ));
+    }
+    if starting.pass_fds.is_some() {
+        return Err(Error::caller(
+            "--pass-fds is not built yet: no descriptor of the caller's is passed",
+        ));
+    }
     let host = session.host()?;
     let Some(Uuid(uuid)) = domain.uuid else {
         return Err(Error::Bug("the definition has no uuid".into()));
     };
+    let text = crate::domain::format(domain);
     let make = |lot: &_| plan(domain, lot, &host);
+    let mut tie = None;
+    let mut before = |place: &Place| {
+        if starting.autodestroy {
+            tie = Some(Tie::prepare(place)?);
+        }
+        Ok(())
+    };
     let mut start = Start {
         name: &domain.name,
         uuid,
         origin,
-        definition: Some(text),
+        definition: Some(&text),
         passed: false,
-        tied: false,
+        tied: starting.autodestroy,
         output: [rustix::stdio::stdout(), rustix::stdio::stderr()],
         learner: None,
         plan: &make,
-        before: &mut |_| Ok(()),
+        before: &mut before,
     };
-    begin(session, &host.policy, &mut start).map(|(_, record)| record)
+    let (_, record) = begin(session, &host.policy, &mut start)?;
+    done(said)?;
+    let console = starting.console.then(Key::default);
+    match (tie, console) {
+        (Some(tie), console) => tie.stay(session, &domain.name, record.id, console),
+        (None, Some(key)) => console::attach(session, &find(&session.store, domain.name.as_str())?, 0, key, true),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Starts the container.
-pub fn start(session: &Session, address: &str) -> Outcome<()> {
-    let found = find(&session.store, address)?;
+pub fn start(session: &Session, options: &options::Start) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
     if found.running().is_ok() {
         return Err(Error::Container(Needed::Inactive, found.name.to_string()));
     }
     let Some(domain) = &found.definition else {
         return Err(Error::Container(Needed::Defined, found.name.to_string()));
     };
-    begin_domain(session, domain, &crate::domain::format(domain), Origin::Defined)?;
-    done(&format!("Domain '{}' started", found.name))
+    let said = format!("Domain '{}' started", found.name);
+    begin_domain(session, domain, Origin::Defined, &options.starting, &said)
 }
