@@ -14,6 +14,7 @@ FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
 UNITS := $(PREFIX)/lib/systemd/system
 # The one place in which apparmor_parser(8) and the host's boot look for profiles.
 APPARMOR := /etc/apparmor.d
+UNIT_FILES := lazaret@.service lazaret-autostart.service
 PIECES := launcher supervisor mountd netd idmapd cgroupd devd fused init nsenter recordd byhand
 
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
@@ -82,7 +83,7 @@ install: build
 	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)/man1" "$(DESTDIR)$(MAN)/man8" "$(DESTDIR)$(BASH_COMPLETIONS)" \
 	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(APPARMOR)"
 	install -m 0644 policies/apparmor/lazaret-container "$(DESTDIR)$(APPARMOR)/lazaret-container"
-	sed 's|@BIN@|$(BIN)|' units/lazaret@.service > "$(DESTDIR)$(UNITS)/lazaret@.service"
+	for unit in $(UNIT_FILES); do sed 's|@BIN@|$(BIN)|' "units/$$unit" > "$(DESTDIR)$(UNITS)/$$unit" || exit 1; done
 	install -m 0755 "$(BUILT)/lazaret" "$(DESTDIR)$(BIN)/lazaret"
 	for piece in $(PIECES); do install -m 0755 "$(BUILT)/$$piece" "$(DESTDIR)$(LIBEXEC)/$$piece" || exit 1; done
 	set -e; for page in $$("$(BUILT)/lazaret" generate man); do \
@@ -101,7 +102,8 @@ link-virsh:
 uninstall:
 	rm -f "$(DESTDIR)$(BIN)/lazaret" "$(DESTDIR)$(MAN)/man1/lazaret.1" "$(DESTDIR)$(MAN)"/man1/lazaret-*.1 \
 	    "$(DESTDIR)$(BASH_COMPLETIONS)/lazaret" "$(DESTDIR)$(ZSH_COMPLETIONS)/_lazaret" "$(DESTDIR)$(FISH_COMPLETIONS)/lazaret.fish"
-	rm -f "$(DESTDIR)$(UNITS)/lazaret@.service" "$(DESTDIR)$(APPARMOR)/lazaret-container"
+	for unit in $(UNIT_FILES); do rm -f "$(DESTDIR)$(UNITS)/$$unit"; done
+	rm -f "$(DESTDIR)$(APPARMOR)/lazaret-container"
 	[ "$$(readlink "$(DESTDIR)$(BIN)/virsh")" != lazaret ] || rm -f "$(DESTDIR)$(BIN)/virsh"
 	for piece in $(PIECES); do rm -f "$(DESTDIR)$(LIBEXEC)/$$piece" "$(DESTDIR)$(MAN)/man8/$$piece.8"; done
 	rmdir "$(DESTDIR)$(LIBEXEC)" 2>/dev/null || true

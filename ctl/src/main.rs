@@ -1,6 +1,7 @@
 //! `lazaret`: options, confine, do what the verb says. It holds no power: whatever it was started with it hands to the launcher first.
 
 mod begin;
+mod compose;
 mod console;
 mod domain;
 mod error;
@@ -73,8 +74,11 @@ fn main() -> ExitCode {
 
 /// Does what one command line says, without the program's own name; gives the exit status.
 fn verb(words: &[OsString], clock: Clock) -> u8 {
-    let mut standing = handover::standing();
     let text: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    if compose::is_for_here(&text) {
+        return compose::conduct(&text);
+    }
+    let mut standing = handover::standing();
     if standing == Standing::Powerful {
         if let Err(reason) = handover::hand_over(words) {
             output::fail(&[&reason]);

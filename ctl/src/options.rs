@@ -1,9 +1,10 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
 mod audit;
-mod event;
 mod domain;
+mod event;
 mod failing;
+mod kept;
 mod native;
 mod policy;
 mod run;
@@ -15,8 +16,9 @@ use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
-pub use event::Event;
 pub use domain::{Asking, Console, Create, Destroy, EnterNamespace, SendSignal, Start, Starting, Undefine};
+pub use event::Event;
+pub use kept::{Autostart, Desc, Domrename, Edit, Metadata};
 pub use native::{FromNative, ToNative};
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
@@ -65,6 +67,16 @@ pub enum Verb {
     Define(DefinitionFile),
     /// Forget a container's definition, or what is kept of one that has ended
     Undefine(Undefine),
+    /// Change a container's definition in an editor
+    Edit(Edit),
+    /// Give a container that does not run another name
+    Domrename(Domrename),
+    /// Show or set a container's title or description
+    Desc(Desc),
+    /// Show or set an element of one's own in a container's definition
+    Metadata(Metadata),
+    /// Have a container started with the host
+    Autostart(Autostart),
     /// Start a container from a file, without keeping its definition
     Create(Create),
     /// Start a defined container
@@ -336,6 +348,14 @@ impl Verb {
             },
             Self::Define(f) => format!("define {}", f.file),
             Self::Undefine(w) => format!("undefine {}", w.container),
+            Self::Edit(e) => format!("edit {}", e.container),
+            Self::Domrename(d) => format!("rename {}", d.container),
+            Self::Desc(d) => format!("describe {}", d.container),
+            Self::Metadata(m) => format!("show or set the metadata of {}", m.container),
+            Self::Autostart(a) => match &a.container {
+                Some(name) => format!("mark {name}"),
+                None => "start what is marked".into(),
+            },
             Self::Create(f) => format!("create {}", f.file),
             Self::Start(w) => format!("start {}", w.container),
             Self::List(_) => "list containers".into(),

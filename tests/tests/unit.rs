@@ -77,6 +77,31 @@ fn no_call_is_taken_that_a_container_may_make() {
 }
 
 #[test]
+fn both_units_put_the_same_around_a_container() {
+    let around = |unit: &str| -> Vec<String> {
+        let text = fs::read_to_string(tree().join("units").join(unit)).unwrap();
+        let service = text
+            .split_once("[Service]")
+            .unwrap()
+            .1
+            .split_once("[Install]")
+            .unwrap()
+            .0;
+        let mut lines: Vec<String> = service
+            .lines()
+            .filter(|l| {
+                l.contains('=') && !l.starts_with('#') && !l.starts_with("Exec") && !l.starts_with("TimeoutStopSec")
+            })
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    };
+    let (one, all) = (around("lazaret@.service"), around("lazaret-autostart.service"));
+    assert!(one == all && one.len() > 10, "{one:?}\n{all:?}");
+}
+
+#[test]
 fn all_that_the_launcher_hands_out_is_there() {
     let there = setting("CapabilityBoundingSet");
     let policy = fs::read_to_string(tree().join("policies/launcher.policy")).unwrap();

@@ -9,6 +9,7 @@ mod format;
 pub mod identity;
 pub mod interface;
 pub mod kept;
+pub mod metadata;
 pub mod model;
 mod parse;
 mod schema;

@@ -325,6 +325,13 @@ fn whole(element: &Element) -> Result<(), Fault> {
 }
 
 /// An element as it is kept. Where it is to be of the schema, all in it is.
+/// One element of somebody's own, as it is said.
+pub fn said(bytes: &[u8]) -> Result<Tree, Fault> {
+    let element = super::xml::read(bytes)?;
+    whole(&element)?;
+    tree(&element, false)
+}
+
 fn tree(element: &Element, of_schema: bool) -> Result<Tree, Fault> {
     let name = shown_name(&element.name);
     let schema = known(&element.name);

@@ -16,17 +16,35 @@ impl Verb {
             Self::Resume(w) => domain("resume", &w.container),
             Self::Create(f) => Some(format!("Failed to create domain from {}", f.file)),
             Self::Define(f) => Some(format!("Failed to define domain from {}", f.file)),
+            Self::Autostart(a) => {
+                let what = if a.disable { "unmark" } else { "mark" };
+                let name = a.container.as_deref()?;
+                Some(format!("Failed to {what} domain '{name}' as autostarted"))
+            }
+            Self::Desc(d) if !d.new_desc.is_empty() => {
+                let what = if d.title { "title" } else { "description" };
+                Some(format!("Failed to set new domain {what}"))
+            }
             _ => None,
         }
     }
 
     /// Whether the verb changes nothing, and so may be used by whoever asked for that.
     pub const fn only_reads(&self) -> bool {
+        match self {
+            Self::Desc(d) => return d.new_desc.is_empty(),
+            Self::Metadata(m) => return m.set.is_none() && !m.remove,
+            Self::Autostart(a) => return a.list,
+            Self::Memtune(m) => return m.hard_limit.is_none() && m.soft_limit.is_none() && m.swap_hard_limit.is_none(),
+            Self::Schedinfo(s) => return s.values.is_empty() && s.set.is_empty(),
+            _ => {}
+        }
         !matches!(
             self,
             Self::Run(_)
                 | Self::Define(_)
                 | Self::Undefine(_)
+                | Self::Domrename(_)
                 | Self::Create(_)
                 | Self::Start(_)
                 | Self::Shutdown(_)
@@ -34,6 +52,8 @@ impl Verb {
                 | Self::Destroy(_)
                 | Self::Suspend(_)
                 | Self::Resume(_)
+                | Self::Setmem(_)
+                | Self::Setmaxmem(_)
                 | Self::Enter(_)
                 | Self::LxcEnterNamespace(_)
                 | Self::SendProcessSignal(_)

@@ -146,6 +146,15 @@ pub fn write(directory: impl AsFd, name: &str, content: &[u8], lasting: Lasting)
     Ok(())
 }
 
+/// Makes a link to a path, unless there is one of that name, and sees that it lasts.
+pub fn link(directory: impl AsFd, to: &str, name: &str) -> Outcome<()> {
+    match rustix::fs::symlinkat(to, &directory, name) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(e) => return Err(says("make", name)(e)),
+    }
+    rustix::fs::fsync(directory).map_err(says("make", name))
+}
+
 /// Removes a file; `false` if it was not there.
 pub fn remove(directory: impl AsFd, name: &str) -> Outcome<bool> {
     match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {

@@ -11,6 +11,7 @@
 //! RUN/NAME/exit         the exit record
 //! RUN/NAME/log          the log ring
 //! DEFINITIONS/NAME.xml  a kept definition, in canonical form
+//! DEFINITIONS/autostart/NAME.xml   a link to it: the container is started with the host
 //! ```
 
 pub mod files;
@@ -42,6 +43,9 @@ fn parsed<T: DeserializeOwned>(name: &ContainerName, file: &str, bytes: &[u8]) -
     read.map(Some)
         .map_err(|e| Error::caller(format!("{file} of {name} is damaged: {e}")))
 }
+
+/// The directory of marks, in that of definitions.
+const MARKS: &str = "autostart";
 
 /// The three directories.
 #[derive(Debug)]
@@ -164,8 +168,32 @@ impl Store {
         )
     }
 
-    /// Forgets a definition; `false` if there was none.
-    pub fn undefine(&self, _: &Global, name: &ContainerName) -> Outcome<bool> {
+    /// The names that are marked to be started with the host, sorted; a definition may be gone.
+    pub fn marked(&self) -> Outcome<Vec<ContainerName>> {
+        let Some(marks) = files::open_directory(&self.definitions, MARKS)? else {
+            return Ok(Vec::new());
+        };
+        let entries = files::entries(&marks, MARKS)?.into_iter();
+        let name = |(entry, _): (String, bool)| ContainerName::new(entry.strip_suffix(".xml")?).ok();
+        Ok(entries.filter_map(name).collect())
+    }
+
+    /// Marks a container to be started with the host, or takes its mark away.
+    pub fn mark(&self, _: &Global, name: &ContainerName, marked: bool) -> Outcome<()> {
+        let link = format!("{name}.xml");
+        if marked {
+            files::make_directory(&self.definitions, MARKS)?;
+        }
+        match files::open_directory(&self.definitions, MARKS)? {
+            Some(marks) if marked => files::link(&marks, &format!("../{link}"), &link),
+            Some(marks) => files::remove(&marks, &link).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a definition, and its mark; `false` if there was none.
+    pub fn undefine(&self, lock: &Global, name: &ContainerName) -> Outcome<bool> {
+        self.mark(lock, name, false)?;
         files::remove(&self.definitions, &format!("{name}.xml"))
     }
 }

@@ -1,13 +1,17 @@
 //! The verbs, one file each. Nothing else but the one place where each is called.
 
+mod amend;
 mod audit;
 mod autodestroy;
+mod autostart;
 mod check;
 mod console;
 mod create;
 mod define;
+mod desc;
 mod destroy;
 mod dominfo;
+mod domrename;
 mod dumpxml;
 mod enter;
 mod event;
@@ -15,6 +19,7 @@ mod generate;
 mod learn;
 mod list;
 mod logs;
+mod metadata;
 mod native;
 mod net_list;
 mod plan;
@@ -30,6 +35,8 @@ mod undefine;
 mod version;
 mod wait;
 mod wire;
+
+pub use run::random;
 
 use crate::error::{Error, Outcome};
 use crate::launcher::Launcher;
@@ -48,6 +55,10 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::LxcEnterNamespace(options) => return enter::enter_namespace(session, options),
         Verb::Define(file) => define::define(session, file),
         Verb::Undefine(options) => undefine::undefine(session, &options.container),
+        Verb::Domrename(options) => domrename::domrename(session, options),
+        Verb::Desc(options) => desc::desc(session, options),
+        Verb::Metadata(options) => metadata::metadata(session, options),
+        Verb::Autostart(options) => autostart::autostart(session, options),
         Verb::Create(file) => create::create(session, file),
         Verb::Start(options) => start::start(session, options),
         Verb::List(options) => list::list(session, options),
@@ -77,6 +88,9 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         }
         Verb::DomxmlToNative(options) => native::to_native(session, options),
         Verb::NetList(json) => net_list::net_list(session, json.json),
+        Verb::Edit(_) => Err(Error::Bug(
+            "an editor was to be started by a process that may not".into(),
+        )),
         Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) | Verb::DomxmlFromNative(_) => {
             Err(Error::Bug("a verb that needs no authority was given it".into()))
         }

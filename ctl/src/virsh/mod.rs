@@ -35,7 +35,7 @@ pub fn hold(session: &Session) -> Result<u8, String> {
             drop(theirs);
             starter::serve(ours, session)?;
             let ended = sys::process::wait(reader).map_err(failed)?;
-            Ok(starter::status(ended))
+            Ok(crate::compose::status(ended))
         }
     }
 }

@@ -2,15 +2,10 @@
 //! other half says, and gives root's power to no program but `lazaret`, which hands it over first. May touch: its directory, and children.
 
 use super::Session;
+use crate::compose::{execute, keyboard, lazaret, lower};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::wait::WaitStatus;
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use sys::channel::{ChannelError, receive_packet, send_packet};
-use sys::process::Fork;
 
 /// The most bytes of one command.
 pub const MOST: usize = 60 * 1024;
@@ -21,26 +16,13 @@ pub const GO: u8 = b'd';
 /// Asks where it is.
 pub const WHERE: u8 = b'w';
 
-/// The exit status of a command that ended so, as a shell tells it.
-pub const fn status(ended: WaitStatus) -> u8 {
-    match ended {
-        WaitStatus::Exited(_, code) => code.to_le_bytes()[0],
-        WaitStatus::Signaled(_, signal, _) => 128u8.saturating_add((signal as i32).to_le_bytes()[0]),
-        _ => 1,
-    }
-}
-
 /// Starts what is asked for until nobody asks any more.
 pub fn serve(channel: OwnedFd, session: &Session) -> Result<(), String> {
-    let failed = |what: &str, e: Errno| format!("cannot {what}: {}", e.desc());
     // What is typed to end a command is not meant for this process. Children have it unblocked again.
-    keyboard().thread_block().map_err(|e| failed("block signals", e))?;
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    set_capabilities(None, none).map_err(|e| failed("give up power", Errno::from_raw(e.raw_os_error())))?;
+    keyboard()
+        .thread_block()
+        .map_err(|e| format!("cannot block signals: {}", e.desc()))?;
+    lower()?;
     let mut packet = vec![0u8; MOST];
     loop {
         let length = match receive_packet(channel.as_fd(), &mut packet) {
@@ -49,7 +31,7 @@ pub fn serve(channel: OwnedFd, session: &Session) -> Result<(), String> {
             Err(e) => return Err(format!("cannot hear what is typed: {e:?}")),
         };
         let asked = packet.get(..length).unwrap_or_default();
-        let (status, text) = done(asked, session, &channel);
+        let (status, text) = done(asked, session);
         let mut answer = vec![status];
         answer.extend_from_slice(text.as_bytes());
         if send_packet(channel.as_fd(), &answer, &[]).is_err() {
@@ -58,12 +40,8 @@ pub fn serve(channel: OwnedFd, session: &Session) -> Result<(), String> {
     }
 }
 
-fn keyboard() -> SigSet {
-    [Signal::SIGINT, Signal::SIGQUIT].into_iter().collect()
-}
-
 /// Does one thing; gives its status, and what is to be said.
-fn done(asked: &[u8], session: &Session, channel: &OwnedFd) -> (u8, String) {
+fn done(asked: &[u8], session: &Session) -> (u8, String) {
     let Some((kind, rest)) = asked.split_first() else {
         return (1, "nothing was asked for".to_owned());
     };
@@ -73,7 +51,8 @@ fn done(asked: &[u8], session: &Session, channel: &OwnedFd) -> (u8, String) {
     match *kind {
         RUN => {
             let words: Vec<&str> = text.split_terminator('\0').collect();
-            run(&words, session, channel).map_or_else(|reason| (1, reason), |status| (status, String::new()))
+            execute(lazaret().args(&session.before).args(words))
+                .map_or_else(|reason| (1, reason), |status| (status, String::new()))
         }
         GO => match std::env::set_current_dir(directory(text)) {
             Ok(()) => (0, String::new()),
@@ -97,28 +76,5 @@ fn directory(text: &str) -> String {
             .filter(|h| !h.is_empty())
             .unwrap_or_else(|| "/".to_owned()),
         named => named.to_owned(),
-    }
-}
-
-/// Executes `lazaret` in a process of its own, and waits for its end.
-fn run(words: &[&str], session: &Session, channel: &OwnedFd) -> Result<u8, String> {
-    let failed = |e: Errno| format!("cannot start a command: {}", e.desc());
-    match sys::process::fork().map_err(failed)? {
-        Fork::Parent(child) => sys::process::wait(child).map(status).map_err(failed),
-        Fork::Child => {
-            // Close-on-exec already; nothing of the session's is inherited.
-            let _ = channel;
-            let unblocked = keyboard().thread_unblock();
-            let failure = match unblocked {
-                Ok(()) => Command::new("/proc/self/exe")
-                    .arg0("virsh")
-                    .args(&session.before)
-                    .args(words)
-                    .exec(),
-                Err(e) => e.into(),
-            };
-            crate::output::fail(&[&format!("cannot execute lazaret: {failure}")]);
-            sys::process::exit_now(1)
-        }
     }
 }
