@@ -34,6 +34,8 @@ pub struct Start<'a> {
     pub tied: bool,
     /// Output and error of the caller's that become the container's, after its input, where they are passed.
     pub output: [BorrowedFd<'a>; 2],
+    /// Descriptors of the caller's that the container is to have beyond the three.
+    pub beyond: &'a [OwnedFd],
     /// Who learns which system calls its command makes.
     pub learner: Option<&'a mut Learner>,
     /// Makes the plan once ids and addresses are chosen.
@@ -275,12 +277,13 @@ fn ask(
         .zip(standard)
         .filter(|(stream, _)| start.passed && **stream == Stream::Passed);
     descriptors.extend(own.map(|(_, fd)| fd));
+    descriptors.extend(start.beyond.iter().map(AsFd::as_fd));
     let learner = start.learner.as_deref_mut();
     let told = learner.as_ref().map(|l| l.theirs()).transpose()?;
     descriptors.extend(told.as_ref().map(AsFd::as_fd));
     let request = Request::Start {
-        plan: Box::new(plan),
-        passed: start.passed,
+            plan: Box::new(plan),
+            passed: start.passed || !start.beyond.is_empty(),
         tied: start.tied,
     };
     session

@@ -23,7 +23,7 @@ use sys::process::Fork;
 const DIRECTORIES: [&str; 3] = ["--run-dir", "--config-dir", "--data-dir"];
 
 /// Where the verb is among the words.
-fn verb_at(words: &[String]) -> Option<usize> {
+pub fn verb_at(words: &[String]) -> Option<usize> {
     let mut at = 0usize;
     loop {
         let word = words.get(at)?;

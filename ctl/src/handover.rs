@@ -55,8 +55,8 @@ pub fn libexec(executable: Option<&Path>) -> PathBuf {
 }
 
 /// Starts the launcher, with these words as its arguments, and gives up all power: what comes back is a process under `lazaret`'s own uid, with
-/// the channel as descriptor [`CHANNEL`] and the standard streams, and nothing else. The error is why it could not, and then nothing goes on.
-pub fn hand_over(words: &[OsString]) -> Result<(), String> {
+/// the channel as descriptor [`CHANNEL`], the standard streams, what is `passed` behind them, and nothing else. The error is why it could not, and then nothing goes on.
+pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>) -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err(
             "cannot hand out power without having all of it: run lazaret as root, or as a user without any".to_owned(),
@@ -80,7 +80,7 @@ pub fn hand_over(words: &[OsString]) -> Result<(), String> {
         }
         Fork::Parent(_) => {
             drop(theirs);
-            become_bare(ours.into()).map_err(said("give up power"))
+            become_bare(ours.into(), passed).map_err(said("give up power"))
         }
     }
 }
@@ -106,8 +106,8 @@ fn execute(launcher: &Path, channel: BorrowedFd<'_>, words: &[OsString]) -> std:
 }
 
 /// Keeps the standard streams and the channel, and no power. (The runtime has opened `/dev/null` for a stream that was closed.)
-pub fn become_bare(channel: OwnedFd) -> nix::Result<()> {
-    keep_streams(channel)?;
+pub fn become_bare(channel: OwnedFd, passed: Vec<OwnedFd>) -> nix::Result<()> {
+    keep_streams(channel, passed)?;
     sys::process::become_power(&Power {
         id: wire::ids::LAZARET,
         groups: Vec::new(),
@@ -116,8 +116,8 @@ pub fn become_bare(channel: OwnedFd) -> nix::Result<()> {
     })
 }
 
-/// Keeps the standard streams and the channel, as descriptor [`CHANNEL`].
-pub fn keep_streams(channel: OwnedFd) -> nix::Result<()> {
+/// Keeps the standard streams, the channel, as descriptor [`CHANNEL`], and what is passed, after it.
+pub fn keep_streams(channel: OwnedFd, passed: Vec<OwnedFd>) -> nix::Result<()> {
     let streams = [
         std::io::stdin().as_fd(),
         std::io::stdout().as_fd(),
@@ -126,9 +126,14 @@ pub fn keep_streams(channel: OwnedFd) -> nix::Result<()> {
     .map(|stream| stream.try_clone_to_owned().map_err(|_| nix::errno::Errno::EMFILE));
     let streams: Vec<OwnedFd> = streams.into_iter().collect::<nix::Result<_>>()?;
     // What they own is closed from here on, or the channel under its own number.
-    let (streams, channel) = (ManuallyDrop::new(streams), ManuallyDrop::new(channel));
+    let (streams, channel, passed) = (
+        ManuallyDrop::new(streams),
+        ManuallyDrop::new(channel),
+        ManuallyDrop::new(passed),
+    );
     let mut table: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
     table.push(channel.as_fd());
+    table.extend(passed.iter().map(AsFd::as_fd));
     sys::process::lay_out(&table)
 }
 

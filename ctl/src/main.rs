@@ -18,6 +18,7 @@ mod named;
 mod native;
 mod options;
 mod output;
+mod passing;
 mod plan;
 mod policy;
 mod processes;
@@ -78,17 +79,29 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
     if compose::is_for_here(&text) {
         return compose::conduct(&text);
     }
+    let passed = match passing::take(&text) {
+        Ok(passed) => passed,
+        Err(reason) => {
+            output::fail(&[&reason]);
+            return error::REFUSED;
+        }
+    };
+    let count = passed.len();
     let mut standing = handover::standing();
     if standing == Standing::Powerful {
-        if let Err(reason) = handover::hand_over(words) {
+        if let Err(reason) = handover::hand_over(words, passed) {
             output::fail(&[&reason]);
             return status_before_options(&text);
         }
         standing = Standing::Launched;
         clock.done("starts the launcher, and gives up all power");
+    } else {
+        // Nothing starts from here, and whoever confines itself closes what it did not declare.
+        drop(passed);
     }
     let channel = u32::from(standing == Standing::Launched);
-    let declared = handover::CHANNEL.unsigned_abs().saturating_add(channel);
+    let first = handover::CHANNEL.unsigned_abs().saturating_add(channel);
+    let declared = first.saturating_add(u32::try_from(count).unwrap_or(0));
     let confined = match policies::confine_lazaret(declared) {
         Ok(confined) => confined,
         Err(reason) => {
@@ -104,7 +117,7 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
     };
     clock.done("confines itself, and reads the command line");
     let began = std::time::Instant::now();
-    let status = act(&confined, standing, &options, clock).unwrap_or_else(|e| {
+    let status = act(&confined, standing, &options, clock, count).unwrap_or_else(|e| {
         let told = told(&options, &e);
         output::fail(&told.iter().map(String::as_str).collect::<Vec<_>>());
         let virsh = manner::manner().virsh;
@@ -146,7 +159,7 @@ fn told(options: &Options, error: &Error) -> Vec<String> {
     }
 }
 
-fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock) -> Outcome<u8> {
+fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock, passed: usize) -> Outcome<u8> {
     if manner::manner().readonly && !options.verb.only_reads() {
         return Err(Error::caller("operation forbidden: read only access prevents it"));
     }
@@ -157,7 +170,7 @@ fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock)
         if !options.verb.needs_authority() {
             return bare(options, Some(&launcher));
         }
-        let session = Session::open(confined, launcher, options, clock)?;
+        let session = Session::open(confined, launcher, options, clock, passing::kept(passed)?)?;
         reconcile::reconcile(&session)?;
         return verbs::with_authority(&session, &options.verb);
     }

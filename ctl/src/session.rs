@@ -9,6 +9,7 @@ use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
 use crate::timing::Clock;
 use policies::Confined;
+use std::os::fd::OwnedFd;
 use wire::init::Profile;
 
 /// Where the three directories are, unless an option or a variable says otherwise.
@@ -29,12 +30,20 @@ pub struct Session {
     pub directory: Option<String>,
     /// What has been done, and when.
     pub clock: Clock,
+    /// Descriptors of the caller's that a container is to have (`--pass-fds`).
+    pub passed: Vec<OwnedFd>,
     resolv: Vec<String>,
 }
 
 impl Session {
     /// Has the launcher open the directories, and then sees nothing of the file system but those, `/proc`, control groups and `/etc`.
-    pub fn open(_: &Confined, launcher: Launcher, options: &Options, clock: Clock) -> Outcome<Self> {
+    pub fn open(
+        _: &Confined,
+        launcher: Launcher,
+        options: &Options,
+        clock: Clock,
+        passed: Vec<OwnedFd>,
+    ) -> Outcome<Self> {
         let directory = working_directory();
         let asked = [&options.run_dir, &options.config_dir, &options.data_dir];
         let mut paths: [String; 3] = Default::default();
@@ -56,6 +65,7 @@ impl Session {
             store,
             directory,
             clock,
+            passed,
             resolv,
         })
     }

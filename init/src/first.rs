@@ -136,6 +136,13 @@ fn join(
     tell(channel, &Answer::Joined, &[own.as_fd()])
 }
 
+/// What came beyond the streams.
+fn beyond<'a>(container: &Judged, came: &'a [OwnedFd]) -> Result<&'a [OwnedFd], Failure> {
+    let (first, count) = (container.passed_streams(), usize::from(container.descriptors));
+    let beyond = came.get(first..).and_then(|rest| rest.get(..count));
+    beyond.ok_or_else(|| Failure::protocol("connect a descriptor that did not come"))
+}
+
 /// From the built tree to the command. A copy of the builder's mounts in a namespace that another user namespace owns is locked by the
 /// kernel: no mount can be taken off and no flag cleared, whatever the payload holds.
 fn become_payload(
@@ -168,10 +175,12 @@ fn become_payload(
         .as_ref()
         .filter(|_| container.streams.first() == Some(&Stream::Console))
         .map(|c| c.as_fd());
+    let beyond = beyond(container, streams)?;
     let restricted = restrict(&container.command, account)?;
     if container.reaper {
         let ends = Ends {
             streams: chosen,
+            beyond,
             terminal,
             learner: streams.last().filter(|_| container.learn).map(AsFd::as_fd),
         };
@@ -180,6 +189,7 @@ fn become_payload(
     let connected = Connected {
         ends: Ends {
             streams: chosen,
+            beyond,
             terminal,
             learner: None,
         },

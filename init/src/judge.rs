@@ -160,6 +160,7 @@ pub(crate) mod tests {
             hosts: None,
             unmasked: vec![],
             learn: false,
+            descriptors: 0,
         }
     }
 

@@ -373,11 +373,9 @@ pub fn exists(parent: impl AsFd, name: &str) -> bool {
 /// Refuses a directory as a standard stream: from its descriptor `..` leads to the host's root, past everything around the container.
 pub fn no_directories(streams: &[OwnedFd]) -> Result<(), Failure> {
     for stream in streams {
-        let stat = rustix::fs::fstat(stream).map_err(kernel("look at a standard stream".to_owned()))?;
+        let stat = rustix::fs::fstat(stream).map_err(kernel("look at a descriptor that is passed".to_owned()))?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            return Err(Failure::caller(
-                "hand over a directory as a standard stream: it leads out of the container",
-            ));
+            return Err(Failure::caller("hand over a directory: it leads out of the container"));
         }
     }
     Ok(())

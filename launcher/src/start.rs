@@ -151,6 +151,9 @@ fn streams(host: &Host, container: &init::Container, given: Option<Vec<OwnedFd>>
     if container.learn {
         return Err(Failure::caller("learn from a command: who learns is not there"));
     }
+    if container.descriptors != 0 {
+        return Err(Failure::caller("pass descriptors that did not come"));
+    }
     let fail = |e: nix::errno::Errno| Failure::kernel("make the log's pipe", e as i32);
     if !container.streams.contains(&Stream::Passed) {
         return Ok(Streams {

@@ -114,6 +114,7 @@ fn enter(entry: &Entry) -> Result<(Entered, Option<OwnedFd>), Failure> {
     let ends = Ends {
         streams: chosen,
         terminal: slave.as_ref().map(AsFd::as_fd),
+        beyond: &[],
         learner: None,
     };
     let child = bear(&restricted, &entry.command, &ends)?;

@@ -18,6 +18,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub struct Ends<'a> {
     /// Standard input, output and error.
     pub streams: [BorrowedFd<'a>; 3],
+    /// Descriptors beyond these, from 3 upwards.
+    pub beyond: &'a [OwnedFd],
     /// The terminal that it shall control.
     pub terminal: Option<BorrowedFd<'a>>,
     /// A socket of somebody who wants to learn which system calls it makes, and who must be there to let each go on.
@@ -74,14 +76,22 @@ fn lead(connected: &Ends<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Lays the three streams out and closes everything else but the sockets to the parent and to the learner.
+/// Lays the streams and what is beyond them out and closes everything else but the sockets to the parent and to the learner.
 fn connect(connected: &Connected<'_>) -> Result<(OwnedFd, Option<OwnedFd>), Failure> {
     let [input, output, error] = connected.ends.streams;
-    let mut table = vec![input, output, error, connected.parent];
+    let mut table = vec![input, output, error];
+    table.extend(connected.ends.beyond.iter().map(AsFd::as_fd));
+    let next = i32::try_from(table.len()).map_err(|_| Failure::caller("pass so many descriptors"))?;
+    table.push(connected.parent);
     table.extend(connected.ends.learner);
     sys::process::lay_out(&table).to("lay out the standard streams")?;
-    let parent = sys::process::inherited(3).to("keep the socket to the parent")?;
-    let learner = connected.ends.learner.map(|_| sys::process::inherited(4)).transpose();
+    let parent = sys::process::inherited(next).to("keep the socket to the parent")?;
+    let after = next.saturating_add(1);
+    let learner = connected
+        .ends
+        .learner
+        .map(|_| sys::process::inherited(after))
+        .transpose();
     Ok((parent, learner.to("keep the socket to who learns")?))
 }
 

@@ -1,6 +1,7 @@
 //! A script that was written for virsh runs unchanged: the words, statuses, options and the prompt of virsh, for `lxc:///`.
 
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use tests::capture::{self, DEADLINE, until};
@@ -411,7 +412,7 @@ fn a_container_that_is_tied_to_its_start_ends_with_it() {
     console.expect("Escape character is ^A");
     console.send("\x01");
     assert!(console.wait().success() && host.pid_1(&name).is_some());
-    for option in ["--paused", "--pass-fds=3"] {
+    for option in ["--paused", "--pass-fds=2"] {
         run(&host, &["destroy", &name]);
         let said = run(&host, &["start", &name, option]);
         assert!(said.status.code() == Some(1) && host.pid_1(&name).is_none(), "{said}");
@@ -708,6 +709,53 @@ fn an_edit_is_kept_if_it_is_sound_and_nothing_is_lost_if_not() {
             fs::remove_file(left).unwrap();
         }
     }
+    run(&host, &["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn descriptors_that_are_passed_are_3_and_4_inside_and_no_other_is() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    let script = "env > /var/tmp/env; cat <&4 > /var/tmp/got; while :; do sleep 1000; done";
+    run(&host, &["define", &host.domain_file(&name, script, "", "")]).ok();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    for fd in [listener.as_fd(), reader.as_fd()] {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).unwrap();
+    }
+    let (listens, reads) = (listener.as_raw_fd(), reader.as_raw_fd());
+    let list = format!("{listens},{reads}");
+    let mut start = virsh(&host, &["-c", "lxc:///", "start", "--pass-fds", &list, &name]);
+    capture::run(start.env("LISTEN_FDNAMES", "web:pipe"), b"").ok();
+    let pid1 = host.pid_1(&name).unwrap();
+    let ours = |fd: i32| fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+    let its = |fd: i32| fs::read_link(format!("/proc/{pid1}/fd/{fd}")).unwrap();
+    assert_eq!((its(3), its(4)), (ours(listens), ours(reads)));
+    let count = fs::read_dir(format!("/proc/{pid1}/fd")).unwrap().count();
+    assert!((5..=6).contains(&count), "{count}");
+    drop(reader);
+    rustix::io::write(&writer, b"through\n").unwrap();
+    drop(writer);
+    let inside = |file: &str| fs::read_to_string(host.image().join("var/tmp").join(file)).unwrap_or_default();
+    assert!(until(DEADLINE, || inside("got") == "through\n"), "{}", inside("got"));
+    let env = inside("env");
+    for told in ["LISTEN_FDS=2", "LISTEN_PID=1", "LISTEN_FDNAMES=web:pipe"] {
+        assert!(env.lines().any(|l| l == told), "{told}: {env}");
+    }
+    run(&host, &["destroy", &name]).ok();
+    // What is no descriptor, or leads out of the container, is not passed.
+    let root = fs::File::open("/").unwrap();
+    rustix::io::fcntl_setfd(&root, rustix::io::FdFlags::empty()).unwrap();
+    let root = root.as_raw_fd().to_string();
+    for bad in [root.as_str(), "99", "1", "x", "", &format!("{listens},{listens}")] {
+        let said = run(&host, &["start", &name, "--pass-fds", bad]);
+        assert!(said.status.code() == Some(1) && host.pid_1(&name).is_none(), "{said}");
+    }
+    run(&host, &["start", &name]).ok();
+    assert!(!inside("env").contains("LISTEN_"));
+    run(&host, &["destroy", &name]).ok();
     run(&host, &["undefine", &name]).ok();
     host.nothing_is_left();
 }

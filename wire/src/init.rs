@@ -184,13 +184,22 @@ pub struct Container {
     pub unmasked: Vec<Path>,
     /// Whether somebody learns which system calls its command makes: a socket for [`crate::learn::Told`] comes with it, after the streams.
     pub learn: bool,
+    /// How many descriptors its command has beyond the three, from 3 upwards: they come with it, after the streams.
+    pub descriptors: u8,
 }
 
 impl Container {
-    /// How many descriptors come with it: the streams that are passed, and the socket of whoever learns.
+    /// How many descriptors come with it: the streams that are passed, those beyond them, and the socket of whoever learns.
     pub fn passed(&self) -> usize {
-        let streams = self.streams.iter().filter(|s| **s == Stream::Passed).count();
-        streams.saturating_add(self.learn.into())
+        let beyond = usize::from(self.descriptors);
+        self.passed_streams()
+            .saturating_add(beyond)
+            .saturating_add(self.learn.into())
+    }
+
+    /// How many of its streams are passed.
+    pub fn passed_streams(&self) -> usize {
+        self.streams.iter().filter(|s| **s == Stream::Passed).count()
     }
 
     /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
@@ -364,6 +373,7 @@ pub(crate) mod tests {
             hosts: None,
             unmasked: vec![],
             learn: false,
+            descriptors: 0,
         }
     }
 
@@ -371,7 +381,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e00000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");
@@ -391,7 +401,15 @@ pub(crate) mod tests {
     fn each_descriptor_is_accounted_for() {
         let c = container();
         assert_eq!(c.factory_mounts(), 5);
-        assert_eq!(Request::Begin(Box::new(c)).descriptors(), 1);
+        assert_eq!(Request::Begin(Box::new(c.clone())).descriptors(), 1);
+        let beyond = Container { descriptors: 2, ..c };
+        assert_eq!(
+            (
+                Request::Begin(Box::new(beyond.clone())).descriptors(),
+                beyond.passed_streams()
+            ),
+            (3, 1)
+        );
         assert_eq!(Reply::Running { consoles: 2 }.descriptors(), 9);
     }
 }

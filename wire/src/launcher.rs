@@ -126,6 +126,13 @@ impl Plan {
             .find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
     }
 
+    /// The container that is built, to be changed.
+    pub fn container_mut(&mut self) -> Option<&mut Container> {
+        self.steps
+            .iter_mut()
+            .find_map(|s| if let Step::Build(c) = s { Some(&mut **c) } else { None })
+    }
+
     /// Where the empty files may be that its image was given ([`placeholder`]).
     pub fn etc(&self) -> Option<Etc> {
         let mut steps = self.steps.iter();
@@ -442,6 +449,7 @@ mod tests {
             hosts: None,
             unmasked: vec![],
             learn: false,
+            descriptors: 0,
         }
     }
 

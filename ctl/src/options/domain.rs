@@ -14,7 +14,7 @@ pub struct Starting {
     /// Refused, as libvirt's LXC driver refuses it: nothing is frozen before it has begun
     #[arg(long)]
     pub paused: bool,
-    /// Refused: no descriptors are passed yet
+    /// Descriptors of this command's that it has as 3, 4 and so on, told in LISTEN_FDS; no directories
     #[arg(long, value_name = "N,M")]
     pub pass_fds: Option<String>,
 }

@@ -52,6 +52,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         hosts: None,
         unmasked: vec![],
         learn: false,
+        descriptors: 0,
     };
     let draft = Draft {
         container,

@@ -137,6 +137,7 @@ pub fn plan(
         resolv_conf: resolv.filter(|_| !covered(run, "/etc/resolv.conf")),
         unmasked: run.unmask.iter().map(|p| fit("the place", p)).collect::<Outcome<_>>()?,
         learn: caller.learns,
+        descriptors: 0,
     };
     network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
     let draft = Draft {

@@ -111,6 +111,7 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
         passed: !detach,
         tied: !detach,
         output,
+        beyond: &[],
         learner: learner.as_deref_mut(),
         plan: &make,
         before: &mut before,

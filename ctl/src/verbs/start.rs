@@ -8,6 +8,7 @@ use crate::error::{Error, Needed, Outcome};
 use crate::lookup::find;
 use crate::options::{self, Starting};
 use crate::output::done;
+use crate::passing;
 use crate::plan::domain::plan;
 use crate::session::Session;
 use crate::state::Place;
@@ -26,17 +27,19 @@ pub fn begin_domain(
             "unsupported flags (0x1): a container cannot be frozen before it has begun",
         ));
     }
-    if starting.pass_fds.is_some() {
-        return Err(Error::caller(
-            "--pass-fds is not built yet: no descriptor of the caller's is passed",
-        ));
-    }
     let host = session.host()?;
     let Some(Uuid(uuid)) = domain.uuid else {
         return Err(Error::Bug("the definition has no uuid".into()));
     };
     let text = crate::domain::format(domain);
-    let make = |lot: &_| plan(domain, lot, &host);
+    let beyond = session.passed.as_slice();
+    let make = |lot: &_| {
+        let mut plan = plan(domain, lot, &host)?;
+        if let Some(container) = plan.container_mut() {
+            passing::announce(container, beyond.len())?;
+        }
+        Ok(plan)
+    };
     let mut tie = None;
     let mut before = |place: &Place| {
         if starting.autodestroy {
@@ -52,6 +55,7 @@ pub fn begin_domain(
         passed: false,
         tied: starting.autodestroy,
         output: [rustix::stdio::stdout(), rustix::stdio::stderr()],
+        beyond,
         learner: None,
         plan: &make,
         before: &mut before,

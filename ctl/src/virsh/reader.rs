@@ -29,8 +29,8 @@ struct Reader {
 pub fn read(channel: OwnedFd, session: &Session) -> Result<u8, String> {
     let said = |e: nix::errno::Errno| format!("cannot give up power: {}", e.desc());
     match standing() {
-        Standing::Powerful => become_bare(channel).map_err(said)?,
-        _ => keep_streams(channel).map_err(said)?,
+        Standing::Powerful => become_bare(channel, Vec::new()).map_err(said)?,
+        _ => keep_streams(channel, Vec::new()).map_err(said)?,
     }
     let starter = sys::process::inherited(CHANNEL).map_err(said)?;
     let confined = policies::confine_lazaret(CHANNEL.unsigned_abs().saturating_add(1));

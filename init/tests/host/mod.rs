@@ -113,6 +113,7 @@ pub fn container(script: &str) -> Container {
         hosts: None,
         unmasked: vec![],
         learn: false,
+        descriptors: 0,
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn plan() -> Plan {
         hosts: None,
         unmasked: vec![],
         learn: false,
+        descriptors: 0,
     };
     let device = PlannedMount {
         mount: Mount::Node(Device::Null),

@@ -79,6 +79,7 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
         hosts: None,
         unmasked: Vec::new(),
         learn: false,
+        descriptors: 0,
     };
     plan.steps = vec![
         Step::Groups(Limits::default()),
