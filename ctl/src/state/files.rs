@@ -164,6 +164,14 @@ pub fn remove(directory: impl AsFd, name: &str) -> Outcome<bool> {
     }
 }
 
+/// Removes a directory that has nothing in it; one that has is left.
+pub fn remove_if_empty(directory: impl AsFd, name: &str) -> Outcome<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => Ok(()),
+        Err(e) => Err(says("remove", name)(e)),
+    }
+}
+
 /// Removes a directory and the files in it.
 pub fn remove_directory(directory: impl AsFd, name: &str) -> Outcome<()> {
     let directory = directory.as_fd();

@@ -186,7 +186,10 @@ impl Store {
         }
         match files::open_directory(&self.definitions, MARKS)? {
             Some(marks) if marked => files::link(&marks, &format!("../{link}"), &link),
-            Some(marks) => files::remove(&marks, &link).map(|_| ()),
+            Some(marks) => {
+                files::remove(&marks, &link)?;
+                files::remove_if_empty(&self.definitions, MARKS)
+            }
             None => Ok(()),
         }
     }
