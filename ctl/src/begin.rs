@@ -282,8 +282,8 @@ fn ask(
     let told = learner.as_ref().map(|l| l.theirs()).transpose()?;
     descriptors.extend(told.as_ref().map(AsFd::as_fd));
     let request = Request::Start {
-            plan: Box::new(plan),
-            passed: start.passed || !start.beyond.is_empty(),
+        plan: Box::new(plan),
+        passed: start.passed || !start.beyond.is_empty(),
         tied: start.tied,
     };
     session

@@ -5,7 +5,7 @@ use crate::error::REFUSED;
 use crate::manner::manner;
 use crate::options::{Affect, Desc, Edit, Metadata, Options, Verb};
 use crate::output::{done, fail, say};
-use crate::virsh::uri;
+use crate::values::uri;
 use clap::Parser;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use sys::process::Fork;
 
-/// The options that may precede the verb and take a value.
-const DIRECTORIES: [&str; 3] = ["--run-dir", "--config-dir", "--data-dir"];
+/// The options of `lazaret` that may precede the verb and take a value.
+pub const DIRECTORIES: [&str; 3] = ["--run-dir", "--config-dir", "--data-dir"];
 
 /// Where the verb is among the words.
 pub fn verb_at(words: &[String]) -> Option<usize> {

@@ -51,7 +51,7 @@ use virsh::What;
 fn main() -> ExitCode {
     let clock = Clock::start();
     let words: Vec<OsString> = std::env::args_os().collect();
-    let variable = std::env::var(virsh::uri::VARIABLE).ok();
+    let variable = std::env::var(values::uri::VARIABLE).ok();
     let called = virsh::called(&words, variable.as_deref());
     manner::choose(called.manner);
     let status = match called.what {

@@ -42,7 +42,7 @@ pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
 )]
 pub struct Options {
     /// Speak as virsh does for lxc:/// (also lxc:///system and lxc://; it precedes the verb) [default: LIBVIRT_DEFAULT_URI]
-    #[arg(long, short = 'c', value_name = "URI", value_parser = crate::virsh::uri::check, help_heading = "As virsh")]
+    #[arg(long, short = 'c', value_name = "URI", value_parser = crate::values::uri::check, help_heading = "As virsh")]
     pub connect: Option<String>,
     /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Directories")]

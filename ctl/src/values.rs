@@ -1,6 +1,7 @@
 //! The values that options of `run` take, and how they are written. Pure: each is checked whole, before anything is done.
 
 pub mod audit;
+pub mod uri;
 
 use std::str::FromStr;
 use wire::init::Rlimit;

@@ -63,9 +63,13 @@ pub fn run(input: &[u8]) {
     assert_eq!(named.runs, options.verb.runs(), "whose exit status it is");
     match &options.verb {
         Verb::Run(run) => run_names(run, &named),
-        Verb::Define(file) | Verb::Create(file) => {
+        Verb::Define(define) => {
             names_nothing(&named);
-            assert_eq!(definitions(&named), [file.file.as_str()]);
+            assert_eq!(definitions(&named), [define.file.as_str()]);
+        }
+        Verb::Create(create) => {
+            names_nothing(&named);
+            assert_eq!(definitions(&named), [create.file.as_str()]);
         }
         Verb::Audit(audit) => {
             names_nothing(&named);

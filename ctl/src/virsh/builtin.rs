@@ -1,6 +1,7 @@
 //! The commands that virsh answers itself: `help`, `echo`, `cd`, `pwd`, `connect`, `quit`. Pure.
 
-use super::{help, uri};
+use super::help;
+use crate::values::uri;
 
 /// Their names, with what `help` says of each.
 pub const ALL: [(&str, &str); 7] = [

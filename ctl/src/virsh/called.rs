@@ -1,7 +1,9 @@
 //! How `lazaret` was called: by which name, and with which of virsh's options before the verb. Pure.
 
-use super::{builtin, line, operands, uri};
+use super::{builtin, line, operands};
+use crate::compose::DIRECTORIES;
 use crate::manner::Manner;
+use crate::values::uri;
 use std::ffi::OsString;
 
 /// How it was called.
@@ -34,9 +36,6 @@ pub struct Session {
     /// The commands; none where they are read from standard input.
     pub commands: Option<Vec<Vec<String>>>,
 }
-
-/// The options of `lazaret` itself that may precede the verb and take a value.
-const DIRECTORIES: [&str; 3] = ["--run-dir", "--config-dir", "--data-dir"];
 
 /// Reads the words, of which the first is the program's own name. `variable` is what `LIBVIRT_DEFAULT_URI` holds.
 pub fn called(words: &[OsString], variable: Option<&str>) -> Called {

@@ -8,7 +8,6 @@ mod line;
 mod operands;
 mod reader;
 mod starter;
-pub mod uri;
 
 pub use called::{Session, What, called};
 
