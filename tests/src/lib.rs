@@ -19,6 +19,7 @@ pub mod skip;
 pub mod table;
 pub mod terminal;
 pub mod trace;
+pub mod virsh;
 pub mod ways;
 pub mod yard;
 
