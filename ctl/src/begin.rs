@@ -145,6 +145,7 @@ fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRan
         origin: start.origin,
         phase: Phase::Starting,
         paused: false,
+        resumed: false,
         pids: None,
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         end: None,

@@ -32,6 +32,13 @@ impl Found {
             .unwrap_or_default()
     }
 
+    /// What it was started from, if it runs; or else its kept definition.
+    pub fn domain(&self) -> Option<Domain> {
+        let live = self.running().ok().and_then(|(place, _)| place.live_definition().ok()?);
+        live.and_then(|bytes| domain::parse(&bytes, "domain.xml").ok())
+            .or_else(|| self.definition.clone())
+    }
+
     /// The id, if it runs.
     pub fn id(&self) -> Option<u32> {
         self.record.as_ref().filter(|r| r.occupies()).map(|r| r.id)

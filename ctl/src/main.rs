@@ -7,6 +7,7 @@ mod domain;
 mod error;
 mod escape;
 mod existing;
+mod figures;
 mod foreground;
 mod handover;
 mod instant;

@@ -4,8 +4,10 @@ mod audit;
 mod domain;
 mod event;
 mod failing;
+mod information;
 mod kept;
 mod native;
+mod node;
 mod policy;
 mod run;
 #[cfg(test)]
@@ -18,8 +20,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use domain::{Asking, Console, Create, Destroy, EnterNamespace, SendSignal, Start, Starting, Undefine};
 pub use event::Event;
+pub use information::*;
 pub use kept::{Autostart, Desc, Domrename, Edit, Metadata};
 pub use native::{FromNative, ToNative};
+pub use node::*;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
 pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
@@ -85,6 +89,10 @@ pub enum Verb {
     List(List),
     /// Show what is known of a container
     Dominfo(Facts),
+    #[command(flatten)]
+    Ask(Ask),
+    #[command(flatten)]
+    Node(Node),
     /// Print a container's definition as XML
     Dumpxml(Dumpxml),
     /// Print the domain that a configuration of LXC's describes
@@ -138,7 +146,7 @@ pub enum Verb {
     /// Turn JSON lines into frames of a piece's protocol, or frames into JSON lines
     Wire(Wire),
     /// Print the version
-    Version(Json),
+    Version(Version),
     /// Print man pages and shell completions
     #[command(hide = true)]
     Generate(Generate),
@@ -192,29 +200,6 @@ pub struct Dumpxml {
     /// Accepted for virsh's sake: nothing of it depends on this host's Lazaret
     #[arg(long, hide = true)]
     pub migratable: bool,
-}
-
-/// Options of `list`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  lazaret list              what runs\n  lazaret list --all --json everything, for a program"
-)]
-pub struct List {
-    /// Running or not
-    #[arg(long, conflicts_with = "inactive")]
-    pub all: bool,
-    /// Only what does not run
-    #[arg(long)]
-    pub inactive: bool,
-    /// Names only
-    #[arg(long, conflicts_with_all = ["json", "uuid"])]
-    pub name: bool,
-    /// Uuids only
-    #[arg(long, conflicts_with = "json")]
-    pub uuid: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `enter`.
@@ -360,6 +345,8 @@ impl Verb {
             Self::Start(w) => format!("start {}", w.container),
             Self::List(_) => "list containers".into(),
             Self::Dominfo(f) => format!("show {}", f.container),
+            Self::Ask(ask) => ask.doing(),
+            Self::Node(node) => node.doing().into(),
             Self::Dumpxml(d) => format!("print {}", d.container),
             Self::DomxmlFromNative(f) => format!("convert {}", f.file),
             Self::DomxmlToNative(t) => {
@@ -418,6 +405,7 @@ impl Verb {
     pub fn needs_authority(&self) -> bool {
         match self {
             Self::Wire(_) | Self::Version(_) | Self::Generate(_) | Self::Check(_) | Self::DomxmlFromNative(_) => false,
+            Self::Node(_) => false,
             Self::Policy(policy) => policy.needs_authority(),
             _ => true,
         }

@@ -119,6 +119,7 @@ fn clear(session: &Session, dead: Dead) -> Outcome<()> {
         phase: Phase::Ended,
         pids: None,
         paused: false,
+        resumed: false,
         ..dead.record
     };
     dead.place.write_record(&record)

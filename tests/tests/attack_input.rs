@@ -276,6 +276,19 @@ fn cve_2013_6436_every_question_about_a_container_that_does_not_run_has_an_answe
     for state in ["never there", "never started", "stopped", "just killed"] {
         for verb in [
             "dominfo",
+            "domstate",
+            "domid",
+            "domuuid",
+            "domname",
+            "domhostname",
+            "dommemstat",
+            "domblkstat",
+            "domifstat",
+            "domiflist",
+            "domblklist",
+            "domifaddr",
+            "domstats",
+            "cpu-stats",
             "dumpxml",
             "privileges",
             "plan",
@@ -306,6 +319,7 @@ fn cve_2013_6436_every_question_about_a_container_that_does_not_run_has_an_answe
             let words = match verb {
                 "enter" => vec![verb, name, "--", "true"],
                 "list" => vec![verb, "--all", "--json"],
+                "domifstat" => vec![verb, name, "lzv0"],
                 _ => vec![verb, name],
             };
             let said = host.run(&words);

@@ -66,7 +66,7 @@ fn unknown_options_and_verbs_are_wrong_usage() {
         &["define"],
         &["start"],
         &["run"],
-        &["list", "--all", "--inactive"],
+        &["list", "--name", "--table"],
     ] {
         let said = host.run(arguments).exits(2);
         assert!(!said.stderr.is_empty() && said.stdout.is_empty(), "{said}");

@@ -109,7 +109,7 @@ fn refuses_unknown_options_and_nonsense() {
         "lazaret run --memory 0 -- x",
         "lazaret run --pids 0 -- x",
         "lazaret run --nope -- x",
-        "lazaret list --all --inactive",
+        "lazaret list --name --table",
         "lazaret start",
         "lazaret run --network x -- y",
         "lazaret wire encode nobody",

@@ -86,6 +86,9 @@ pub struct Record {
     pub phase: Phase,
     /// Whether it is frozen.
     pub paused: bool,
+    /// Whether it was frozen before and goes on.
+    #[serde(default)]
+    pub resumed: bool,
     /// Its processes, once it runs.
     pub pids: Option<Pids>,
     /// When its start was asked for, in seconds since 1970.

@@ -4,24 +4,30 @@ mod amend;
 mod audit;
 mod autodestroy;
 mod autostart;
+mod capabilities;
 mod check;
 mod console;
 mod create;
 mod define;
 mod desc;
 mod destroy;
+mod disks;
 mod dominfo;
 mod domrename;
+mod domstats;
 mod dumpxml;
 mod enter;
 mod event;
 mod generate;
+mod identity;
+mod interfaces;
 mod learn;
 mod list;
 mod logs;
 mod metadata;
 mod native;
 mod net_list;
+mod node;
 mod plan;
 mod policy;
 mod privileges;
@@ -29,6 +35,7 @@ mod run;
 mod send_signal;
 mod shutdown;
 mod start;
+mod statistics;
 mod suspend;
 mod tune;
 mod undefine;
@@ -39,8 +46,9 @@ mod wire;
 pub use run::random;
 
 use crate::error::{Error, Outcome};
+use crate::figures::machine::SYSTEM;
 use crate::launcher::Launcher;
-use crate::options::{Policy, PolicyVerb, Verb};
+use crate::options::{Ask, Policy, PolicyVerb, Verb};
 use crate::session::Session;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::fs::ReadDir;
@@ -63,6 +71,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Start(options) => start::start(session, options),
         Verb::List(options) => list::list(session, options),
         Verb::Dominfo(facts) => dominfo::dominfo(session, facts),
+        Verb::Ask(asked) => ask(session, asked),
         Verb::Dumpxml(options) => dumpxml::dumpxml(session, options),
         Verb::Shutdown(options) => shutdown::shutdown(session, options),
         Verb::Reboot(options) => shutdown::reboot(session, options),
@@ -91,11 +100,33 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Edit(_) => Err(Error::Bug(
             "an editor was to be started by a process that may not".into(),
         )),
-        Verb::Check(_) | Verb::Wire(_) | Verb::Version(_) | Verb::Generate(_) | Verb::DomxmlFromNative(_) => {
-            Err(Error::Bug("a verb that needs no authority was given it".into()))
-        }
+        Verb::Check(_)
+        | Verb::Wire(_)
+        | Verb::Version(_)
+        | Verb::Generate(_)
+        | Verb::DomxmlFromNative(_)
+        | Verb::Node(_) => Err(Error::Bug("a verb that needs no authority was given it".into())),
     }?;
     Ok(0)
+}
+
+/// Answers what is asked of one container.
+fn ask(session: &Session, asked: &Ask) -> Outcome<()> {
+    match asked {
+        Ask::Domstate(o) => identity::domstate(session, o),
+        Ask::Domid(o) => identity::domid(session, o),
+        Ask::Domuuid(o) => identity::domuuid(session, o),
+        Ask::Domname(o) => identity::domname(session, o),
+        Ask::Domhostname(o) => identity::domhostname(session, o),
+        Ask::Dommemstat(o) => statistics::dommemstat(session, o),
+        Ask::Domblkstat(o) => statistics::domblkstat(session, o),
+        Ask::Domifstat(o) => statistics::domifstat(session, o),
+        Ask::Domiflist(o) => interfaces::domiflist(session, o),
+        Ask::Domblklist(o) => disks::domblklist(session, o),
+        Ask::Domifaddr(o) => interfaces::domifaddr(session, o),
+        Ask::Domstats(o) => domstats::domstats(session, o),
+        Ask::CpuStats(o) => statistics::cpu_stats(session, o),
+    }
 }
 
 /// Opens the files that are named to a verb that needs nobody's help.
@@ -112,6 +143,7 @@ pub fn shared_directory(verb: &Verb) -> Option<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match verb {
         Verb::DomxmlFromNative(_) => rustix::fs::openat(CWD, native::SHARED, flags, Mode::empty()).ok(),
+        Verb::Node(_) => rustix::fs::openat(CWD, SYSTEM, flags, Mode::empty()).ok(),
         _ => None,
     }
 }
@@ -136,7 +168,8 @@ pub fn without_authority(
         Verb::Policy(options) => policy::policy(options, None, opened),
         Verb::Check(json) => return check::check(launcher, profiles, json.json),
         Verb::Wire(options) => wire::wire(options),
-        Verb::Version(json) => version::version(json.json),
+        Verb::Version(options) => version::version(options),
+        Verb::Node(asked) => node::node(asked),
         Verb::Generate(options) => generate::generate(options),
         Verb::DomxmlFromNative(options) => native::from_native(options, opened),
         _ => Err(Error::Bug("a verb that needs authority was given none".into())),

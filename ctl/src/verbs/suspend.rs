@@ -19,6 +19,7 @@ pub fn freeze(session: &Session, address: &str, frozen: bool) -> Outcome<()> {
     if let Some(record) = place.record()? {
         place.write_record(&Record {
             paused: frozen,
+            resumed: !frozen,
             ..record
         })?;
     }

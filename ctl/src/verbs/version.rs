@@ -1,13 +1,29 @@
 //! `version`. May touch: standard output.
 
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
+use crate::options::Version;
 use crate::output::{print, print_json};
 
-/// Prints the version.
-pub fn version(json: bool) -> Outcome<()> {
+/// Prints the version, and below it what virsh tells: no library but its own, and the kernel, which runs the containers.
+pub fn version(options: &Version) -> Outcome<()> {
     let version = env!("CARGO_PKG_VERSION");
-    if json {
-        return print_json(&serde_json::json!({"version": version, "protocol": wire::frame::VERSION}));
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    // virsh has three numbers and nothing behind them.
+    let kernel = release
+        .split(|c: char| !c.is_ascii_digit() && c != '.')
+        .next()
+        .unwrap_or_default();
+    if options.daemon {
+        return Err(Error::caller("no daemon is needed, and none runs"));
     }
-    print(&format!("lazaret {version}\n"))
+    if options.json {
+        return print_json(&serde_json::json!({
+            "version": version, "protocol": wire::frame::VERSION, "kernel": kernel,
+        }));
+    }
+    print(&format!(
+        "lazaret {version}\nCompiled against library: lazaret {version}\nUsing library: lazaret {version}\nUsing API: LXC {version}\n\
+         Running hypervisor: LXC {kernel}\n\n"
+    ))
 }

@@ -1,0 +1,53 @@
+//! `domblklist`: the disks of a container. May touch: the store.
+
+use super::interfaces::{attribute, kept, of_child, running};
+use crate::domain::xml::Tree;
+use crate::error::Outcome;
+use crate::lookup::find;
+use crate::options::Domblklist;
+use crate::output::{print, print_json, table};
+use crate::session::Session;
+use serde::Serialize;
+
+/// One disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Disk {
+    #[serde(rename = "type")]
+    kind: String,
+    device: String,
+    target: String,
+    source: Option<String>,
+}
+
+fn disk(tree: &Tree) -> Disk {
+    Disk {
+        kind: attribute(tree, &["type"]).unwrap_or_else(|| "file".to_owned()),
+        device: attribute(tree, &["device"]).unwrap_or_else(|| "disk".to_owned()),
+        target: of_child(tree, "target", &["dev"]).unwrap_or_default(),
+        source: of_child(tree, "source", &["file", "dev", "dir", "volume", "name"]),
+    }
+}
+
+/// Lists. Nothing starts with a disk in its definition, so that what runs has none.
+pub fn domblklist(session: &Session, options: &Domblklist) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    let disks: Vec<Disk> = match (running(&found, options.inactive)?, &found.definition) {
+        (None, Some(domain)) => kept(domain, "disk").map(disk).collect(),
+        _ => vec![],
+    };
+    if options.json {
+        return print_json(&disks);
+    }
+    let row = |d: &Disk| {
+        let source = d.source.clone().unwrap_or_else(|| "-".to_owned());
+        let detail = options.details.then(|| [d.kind.clone(), d.device.clone()]);
+        let detail = detail.into_iter().flatten();
+        detail.chain([d.target.clone(), source]).collect::<Vec<_>>()
+    };
+    let head: &[&str] = if options.details {
+        &["Type", "Device", "Target", "Source"]
+    } else {
+        &["Target", "Source"]
+    };
+    print(&table(head, &disks.iter().map(row).collect::<Vec<_>>()))
+}
