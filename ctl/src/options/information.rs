@@ -315,6 +315,7 @@ pub struct Domstats {
     #[arg(long, hide = true)]
     pub nowait: bool,
     /// Names, uuids or ids
+    #[arg(id = "container", value_name = "CONTAINER")]
     pub containers: Vec<String>,
     /// Print JSON
     #[arg(long)]

@@ -11,7 +11,7 @@ use crate::figures::machine::text;
 use crate::figures::read::Groups;
 use crate::lookup::{Found, all, find};
 use crate::options::Domstats;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, say};
 use crate::session::Session;
 use serde_json::{Map, Value, json};
 
@@ -163,7 +163,12 @@ pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
     let wanted = wanted(options);
     let mut shown = Vec::new();
     for found in &containers {
-        shown.push((found.name.to_string(), gather(found, wanted)?));
+        match gather(found, wanted) {
+            Ok(figures) => shown.push((found.name.to_string(), figures)),
+            // Of those that nobody named, one may have ended since they were looked for.
+            Err(e) if options.containers.is_empty() => say(&format!("{} is left out: {e}", found.name)),
+            Err(e) => return Err(e),
+        }
     }
     if options.json {
         let one = |(name, figures): (String, Figures)| {
