@@ -90,6 +90,7 @@ fn every_verb_has_help_with_an_example_or_a_line_and_a_man_page() {
         "cpu-stats",
         "nodeinfo",
         "nodecpustats",
+        "nodecpumap",
         "nodememstats",
         "freecell",
         "hostname",

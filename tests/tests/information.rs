@@ -239,6 +239,11 @@ fn the_host_is_told_as_proc_tells_it() {
     .product();
     assert_eq!(product, processors, "{info}");
 
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
+    let map = text(&["nodecpumap", "--pretty"]);
+    assert_eq!(fact(&map, "CPU map:"), online.trim(), "{map}");
+    assert_eq!(fact(&map, "CPUs online:"), processors.to_string(), "{map}");
+
     let memory = text(&["nodememstats"]);
     assert_eq!(fact(&memory, "total  :"), format!("{total} KiB"));
     assert_eq!(memory.lines().filter(|l| l.len() == 33).count(), 4, "{memory}");
@@ -296,6 +301,7 @@ fn the_host_is_told_as_proc_tells_it() {
     for verb in [
         "nodeinfo",
         "nodecpustats",
+        "nodecpumap",
         "nodememstats",
         "freecell",
         "hostname",

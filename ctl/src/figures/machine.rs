@@ -42,6 +42,11 @@ pub fn online() -> Outcome<Vec<u32>> {
     Ok(list(&text(&format!("{SYSTEM}/cpu/online"))?))
 }
 
+/// The processors that there are, online or not.
+pub fn present() -> Outcome<Vec<u32>> {
+    Ok(list(&text(&format!("{SYSTEM}/cpu/present"))?))
+}
+
 fn huge(directory: &str) -> Vec<Pages> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let one = |entry: fs::DirEntry| {

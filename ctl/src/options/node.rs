@@ -18,6 +18,8 @@ pub enum Node {
     Nodeinfo(Plain),
     /// Show the time of the host's processors
     Nodecpustats(Nodecpustats),
+    /// Show which of the host's processors are online
+    Nodecpumap(Nodecpumap),
     /// Show the host's memory
     Nodememstats(Nodememstats),
     /// Show the host's free memory
@@ -46,6 +48,18 @@ pub struct Nodecpustats {
     /// Percentages of one second
     #[arg(long)]
     pub percent: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `nodecpumap`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lazaret nodecpumap\n  lazaret nodecpumap --pretty")]
+pub struct Nodecpumap {
+    /// Their numbers, rather than a letter for each
+    #[arg(long)]
+    pub pretty: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -90,6 +104,7 @@ impl Node {
         match self {
             Self::Nodeinfo(_) => "show the host",
             Self::Nodecpustats(_) => "show the time of the host's processors",
+            Self::Nodecpumap(_) => "show the host's processors",
             Self::Nodememstats(_) | Self::Freecell(_) => "show the host's memory",
             Self::Hostname(_) => "show the host's name",
             Self::Uri(_) => "show the address",

@@ -1,11 +1,11 @@
-//! `nodeinfo`, `nodecpustats`, `nodememstats`, `freecell`, `hostname`, `uri`: what is asked of the host. May touch: `/proc`, and what
+//! `nodeinfo`, `nodecpustats`, `nodecpumap`, `nodememstats`, `freecell`, `hostname`, `uri`: what is asked of the host. May touch: `/proc`, and what
 //! `figures/machine.rs` reads.
 
 use crate::error::{Error, Outcome};
 use crate::figures::host::{Times, frequency, memory, shares, times};
-use crate::figures::machine::{cells, text};
+use crate::figures::machine::{cells, online, present, text};
 use crate::figures::topology::{Cell, count};
-use crate::options::{Freecell, Node, Nodecpustats, Nodememstats};
+use crate::options::{Freecell, Node, Nodecpumap, Nodecpustats, Nodememstats};
 use crate::output::{print, print_json};
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
@@ -21,6 +21,7 @@ pub fn node(asked: &Node) -> Outcome<()> {
     match asked {
         Node::Nodeinfo(o) => nodeinfo(o.json),
         Node::Nodecpustats(o) => nodecpustats(o),
+        Node::Nodecpumap(o) => nodecpumap(o),
         Node::Nodememstats(o) => nodememstats(o),
         Node::Freecell(o) => freecell(o),
         Node::Hostname(o) => word("hostname", text("/proc/sys/kernel/hostname")?.trim(), o.json),
@@ -130,6 +131,52 @@ fn nodecpustats(o: &Nodecpustats) -> Outcome<()> {
     print(&(figures.map(line).collect::<String>() + "\n"))
 }
 
+/// Numbers in the kernel's own form of a list.
+fn ranges(numbers: &[u32]) -> String {
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match parts.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => parts.push((*number, *number)),
+        }
+    }
+    let part = |(first, last): &(u32, u32)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join(",")
+}
+
+fn nodecpumap(o: &Nodecpumap) -> Outcome<()> {
+    let (present, online) = (present()?, online()?);
+    if o.json {
+        return print_json(&json!({"present": present, "online": online}));
+    }
+    let map = if o.pretty {
+        ranges(&online)
+    } else {
+        present
+            .iter()
+            .map(|p| if online.contains(p) { 'y' } else { '-' })
+            .collect()
+    };
+    let lines = [
+        ("CPUs present:", present.len().to_string()),
+        ("CPUs online:", online.len().to_string()),
+        ("CPU map:", map),
+    ];
+    print(
+        &(lines
+            .iter()
+            .map(|(name, value)| format!("{name:<15} {value}\n"))
+            .collect::<String>()
+            + "\n"),
+    )
+}
+
 fn cell(number: u32) -> Outcome<Cell> {
     let found = cells()?.into_iter().find(|c| c.id == number);
     found.ok_or_else(|| Error::caller(format!("there is no node {number}")))
@@ -185,4 +232,15 @@ fn freecell(o: &Freecell) -> Outcome<()> {
         return print_json(&json!({"free_kib": free}));
     }
     print(&format!("Total: {free} KiB\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_a_row_are_a_range() {
+        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2,4,6-7");
+        assert_eq!(ranges(&[]), "");
+    }
 }
