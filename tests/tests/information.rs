@@ -174,7 +174,7 @@ fn a_container_is_named_by_name_uuid_or_id_in_every_verb_that_tells_of_one() {
             format!("{reason}\n\n")
         );
     }
-    for verb in ["logs", "privileges", "plan", "shutdown"] {
+    for verb in ["logs", "privileges", "plan", "destroy"] {
         host.run(&[verb, UUID]).ok();
     }
     host.end_all();

@@ -178,7 +178,8 @@ pub struct Domblkstat {
 /// Options of `domifstat`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lazaret domifstat vm1 lzv0\n\nrx is what the container received, tx what it sent: what the host's end of the link has counted, the other way round."
+    after_help = "Example:\n  lazaret domifstat vm1 lzv0\n\nrx is what the container received, tx what it sent: what the host's end of the link has counted, the other way round. \
+    A link of type direct has no end on the host: it is called by its name inside, and has counted there."
 )]
 pub struct Domifstat {
     /// Its name, uuid or id
