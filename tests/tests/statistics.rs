@@ -384,3 +384,46 @@ fn domblkstat_has_the_figures_of_the_group() {
         skip!("the kernel accounts no writes to this group, so that only zeros were compared");
     }
 }
+
+#[test]
+fn a_link_without_an_end_on_the_host_is_called_and_counted_as_inside() {
+    need_root!();
+    let host = Host::new();
+    let wire = "ip link add wire0 type veth peer name wire1; ip link set wire0 up; ip link set wire1 up; ip addr add 10.79.0.1/24 dev wire1";
+    host.inside("sh", &["-c", wire]).ok();
+    host.policy("direct wire0");
+    let name = host.name("vm");
+    let interface = "<interface type='direct'><mac address='00:16:3e:0f:ef:8b'/><source dev='wire0' mode='bridge'/>\
+        <ip address='10.79.0.2' family='ipv4' prefix='24'/><guest dev='lan0'/></interface>";
+    host.run(&["create", &host.domain_file(&name, STAY, "", interface)])
+        .ok();
+    let send = "for i in 1 2 3; do head -c 1000 /dev/zero > /dev/udp/10.79.0.2/9; done";
+    host.inside("bash", &["-c", send]).ok();
+    let listed = host.run(&["domiflist", &name]).ok().stdout;
+    let row: Vec<&str> = listed.lines().nth(2).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["-", "direct", "wire0", "-", "00:16:3e:0f:ef:8b"]);
+    let addresses = host.run(&["domifaddr", &name]).ok().stdout;
+    assert!(
+        addresses.contains("\n lan0       00:16:3e:0f:ef:8b    ipv4         10.79.0.2/24\n"),
+        "{addresses}"
+    );
+    let pid = host.pid_1(&name).unwrap().to_string();
+    let received = || {
+        let said = capture::output(
+            "nsenter",
+            &["--target", &pid, "--net", "ip", "-j", "-s", "link", "show", "lan0"],
+        );
+        serde_json::from_str::<Value>(&said).unwrap()[0]["stats64"]["rx"]["bytes"].clone()
+    };
+    let (mut told, mut seen) = (String::new(), Value::Null);
+    assert!(capture::until(std::time::Duration::from_secs(20), || {
+        seen = received();
+        told = host.run(&["domifstat", &name, "lan0"]).ok().stdout;
+        received() == seen
+    }));
+    assert!(seen.as_u64().unwrap() > 3000, "{seen}");
+    assert_eq!(fact(&told, "lan0 rx_bytes "), seen.to_string());
+    host.end_all();
+    host.inside("ip", &["link", "del", "wire0"]).ok();
+    host.nothing_is_left();
+}
