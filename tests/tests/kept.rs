@@ -21,9 +21,9 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
         ),
         (
             "share",
-            "<blkiotune><weight>300</weight></blkiotune>",
+            "<numatune><memory mode='interleave' nodeset='0'/></numatune>",
             "",
-            "<blkiotune> in <domain>",
+            "<memory> in <numatune>",
         ),
         (
             "usb",
