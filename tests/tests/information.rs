@@ -60,6 +60,13 @@ fn list_has_virshs_columns_words_and_filters() {
         names
     };
     assert_eq!(names(&[]), sorted(&[&runs, &once]));
+    host.run(&["autostart", &rests]).ok();
+    assert_eq!(names(&["--all", "--autostart"]), sorted(&[&rests]));
+    assert_eq!(names(&["--all", "--no-autostart"]), sorted(&[&runs, &once]));
+    assert_eq!(
+        fact(&host.run(&["dominfo", &rests]).ok().stdout, "Autostart:"),
+        "enable"
+    );
     for (filters, expected) in [
         (&["--inactive"][..], &[&rests][..]),
         (&["--all", "--inactive"], &[&runs, &rests, &once]),

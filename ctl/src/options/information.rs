@@ -33,6 +33,12 @@ pub struct List {
     /// Only what is in no such state, as one that starts or has crashed
     #[arg(long)]
     pub state_other: bool,
+    /// Only what is started with the host
+    #[arg(long)]
+    pub autostart: bool,
+    /// Only what is not
+    #[arg(long)]
+    pub no_autostart: bool,
     /// Names only; with --uuid and --id these too, in one line
     #[arg(long, conflicts_with = "json")]
     pub name: bool,

@@ -19,6 +19,7 @@ struct Known {
     plan: Option<Plan>,
     domain: Option<Domain>,
     counted: Option<(u64, u64)>,
+    autostart: bool,
 }
 
 /// What was done to start it, if that is known.
@@ -82,7 +83,7 @@ fn as_json(known: &Known) -> Value {
         "max_memory_kib": memory(known.domain.as_ref(), known.plan.as_ref()).map(|m| m.0),
         "used_memory_kib": known.counted.map(|c| c.1),
         "persistent": found.definition.is_some(),
-        "autostart": false,
+        "autostart": known.autostart,
         "exit_status": exit_status(found),
         "host_ids": record.map(|r| r.block.first()),
         "addresses": addresses(known.plan.as_ref()),
@@ -113,7 +114,10 @@ fn virshs(known: &Known) -> Vec<(&'static str, String)> {
         ("Max memory", shown(memory.map(|m| m.0))),
         ("Used memory", shown(used)),
         ("Persistent", persistent.to_owned()),
-        ("Autostart", "disable".to_owned()),
+        (
+            "Autostart",
+            if known.autostart { "enable" } else { "disable" }.to_owned(),
+        ),
         ("Managed save", "no".to_owned()),
         ("Security model", "none".to_owned()),
         ("Security DOI", "0".to_owned()),
@@ -128,6 +132,7 @@ pub fn dominfo(session: &Session, options: &Facts) -> Outcome<()> {
         plan: plan(&found)?,
         domain: found.domain(),
         counted: counted(&found)?,
+        autostart: session.store.marked()?.contains(&found.name),
         found,
     };
     if options.json {

@@ -78,12 +78,13 @@ pub fn in_state(found: &Found, states: [bool; 4]) -> bool {
     ])
 }
 
-fn chosen(found: &Found, options: &List) -> bool {
+fn chosen(found: &Found, options: &List, marked: bool) -> bool {
     let active = found.id().is_some();
     let inactive_only = options.inactive || options.state_shutoff;
     let persistent = found.definition.is_some();
     (options.all || active != inactive_only)
         && asked(&[(options.persistent, persistent), (options.transient, !persistent)])
+        && asked(&[(options.autostart, marked), (options.no_autostart, !marked)])
         && asked(&[(options.with_managed_save, false), (options.without_managed_save, true)])
         && in_state(
             found,
@@ -146,7 +147,8 @@ fn rows(found: &[Found], options: &List) -> String {
 pub fn list(session: &Session, options: &List) -> Outcome<()> {
     crate::reconcile::sweep(session)?;
     let mut found = all(&session.store)?;
-    found.retain(|f| chosen(f, options));
+    let marked = session.store.marked()?;
+    found.retain(|f| chosen(f, options, marked.contains(&f.name)));
     found.sort_by_key(|f| (f.id().is_none(), f.id(), f.name.clone()));
     if options.json {
         return print_json(&found.iter().map(entry).collect::<Vec<_>>());
