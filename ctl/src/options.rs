@@ -12,6 +12,7 @@ mod policy;
 mod run;
 #[cfg(test)]
 mod tests;
+mod top;
 mod tune;
 
 use crate::values::{Environment, UserSpec};
@@ -26,6 +27,7 @@ pub use native::{FromNative, ToNative};
 pub use node::*;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
+pub use top::{Column, Top};
 pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
 
 /// `lazaret` and what may precede the verb.
@@ -131,6 +133,8 @@ pub enum Verb {
     Wait(Facts),
     /// Tell what happens to containers as it happens
     Event(Event),
+    /// Show what containers take of the host, again and again
+    Top(Top),
     /// Show what each program would be asked to do at a start, changing nothing
     Plan(Facts),
     /// Show, as the kernel tells it, what every process of a container may do
@@ -370,6 +374,7 @@ impl Verb {
             Self::Logs(l) => format!("show the log of {}", l.container),
             Self::Wait(f) => format!("wait for {}", f.container),
             Self::Event(_) => "tell what happens".into(),
+            Self::Top(_) => "show what containers take".into(),
             Self::Plan(f) => format!("plan {}", f.container),
             Self::Privileges(f) => format!("show the privileges of {}", f.container),
             Self::Audit(Audit { verb }) => match verb {

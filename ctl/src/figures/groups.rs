@@ -60,6 +60,12 @@ pub fn named(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(value)
 }
 
+/// The percentage of the last ten seconds of `some` in a file of pressure (Documentation/accounting/psi.rst).
+pub fn pressure(text: &str) -> Option<f64> {
+    let some = text.lines().find_map(|l| l.strip_prefix("some "))?;
+    some.split(' ').find_map(|w| w.strip_prefix("avg10=")?.parse().ok())
+}
+
 /// Processor time, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cpu {
@@ -278,5 +284,12 @@ mod tests {
         let text = "major minor  #blocks  name\n\n 254        0   10485760 vda\n 254        1     104857 vda1\n";
         assert_eq!(device(text, "vda").as_deref(), Some("254:0"));
         assert_eq!(device(text, "vd"), None);
+    }
+
+    #[test]
+    fn pressure_is_that_of_some() {
+        let text = "some avg10=12.50 avg60=1.00 avg300=0.00 total=7\nfull avg10=3.00 avg60=0.00 avg300=0.00 total=1\n";
+        assert_eq!(pressure(text), Some(12.5));
+        assert_eq!(pressure("full avg10=3.00\n"), None);
     }
 }

@@ -74,6 +74,23 @@ impl Groups {
         memory.ok_or_else(|| untold("its memory"))
     }
 
+    /// How many processes and threads it has.
+    pub fn tasks(&self) -> Outcome<u64> {
+        let (place, _) = self.place("pids")?;
+        groups::number(&text(&format!("{place}/pids.current"))?).ok_or_else(|| untold("its tasks"))
+    }
+
+    /// The part of the last ten seconds, in percent, in which a task of its waited for processors, memory or input and output, whichever is
+    /// the most; only version 2 counts it, and not every kernel.
+    pub fn pressure(&self) -> Option<f64> {
+        let unified = self.hierarchies.iter().find(|h| h.unified)?;
+        let of = |what: &str| {
+            let file = format!("{}/lazaret/{}/{what}.pressure", unified.place, self.name);
+            groups::pressure(&text(&file).ok()?)
+        };
+        ["cpu", "memory", "io"].into_iter().filter_map(of).reduce(f64::max)
+    }
+
     /// What went to and came from block devices.
     pub fn devices(&self) -> Outcome<Devices> {
         let (place, unified) = self.place("blkio")?;

@@ -37,6 +37,7 @@ mod shutdown;
 mod start;
 mod statistics;
 mod suspend;
+mod top;
 mod tune;
 mod undefine;
 mod version;
@@ -83,6 +84,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Memtune(options) => tune::memtune(session, options),
         Verb::Schedinfo(options) => tune::schedinfo(session, options),
         Verb::SendProcessSignal(options) => send_signal::send(session, options),
+        Verb::Top(options) => top::top(session, options),
         Verb::Console(options) => console::console(session, options),
         Verb::Logs(options) => logs::logs(session, options),
         Verb::Wait(facts) => wait::wait(session, facts),
