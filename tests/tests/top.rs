@@ -18,9 +18,9 @@ fn kernels(name: &str, files: [&str; 2]) -> u64 {
         .into_iter()
         .filter(|g| g.ends_with(name))
         .collect();
-    let texts = tops
-        .iter()
-        .flat_map(|g| files.map(|f| fs::read_to_string(g.join(f)).ok()));
+    let texts = files
+        .into_iter()
+        .flat_map(|f| tops.iter().map(move |g| fs::read_to_string(g.join(f)).ok()));
     let number = texts
         .flatten()
         .find_map(|t| t.split_whitespace().find_map(|w| w.parse().ok()));
@@ -69,6 +69,7 @@ fn in_a_terminal_it_is_drawn_until_it_is_ended_and_the_terminal_is_as_before() {
     let host = Host::new();
     let name = begun(&host, "vm", STAY);
     let mut terminal = host.terminal(&["top", "--delay", "1"]);
+    terminal.expect("\x1b[?1049h");
     terminal.expect(&name);
     let status = fs::read_to_string(format!("/proc/{}/status", terminal.pid())).expect("it goes on");
     assert!(
@@ -76,6 +77,6 @@ fn in_a_terminal_it_is_drawn_until_it_is_ended_and_the_terminal_is_as_before() {
         "{status}"
     );
     terminal.send("q");
+    terminal.expect("\x1b[?1049l");
     assert_eq!(terminal.wait().code(), Some(0));
-    assert!(terminal.seen().contains("\x1b[?1049h") && terminal.seen().trim_end().ends_with("\x1b[?1049l"));
 }
