@@ -7,6 +7,7 @@ mod failing;
 mod information;
 mod kept;
 mod native;
+mod networks;
 mod node;
 mod policy;
 mod run;
@@ -24,6 +25,7 @@ pub use event::Event;
 pub use information::*;
 pub use kept::{Autostart, Desc, Domrename, Edit, Metadata};
 pub use native::{FromNative, ToNative};
+pub use networks::{NetDhcpLeases, NetList, Network, Networks};
 pub use node::*;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
@@ -143,8 +145,9 @@ pub enum Verb {
     Audit(Audit),
     /// Show, compare or check what a policy gives
     Policy(Policy),
-    /// List the networks
-    NetList(Json),
+    /// What is told of networks
+    #[command(flatten)]
+    Networks(Networks),
     /// Show what this host offers, and the command that mends what is missing
     Check(Json),
     /// Turn JSON lines into frames of a piece's protocol, or frames into JSON lines
@@ -389,7 +392,7 @@ impl Verb {
                 PolicyVerb::Check(check) => format!("check {}", check.file),
                 PolicyVerb::Learn(learn) => format!("learn a policy from {}", learn.run.program()),
             },
-            Self::NetList(_) => "list networks".into(),
+            Self::Networks(asked) => asked.doing(),
             Self::Check(_) => "check the host".into(),
             Self::Wire(_) => "convert frames".into(),
             Self::Version(_) => "show the version".into(),

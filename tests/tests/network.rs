@@ -297,12 +297,51 @@ fn a_bridge_of_the_hosts_and_a_link_that_stands_alone_work() {
 fn net_list_tells_of_the_default_network() {
     need_root!();
     let host = Host::new();
-    assert!(host.run(&["net-list"]).ok().stdout.contains("default"));
+    // The bridge is there as long as somebody is on it.
+    assert!(!host.run(&["net-list"]).ok().stdout.contains("default"));
+    assert!(host.run(&["net-list", "--all"]).ok().stdout.contains(" default  "));
     let facts = host.run(&["net-list", "--json"]).ok().json();
     assert!(
         facts.to_string().contains("default") && facts.to_string().contains("10.209.0.1"),
         "{facts}"
     );
+    let name = detached(&host, "member", &[], "exec sleep 1000");
+    assert!(host.run(&["net-list"]).ok().stdout.contains("active"));
+    let facts = host.run(&["net-list", "--json"]).ok().json();
+    assert_eq!(facts[0]["containers"], serde_json::json!([name]));
+    let info = host.run(&["net-info", "default"]).ok().stdout;
+    for line in [
+        "Name:           default\n",
+        "Active:         yes\n",
+        "Bridge:         lzr0\n",
+    ] {
+        assert!(info.contains(line), "{info}");
+    }
+    let uuid = host.run(&["net-uuid", "default"]).ok().stdout.trim().to_owned();
+    assert_eq!(host.run(&["net-name", &uuid]).ok().stdout.trim(), "default");
+    // What it says of itself is what the kernel has.
+    let bridge = host.inside("ip", &["addr", "show", "lzr0"]).ok().stdout;
+    assert!(
+        bridge.contains("10.209.0.1/16") && bridge.contains("fd6c:7a72::1/64"),
+        "{bridge}"
+    );
+    let xml = host.run(&["net-dumpxml", "default"]).ok().stdout;
+    assert!(
+        xml.contains("<ip address='10.209.0.1' netmask='255.255.0.0'/>") && xml.contains(&uuid),
+        "{xml}"
+    );
+    let leases = host.run(&["net-dhcp-leases", "default"]).ok().stdout;
+    let link = inside(&host, &name, "cat /sys/class/net/eth0/address").ok().stdout;
+    for word in [link.trim(), &address(&host, &name, "4"), &address(&host, &name, "6")] {
+        assert!(leases.contains(word), "{word} is not in {leases}");
+    }
+    let none = host
+        .run(&["net-dhcp-leases", "default", "02:00:00:00:00:01"])
+        .ok()
+        .stdout;
+    assert!(!none.contains("ipv4"), "{none}");
+    host.run(&["net-info", "other"]).refused(1, &["other", "default"]);
+    host.run(&["net-dhcp-leases", "default", "xx"]).refused(1, &["xx"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ mod list;
 mod logs;
 mod metadata;
 mod native;
-mod net_list;
+mod networks;
 mod node;
 mod plan;
 mod policy;
@@ -98,7 +98,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
             policy::policy(options, Some(session), policy::open(options, Some(&session.launcher))?)
         }
         Verb::DomxmlToNative(options) => native::to_native(session, options),
-        Verb::NetList(json) => net_list::net_list(session, json.json),
+        Verb::Networks(asked) => networks::networks(session, asked),
         Verb::Edit(_) => Err(Error::Bug(
             "an editor was to be started by a process that may not".into(),
         )),
