@@ -169,10 +169,12 @@ impl Again {
                     .map(|()| 0)
                     .map_err(|e| e.to_string());
             }
-            let refused = if self.printed(&shown)? == before {
+            let now = self.printed(&shown).map_err(|e| format!("{e}; {}", draft.kept()))?;
+            let refused = if now == before {
                 let path = draft.path.display().to_string();
                 let mut define = self.command(&["define", "--", &path]);
-                execute(define.stdout(Stdio::null()))? != 0
+                let defined = execute(define.stdout(Stdio::null()));
+                defined.map_err(|e| format!("{e}; {}", draft.kept()))? != 0
             } else {
                 fail(&["the XML configuration was changed by another user"]);
                 true
@@ -207,7 +209,8 @@ impl Again {
                 .map_err(|e| e.to_string());
         }
         let text = after.strip_suffix('\n').unwrap_or(&after);
-        let status = execute(&mut self.command(&[&["desc"], words.as_slice(), &["--", name, text]].concat()))?;
+        let status = execute(&mut self.command(&[&["desc"], words.as_slice(), &["--", name, text]].concat()));
+        let status = status.map_err(|e| format!("{e}; {}", draft.kept()))?;
         if status == 0 {
             draft.forget()
         } else {
@@ -231,7 +234,8 @@ impl Again {
             return done("Metadata not changed").map(|()| 0).map_err(|e| e.to_string());
         }
         let given = ["metadata", "--key", key, "--set", &after];
-        let status = execute(&mut self.command(&[&given, words.as_slice(), &["--", name, uri]].concat()))?;
+        let status = execute(&mut self.command(&[&given, words.as_slice(), &["--", name, uri]].concat()));
+        let status = status.map_err(|e| format!("{e}; {}", draft.kept()))?;
         if status == 0 {
             draft.forget()
         } else {

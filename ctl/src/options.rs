@@ -45,11 +45,11 @@ pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
         sudo lazaret start vm1                        start it\n  \
         sudo lazaret console vm1                      log in; leave with ^]\n  \
         sudo lazaret privileges vm1                   what each of its processes may do\n\n\
-        Exit status: run and enter give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a \
+        Exit status: run, enter, lxc-enter-namespace and policy learn give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a \
         shell does. Every other verb: 0 done, 1 refused or failed. A command line that is wrong: 2, whatever the verb."
 )]
 pub struct Options {
-    /// Speak as virsh does for lxc:/// (also lxc:///system and lxc://; it precedes the verb) [default: LIBVIRT_DEFAULT_URI]
+    /// Speak as virsh does for lxc:/// (also lxc:///system and lxc://; it precedes the verb)
     #[arg(long, short = 'c', value_name = "URI", value_parser = crate::values::uri::check, help_heading = "As virsh")]
     pub connect: Option<String>,
     /// Directory of runtime state [default: /run/lazaret, or LAZARET_RUN_DIR]

@@ -4,15 +4,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 use tests::{Host, need_root};
 
 const STAY: &str = "while :; do sleep 1000; done";
 
+/// What it has to say it says by then.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A `lazaret event` that is under way, and what it says.
 struct Listener {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl Listener {
@@ -23,7 +28,15 @@ impl Listener {
             .stdout(Stdio::piped())
             .spawn()
             .expect("lazaret");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            while let Some(Ok(line)) = said.next() {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
         let mut listener = Self { child, lines };
         listener.until_it_waits();
         listener
@@ -50,14 +63,12 @@ impl Listener {
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("read what it says");
-        line.trim_end().to_owned()
+        self.lines.recv_timeout(PATIENCE).expect("an event is told in time")
     }
 
     fn end(mut self) -> (i32, String) {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT).expect("it is there");
-        let rest: Vec<String> = (&mut self.lines).lines().map(|l| l.expect("text")).collect();
+        let rest: Vec<String> = self.lines.iter().collect();
         let status = self.child.wait().expect("it ends");
         (status.code().unwrap_or(-1), rest.join("\n"))
     }
@@ -99,11 +110,13 @@ fn a_life_is_told_from_its_definition_to_the_end() {
     says(&mut listener, "Undefined Removed");
     // One that ends by itself: nobody has to ask for it first.
     let once = &host.name("once");
-    host.run(&["create", &host.domain_file(once, "sleep 1", "", "")]).ok();
+    let end = "until [ -e /end ]; do sleep 0.1; done";
+    host.run(&["create", &host.domain_file(once, end, "", "")]).ok();
     assert_eq!(
         listener.line(),
         format!("event 'lifecycle' for domain '{once}': Started Booted")
     );
+    fs::write(host.image().join("end"), "").expect("end it");
     assert_eq!(
         listener.line(),
         format!("event 'lifecycle' for domain '{once}': Stopped Shutdown")

@@ -207,6 +207,6 @@ fn a_container_without_a_definition_is_tuned_while_it_runs_and_every_change_is_o
     assert!(deeds.contains(name), "{deeds}");
     host.run(&["destroy", name]).ok();
     for stopped in [&["setmem", name, "16M"][..], &["memtune", name], &["schedinfo", name]] {
-        host.run(stopped).refused(1, &[]);
+        host.run(stopped).refused(1, &[name, "definition"]);
     }
 }

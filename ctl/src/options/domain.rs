@@ -134,7 +134,7 @@ pub struct Console {
 pub struct EnterNamespace {
     /// Its name, uuid or id
     pub container: String,
-    /// Accepted for virsh's sake: there is no label to set
+    /// Accepted for virsh's sake where the container has no label; refused where it has one
     #[arg(long)]
     pub noseclabel: bool,
     /// The program, by its path inside, and its arguments

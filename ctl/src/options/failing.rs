@@ -1,6 +1,6 @@
 //! What virsh says first of a verb that failed. Pure.
 
-use super::Verb;
+use super::{AuditVerb, PolicyVerb, Verb};
 
 impl Verb {
     /// The line, of verbs that virsh has such a line for.
@@ -37,11 +37,14 @@ impl Verb {
             Self::Autostart(a) => return a.list,
             Self::Memtune(m) => return m.hard_limit.is_none() && m.soft_limit.is_none() && m.swap_hard_limit.is_none(),
             Self::Schedinfo(s) => return s.values.is_empty() && s.set.is_empty(),
+            Self::Policy(p) => return !matches!(p.verb, PolicyVerb::Learn(_)),
+            Self::Audit(a) => return !matches!(a.verb, AuditVerb::Rotate),
             _ => {}
         }
         !matches!(
             self,
             Self::Run(_)
+                | Self::Edit(_)
                 | Self::Define(_)
                 | Self::Undefine(_)
                 | Self::Domrename(_)

@@ -20,9 +20,10 @@ pub struct Affect {
 /// Options of `setmem` and `setmaxmem`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lazaret setmem vm1 512M --live --config\n  lazaret setmaxmem vm1 2G --config\n\n\
-    Without a unit the size is in KiB. setmem sets how much the container gets, up to its maximum, which setmaxmem sets while it does not \
-    run. A container that holds more than the new limit, and cannot give it back, keeps its old one."
+    after_help = "Examples:\n  lazaret setmem vm1 512M --live\n  lazaret setmaxmem vm1 2G --config\n\n\
+    Without a unit the size is in KiB, and MB is a million bytes, as virsh has it. setmem sets how much a container that runs gets, up to its \
+    maximum; of a definition it changes what is shown, since a start takes the maximum, which setmaxmem sets, or memtune's hard limit. A \
+    container that holds more than the new limit, and cannot give it back, keeps its old one."
 )]
 pub struct SetMemory {
     /// Its name, uuid or id

@@ -28,13 +28,18 @@ pub fn plan(found: &Found) -> Outcome<Option<Plan>> {
     recorded.map(Place::plan).transpose()
 }
 
-/// The most memory that a container may be given, and what it is given now, in KiB: as its definition says, or without one its limit.
+/// The most memory that a container may be given, and what it is given now, in KiB: of one that runs the limit in force, else what its
+/// definition says.
 pub fn memory(domain: Option<&Domain>, plan: Option<&Plan>) -> Option<(u64, u64)> {
     let limit = |s: &Step| if let Step::Groups(l) = s { l.memory } else { None };
-    let live = || Some(plan?.steps.iter().find_map(limit)? / 1024);
-    domain
-        .map(|d| (d.memory, d.current_memory))
-        .or_else(|| live().map(|kib| (kib, kib)))
+    let live = plan
+        .and_then(|p| p.steps.iter().find_map(limit))
+        .map(|bytes| bytes / 1024);
+    match (domain, live) {
+        (Some(domain), Some(kib)) => Some((domain.memory.max(kib), kib)),
+        (Some(domain), None) => Some((domain.memory, domain.current_memory)),
+        (None, live) => live.map(|kib| (kib, kib)),
+    }
 }
 
 /// What the kernel counts of a container that runs: nanoseconds of processor time, and KiB of memory.
@@ -119,9 +124,12 @@ fn virshs(known: &Known) -> Vec<(&'static str, String)> {
             if known.autostart { "enable" } else { "disable" }.to_owned(),
         ),
         ("Managed save", "no".to_owned()),
-        ("Security model", "none".to_owned()),
-        ("Security DOI", "0".to_owned()),
     ]);
+    let command = known.plan.as_ref().and_then(|p| p.container()).map(|c| &c.command);
+    let profile = command.and_then(|c| c.apparmor.as_ref());
+    let model = if profile.is_some() { "apparmor" } else { "none" };
+    pairs.extend([("Security model", model.to_owned()), ("Security DOI", "0".to_owned())]);
+    pairs.extend(profile.map(|p| ("Security label", format!("{p} (enforcing)"))));
     pairs
 }
 

@@ -166,7 +166,9 @@ pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
         match gather(found, wanted) {
             Ok(figures) => shown.push((found.name.to_string(), figures)),
             // Of those that nobody named, one may have ended since they were looked for.
-            Err(e) if options.containers.is_empty() => say(&format!("{} is left out: {e}", found.name)),
+            Err(e) if options.containers.is_empty() && !session.store.lives(&found.name)? => {
+                say(&format!("{} is left out: {e}", found.name))
+            }
             Err(e) => return Err(e),
         }
     }

@@ -80,7 +80,7 @@ fn known(word: &str) -> Outcome<()> {
 fn told(which: &Network, word: &str) -> Outcome<()> {
     known(&which.network)?;
     if which.json {
-        return print_json(&word);
+        return print_json(&serde_json::json!({"name": DEFAULT, "uuid": UUID.to_string()}));
     }
     print(&format!("{word}\n\n"))
 }
@@ -88,7 +88,9 @@ fn told(which: &Network, word: &str) -> Outcome<()> {
 fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
     let active = is_active()?;
     let state = if active { "active" } else { "inactive" };
-    let shown = (options.all || options.inactive != active)
+    // A program is told of it whether it is active or not, unless it asks otherwise.
+    let all = options.all || (options.json && !options.inactive);
+    let shown = (all || options.inactive != active)
         && (!options.transient || options.persistent)
         && (!options.no_autostart || options.autostart);
     if options.json {
@@ -101,9 +103,7 @@ fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
             "addresses": [format!("{}/{}", GATEWAY_V4.0, GATEWAY_V4.1), format!("{}/{}", GATEWAY_V6.0, GATEWAY_V6.1)],
             "containers": names.collect::<Vec<_>>(),
         });
-        // A program is told of it whether it is active or not, as long as it does not ask otherwise.
-        let asked = !options.inactive || !active;
-        return print_json(&if asked { vec![network] } else { Vec::new() });
+        return print_json(&if shown { vec![network] } else { Vec::new() });
     }
     let lines = |word: String| print(&if shown { format!("{word}\n\n") } else { "\n".to_owned() });
     if options.name {
@@ -114,7 +114,7 @@ fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
     }
     let row = [DEFAULT, state, "yes", "yes"].map(str::to_owned).to_vec();
     let rows = if shown { vec![row] } else { Vec::new() };
-    print(&(table(&["Name", "State", "Autostart", "Persistent"], &rows) + "\n"))
+    print(&table(&["Name", "State", "Autostart", "Persistent"], &rows))
 }
 
 fn net_info(which: &Network) -> Outcome<()> {
@@ -169,7 +169,7 @@ fn net_dumpxml(which: &Network) -> Outcome<()> {
     known(&which.network)?;
     let text = document().document();
     if which.json {
-        return print_json(&text);
+        return print_json(&serde_json::json!({"name": DEFAULT, "xml": text}));
     }
     print(&format!("{text}\n"))
 }
@@ -214,7 +214,7 @@ fn net_dhcp_leases(session: &Session, options: &NetDhcpLeases) -> Outcome<()> {
         "Hostname",
         "Client ID or DUID",
     ];
-    print(&(table(&head, &rows) + "\n"))
+    print(&table(&head, &rows))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ const GROUPS: [Group; 5] = [
                 "domifaddr",
                 "domifstat",
             ];
-            known.contains(&verb) || ["domblk", "domif-get", "domtime"].iter().any(|p| verb.starts_with(p))
+            known.contains(&verb) || ["domblk"].iter().any(|p| verb.starts_with(p))
         },
     },
     Group {
@@ -58,7 +58,7 @@ const GROUPS: [Group; 5] = [
         title: "Host and Hypervisor",
         keyword: "host",
         holds: |verb| {
-            let known = ["capabilities", "hostname", "uri", "version", "freecell", "sysinfo"];
+            let known = ["capabilities", "hostname", "uri", "version", "freecell"];
             known.contains(&verb) || verb.starts_with("node")
         },
     },

@@ -9,6 +9,7 @@ use crate::output::{fail, print_bytes};
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::termios::isatty;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{receive_packet, send_packet};
 
@@ -80,8 +81,8 @@ impl Reader {
                 return Ok(0);
             }
             Answer::Say(text) => {
-                let _ = print_bytes(b"");
-                eprintln!("{text}");
+                // There is nobody left to tell that standard error is closed.
+                let _ = writeln!(std::io::stderr().lock(), "{text}");
                 0
             }
             Answer::Refused(reason) => {

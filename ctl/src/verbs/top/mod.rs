@@ -51,11 +51,11 @@ impl Drop for Screen {
     }
 }
 
-/// What one container has used until now; `None` if it has ended meanwhile.
-fn sample(found: &Found) -> Option<Sample> {
-    let (place, record) = found.running().ok()?;
-    let groups = Groups::of(&found.name).ok()?;
-    let plan = place.plan().ok()?;
+/// What one container has used until now.
+fn sample(found: &Found) -> Outcome<Sample> {
+    let (place, record) = found.running()?;
+    let groups = Groups::of(&found.name)?;
+    let plan = place.plan()?;
     let (mut received, mut sent) = (0u64, 0u64);
     for link in super::interfaces::links(&plan) {
         if let Ok(c) = counters(found, &link) {
@@ -64,11 +64,11 @@ fn sample(found: &Found) -> Option<Sample> {
         }
     }
     let disk = groups.devices().map(|d| sum(&d)).unwrap_or_default();
-    Some(Sample {
+    Ok(Sample {
         id: record.id,
         state: found.state(),
-        processor: groups.cpu().ok()?.total,
-        memory: groups.memory().ok()?.usage,
+        processor: groups.cpu()?.total,
+        memory: groups.memory()?.usage,
         tasks: groups.tasks().ok(),
         read: disk.read_bytes,
         written: disk.written_bytes,
@@ -80,10 +80,16 @@ fn sample(found: &Found) -> Option<Sample> {
 
 type Samples = BTreeMap<String, Sample>;
 
+/// Samples of all that run. One that has ended meanwhile is left out; one that lives and has no figures is an error.
 fn samples(session: &Session) -> Outcome<(Instant, Samples)> {
-    let found = all(&session.store)?;
-    let running = found.iter().filter(|f| f.running().is_ok());
-    let samples = running.filter_map(|f| Some((f.name.to_string(), sample(f)?))).collect();
+    let mut samples = Samples::new();
+    for found in all(&session.store)?.iter().filter(|f| f.running().is_ok()) {
+        match sample(found) {
+            Ok(sample) => drop(samples.insert(found.name.to_string(), sample)),
+            Err(e) if session.store.lives(&found.name)? => return Err(e),
+            Err(_) => {}
+        }
+    }
     Ok((Instant::now(), samples))
 }
 
