@@ -21,7 +21,9 @@ struct Changed {
 impl Changed {
     /// Writes what was there. Files of limits by device read as lines, each of which is written by itself; a device that has none is not in them.
     fn take_back(&self) {
-        for line in self.before.lines().chain(self.none.as_deref()) {
+        // A list of version 2 that holds nothing is written as an empty line.
+        let empty = (self.before.is_empty() && self.none.is_none()).then_some("\n");
+        for line in self.before.lines().chain(self.none.as_deref()).chain(empty) {
             // The reason to report is why another limit could not be changed.
             let _ = self.group.write(self.file, line);
         }

@@ -51,6 +51,10 @@ pub fn is_for_here(words: &[String]) -> bool {
 
 /// Does what they say; gives the exit status.
 pub fn conduct(words: &[String]) -> u8 {
+    if let Err(reason) = lower() {
+        fail(&[&reason]);
+        return REFUSED;
+    }
     let options =
         match Options::try_parse_from(std::iter::once(OsStr::new("lazaret")).chain(words.iter().map(OsStr::new))) {
             Ok(options) => options,
@@ -65,13 +69,13 @@ pub fn conduct(words: &[String]) -> u8 {
     }
     before.extend(words.iter().take(verb_at(words).unwrap_or(0)).map(OsString::from));
     let again = Again { before };
-    let conducted = lower().and_then(|()| match &options.verb {
+    let conducted = match &options.verb {
         Verb::Edit(edit) => again.edit(edit),
         Verb::Desc(desc) => again.desc(desc),
         Verb::Metadata(metadata) => again.metadata(metadata),
         Verb::Autostart(_) => again.boot(),
         _ => Err("this verb is none of several commands".to_owned()),
-    });
+    };
     conducted.unwrap_or_else(|reason| {
         let doing = options.verb.doing();
         if manner().virsh {

@@ -5,7 +5,7 @@ use crate::error::Outcome;
 use crate::output::say;
 use crate::session::Session;
 use crate::state::Place;
-use crate::state::record::{End, Phase, Record};
+use crate::state::record::{End, Phase, Record, bare_remains};
 use crate::supervisor::Supervisor;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -110,7 +110,9 @@ fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
 }
 
 fn clear(session: &Session, dead: Dead) -> Outcome<()> {
-    session.launcher.clear(dead.place.remains()?)?;
+    let remains = dead.place.remains();
+    let remains = remains.unwrap_or_else(|_| bare_remains(dead.place.name(), &dead.record));
+    session.launcher.clear(remains)?;
     let lock = session.store.lock()?;
     if dead.record.vanishes() {
         return session.store.remove_place(&lock, dead.place.name());

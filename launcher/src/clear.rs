@@ -29,7 +29,11 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
     };
     let links = links_gone(host, remains);
     // Last: whoever holds one of the files has to be gone.
-    let gone = clearing.groups && groups.is_ok();
+    // Where there is no unified hierarchy, `init`'s outer half is in none of them.
+    let unified = host
+        .groups()
+        .is_ok_and(|groups| groups.iter().any(|g| g.hierarchy.unified));
+    let gone = clearing.groups && unified && groups.is_ok();
     let holders = if gone { Holders::Gone } else { Holders::Ending };
     remains.etc.iter().for_each(|etc| placeholders::clear(etc, holders));
     groups.and(links)

@@ -3,7 +3,7 @@
 use crate::host::Named;
 use crate::policy::FILE;
 use std::net::IpAddr;
-use wire::netd::{Address, HostSide, Link, Publish};
+use wire::netd::{Address, HostSide, Link, Macvlan, Publish};
 use wire::network::{self, within};
 use wire::{Failure, LinkName};
 
@@ -14,8 +14,8 @@ pub struct Networks {
     host_forbidden: bool,
     /// Bridges of the host's that a container may be a port of; `None` is any.
     bridges: Option<Vec<LinkName>>,
-    /// Links of the host's on which a container's may lie.
-    direct: Vec<LinkName>,
+    /// Links of the host's on which a container's may lie, and whether it may have them to itself.
+    direct: Vec<(LinkName, bool)>,
     /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
     addresses: Vec<(IpAddr, u8)>,
     /// Ports that may be published.
@@ -46,7 +46,13 @@ impl Networks {
             ("bridge", "none") => self.bridges.get_or_insert_default().clear(),
             ("bridge", name) => self.bridges.get_or_insert_default().push(LinkName::new(name).ok()?),
             ("direct", "none") => self.direct.clear(),
-            ("direct", name) => self.direct.push(LinkName::new(name).ok()?),
+            ("direct", name) => {
+                let (name, alone) = match name.strip_suffix(" passthrough") {
+                    Some(name) => (name.trim_end(), true),
+                    None => (name, false),
+                };
+                self.direct.push((LinkName::new(name).ok()?, alone));
+            }
             ("address", network) => {
                 let (address, prefix) = network.split_once('/')?;
                 let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
@@ -89,17 +95,28 @@ impl Networks {
             }
             HostSide::Bridge(name) => self.bridge(name),
             HostSide::Alone(addresses) => addresses.iter().try_for_each(|a| self.address(a)),
-            HostSide::Direct { parent, mode: _ } => self.direct(parent),
+            HostSide::Direct { parent, mode } => self.direct(parent, *mode == Macvlan::Passthrough),
         }
     }
 
-    /// On the wire of a link of the host's a container is a machine among the others, with whatever addresses it likes.
-    fn direct(&self, parent: &LinkName) -> Result<(), Failure> {
-        if self.direct.contains(parent) {
+    /// On the wire of a link of the host's a container is a machine among the others, with whatever addresses it likes. One that has the link
+    /// to itself gets all that comes in, and the host nothing.
+    fn direct(&self, parent: &LinkName, alone: bool) -> Result<(), Failure> {
+        if self
+            .direct
+            .iter()
+            .any(|(name, allowed)| name == parent && (*allowed || !alone))
+        {
             return Ok(());
         }
+        let (what, more) = if alone {
+            ("have", " passthrough")
+        } else {
+            ("lie on", "")
+        };
+        let after = if alone { " to itself" } else { "" };
         refuse(&format!(
-            "lie on the host's link {parent}: a line `direct {parent}` in {FILE} would allow it"
+            "{what} the host's link {parent}{after}: a line `direct {parent}{more}` in {FILE} would allow it"
         ))
     }
 

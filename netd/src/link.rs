@@ -75,11 +75,13 @@ fn on_parent(
         mac: link.mac,
         mtu: link.mtu,
     };
+    // Where the host has one of that name already, making another of it on the host is refused by the kernel.
+    let others = bridge::find(host, &link.guest)?.is_some();
     host.ask(&request::new_macvlan(found.index, there, mode, namespace))
         .map_err(|denied| denied.during(&what))?;
     // A namespace that is the host's own would have it now.
     match bridge::find(host, &link.guest)? {
-        Some(here) if here.kind == "macvlan" && here.mac == link.mac => {
+        Some(here) if !others && here.kind == "macvlan" => {
             let _ = host.ask(&request::remove_link(here.index));
             Err(Failure::caller(&format!(
                 "{what}: the network namespace is the host's own"

@@ -383,6 +383,12 @@ fn a_link_on_one_of_the_hosts_is_made_with_the_hosts_consent_and_goes_with_the_c
     host.run(&["destroy", &name]).ok();
     host.inside("ip", &["link", "show", "wire0"]).ok();
     for mode in ["vepa", "private", "passthrough"] {
+        if mode == "passthrough" {
+            let file = host.domain_file(&name, "exec sleep 1000", "", &interface(mode));
+            host.run(&["create", &file])
+                .refused(1, &["to itself", "direct wire0 passthrough"]);
+            host.policy("direct wire0 passthrough");
+        }
         let file = host.domain_file(&name, "exec sleep 1000", "", &interface(mode));
         host.run(&["create", &file]).ok();
         let pid = host.pid_1(&name).expect("it runs").to_string();
@@ -394,6 +400,32 @@ fn a_link_on_one_of_the_hosts_is_made_with_the_hosts_consent_and_goes_with_the_c
         assert!(said.contains(&format!("mode {kernels}")), "{said}");
         host.run(&["destroy", &name]).ok();
     }
+    // A link of the host's that is called as one inside is to be stays what it is.
+    host.policy("direct wire0");
+    host.inside(
+        "ip",
+        &[
+            "link",
+            "add",
+            "link",
+            "wire1",
+            "name",
+            "lan0",
+            "address",
+            "00:16:3e:0f:ef:8b",
+            "type",
+            "macvlan",
+        ],
+    )
+    .ok();
+    host.run(&[
+        "create",
+        &host.domain_file(&name, "exec sleep 1000", "", &interface("bridge")),
+    ])
+    .ok();
+    host.inside("ip", &["link", "show", "lan0"]).ok();
+    host.run(&["destroy", &name]).ok();
+    host.inside("ip", &["link", "del", "lan0"]).ok();
     let missing = interface("bridge").replace("wire0", "wire9");
     host.policy("direct wire9");
     host.run(&["create", &host.domain_file(&name, "exec sleep 1000", "", &missing)])

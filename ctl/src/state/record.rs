@@ -2,10 +2,10 @@
 //! that of every container. Pure.
 
 use serde::{Deserialize, Serialize};
-use wire::IdBlock;
 use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains, Step};
 use wire::netd::HostSide;
+use wire::{ContainerName, IdBlock, LinkName};
 
 /// How far a container has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,17 @@ impl Record {
             (Phase::Ended, _, Some(End::Crashed)) => "crashed",
             (Phase::Ended, _, _) => "shut off",
         }
+    }
+}
+
+/// What is to be cleared away of a container whose plan is gone: what its record tells of.
+pub fn bare_remains(name: &ContainerName, record: &Record) -> Remains {
+    Remains {
+        name: name.clone(),
+        block: record.block,
+        links: LinkName::new(&format!("lzv{}", record.slot)).into_iter().collect(),
+        bridges: Vec::new(),
+        etc: None,
     }
 }
 

@@ -151,6 +151,12 @@ fn lines(name: &str, figures: &Figures) -> String {
     format!("Domain: '{}'\n{lines}\n", escape(name))
 }
 
+/// Whether it has ended since it was found. To look is to hold its lock for a moment, which nobody else may do meanwhile.
+fn has_ended(session: &Session, found: &Found) -> Outcome<bool> {
+    let _lock = session.store.lock()?;
+    Ok(!session.store.lives(&found.name)?)
+}
+
 /// Shows them.
 pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
     let mut containers = if options.containers.is_empty() {
@@ -166,7 +172,7 @@ pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
         match gather(found, wanted) {
             Ok(figures) => shown.push((found.name.to_string(), figures)),
             // Of those that nobody named, one may have ended since they were looked for.
-            Err(e) if options.containers.is_empty() && !session.store.lives(&found.name)? => {
+            Err(e) if options.containers.is_empty() && has_ended(session, found)? => {
                 say(&format!("{} is left out: {e}", found.name))
             }
             Err(e) => return Err(e),

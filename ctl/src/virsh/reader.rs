@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::output::{fail, print_bytes};
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
-use rustix::termios::isatty;
+use rustix::termios::{QueueSelector, isatty, tcflush};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{receive_packet, send_packet};
@@ -69,7 +69,12 @@ impl Reader {
             Answer::Verb => {
                 let mut packet = vec![RUN];
                 words.iter().for_each(|w| packet.extend(w.bytes().chain([0])));
-                return Ok(self.ask(&packet).0);
+                let status = self.ask(&packet).0;
+                if shows_a_container(words) {
+                    // What it printed may have made the terminal answer, and an answer is not typed by anybody.
+                    let _ = tcflush(rustix::stdio::stdin(), QueueSelector::IFlush);
+                }
+                return Ok(status);
             }
             Answer::Quit => {
                 self.blank();
@@ -205,4 +210,10 @@ fn understood(words: &[String]) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(e) => crate::unparsed::in_virsh(&e, words),
     }
+}
+
+/// Whether what a container prints goes to the terminal as it is.
+fn shows_a_container(words: &[String]) -> bool {
+    let verb = words.first().map_or("", String::as_str);
+    ["console", "enter", "lxc-enter-namespace", "run", "logs"].contains(&verb) || words.iter().any(|w| w == "--console")
 }

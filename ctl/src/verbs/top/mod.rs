@@ -86,8 +86,13 @@ fn samples(session: &Session) -> Outcome<(Instant, Samples)> {
     for found in all(&session.store)?.iter().filter(|f| f.running().is_ok()) {
         match sample(found) {
             Ok(sample) => drop(samples.insert(found.name.to_string(), sample)),
-            Err(e) if session.store.lives(&found.name)? => return Err(e),
-            Err(_) => {}
+            Err(e) => {
+                // To look is to hold its lock for a moment, which nobody else may do meanwhile.
+                let _lock = session.store.lock()?;
+                if session.store.lives(&found.name)? {
+                    return Err(e);
+                }
+            }
         }
     }
     Ok((Instant::now(), samples))
