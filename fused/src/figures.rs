@@ -86,12 +86,12 @@ fn keys<const N: usize>(stat: &str, names: [&str; N]) -> [Option<u64>; N] {
     found
 }
 
-/// Version 1: the `total_` keys, which count the groups below, and the limit that binds, which may be one further up.
-/// `None` if a file does not read as it should, or if there is no limit at all: then there is no figure to show.
-pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
+/// What both versions count in `memory.stat`, in the order in which each names it: what there must be, then what there may be.
+type Counted = [Option<u64>; 11];
+
+/// The figures that both versions have; those of the kernel's own memory are not among them.
+fn common(counted: Counted, total: u64, used: u64, swap: Option<Swap>) -> Option<Figures> {
     let [
-        above,
-        above_with_swap,
         cached,
         active_anon,
         inactive_anon,
@@ -99,25 +99,49 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
         inactive_file,
         unevictable,
         rest @ ..,
-    ] = keys(
-        texts.stat,
-        [
-            "hierarchical_memory_limit",
-            "hierarchical_memsw_limit",
-            "total_cache",
-            "total_active_anon",
-            "total_inactive_anon",
-            "total_active_file",
-            "total_inactive_file",
-            "total_unevictable",
-            "total_dirty",
-            "total_writeback",
-            "total_rss",
-            "total_mapped_file",
-            "total_shmem",
-        ],
-    );
+    ] = counted;
     let [dirty, writeback, anonymous, mapped, shmem] = rest;
+    Some(Figures {
+        total,
+        used,
+        swap,
+        cached: cached?,
+        active_anon: active_anon?,
+        inactive_anon: inactive_anon?,
+        active_file: active_file?,
+        inactive_file: inactive_file?,
+        unevictable: unevictable?,
+        dirty,
+        writeback,
+        anonymous,
+        mapped,
+        shmem,
+        slab_reclaimable: None,
+        slab_unreclaimable: None,
+        kernel_stack: None,
+        page_tables: None,
+    })
+}
+
+/// Version 1: the `total_` keys, which count the groups below, and the limit that binds, which may be one further up.
+/// `None` if a file does not read as it should, or if there is no limit at all: then there is no figure to show.
+pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
+    const KEYS: [&str; 13] = [
+        "hierarchical_memory_limit",
+        "hierarchical_memsw_limit",
+        "total_cache",
+        "total_active_anon",
+        "total_inactive_anon",
+        "total_active_file",
+        "total_inactive_file",
+        "total_unevictable",
+        "total_dirty",
+        "total_writeback",
+        "total_rss",
+        "total_mapped_file",
+        "total_shmem",
+    ];
+    let [above, above_with_swap, counted @ ..] = keys(texts.stat, KEYS);
     let binding = |own: &str, above: Option<u64>| Some(number(own)?.min(above.unwrap_or(u64::MAX)));
     let total = binding(texts.limit, above)?;
     if total >= UNLIMITED {
@@ -138,68 +162,38 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
         }
     };
     Some(Figures {
-        total,
-        used,
-        swap,
-        cached: cached?,
-        active_anon: active_anon?,
-        inactive_anon: inactive_anon?,
-        active_file: active_file?,
-        inactive_file: inactive_file?,
-        unevictable: unevictable?,
-        dirty,
-        writeback,
-        anonymous,
-        mapped,
-        shmem,
         slab_reclaimable: Some(0),
         slab_unreclaimable: Some(0),
-        kernel_stack: None,
-        page_tables: None,
+        ..common(counted, total, used, swap)?
     })
 }
 
 /// Version 2, whose swap files count swap alone. `None` as for version 1.
 pub fn version2(texts: &Texts<'_>) -> Option<Figures> {
+    const KEYS: [&str; 15] = [
+        "slab_reclaimable",
+        "slab_unreclaimable",
+        "kernel_stack",
+        "pagetables",
+        "file",
+        "active_anon",
+        "inactive_anon",
+        "active_file",
+        "inactive_file",
+        "unevictable",
+        "file_dirty",
+        "file_writeback",
+        "anon",
+        "file_mapped",
+        "shmem",
+    ];
     let [
-        cached,
-        active_anon,
-        inactive_anon,
-        active_file,
-        inactive_file,
-        unevictable,
-        rest @ ..,
-    ] = keys(
-        texts.stat,
-        [
-            "file",
-            "active_anon",
-            "inactive_anon",
-            "active_file",
-            "inactive_file",
-            "unevictable",
-            "file_dirty",
-            "file_writeback",
-            "anon",
-            "file_mapped",
-            "shmem",
-            "slab_reclaimable",
-            "slab_unreclaimable",
-            "kernel_stack",
-            "pagetables",
-        ],
-    );
-    let [
-        dirty,
-        writeback,
-        anonymous,
-        mapped,
-        shmem,
         slab_reclaimable,
         slab_unreclaimable,
         kernel_stack,
         page_tables,
-    ] = rest;
+        counted @ ..,
+    ] = keys(texts.stat, KEYS);
     let total = number(texts.limit)?;
     let swap = match texts.swap {
         None => None,
@@ -213,24 +207,11 @@ pub fn version2(texts: &Texts<'_>) -> Option<Figures> {
         }
     };
     Some(Figures {
-        total,
-        used: number(texts.usage)?,
-        swap,
-        cached: cached?,
-        active_anon: active_anon?,
-        inactive_anon: inactive_anon?,
-        active_file: active_file?,
-        inactive_file: inactive_file?,
-        unevictable: unevictable?,
-        dirty,
-        writeback,
-        anonymous,
-        mapped,
-        shmem,
         slab_reclaimable,
         slab_unreclaimable,
         kernel_stack,
         page_tables,
+        ..common(counted, total, number(texts.usage)?, swap)?
     })
 }
 

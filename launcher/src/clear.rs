@@ -28,8 +28,7 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
         end_processes(remains.block)
     };
     let links = links_gone(host, remains);
-    // Last: whoever holds one of the files has to be gone.
-    // Where there is no unified hierarchy, `init`'s outer half is in none of them.
+    // Last: whoever holds one of the files has to be gone. Where there is no unified hierarchy, `init`'s outer half is in no group.
     let unified = host
         .groups()
         .is_ok_and(|groups| groups.iter().any(|g| g.hierarchy.unified));

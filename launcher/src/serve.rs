@@ -124,6 +124,16 @@ fn outcome(reply: &Reply) -> Outcome {
     }
 }
 
+/// Changes something of a container that runs: on record before it is done, and after.
+fn on_record(host: &Host, change: impl FnOnce(IdBlock) -> Result<(), Failure>) -> Result<Done, Failure> {
+    let block = first(host)?;
+    host.begin(block)?;
+    host.ledger.written()?;
+    change(block)?;
+    host.ledger.ended(&host.programs, block, Outcome::Done)?;
+    Ok((Reply::Done, Vec::new()))
+}
+
 fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remains>) -> Result<Done, Failure> {
     let policy = &host.policy;
     match request {
@@ -211,22 +221,8 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.ledger.ended(&host.programs, *block.get(), Outcome::Done)?;
             Ok((Reply::Entering, vec![socket]))
         }
-        Request::Freeze { name, frozen } => {
-            let block = first(host)?;
-            host.begin(block)?;
-            host.ledger.written()?;
-            running::freeze(host, block, name, frozen)?;
-            host.ledger.ended(&host.programs, block, Outcome::Done)?;
-            Ok((Reply::Done, Vec::new()))
-        }
-        Request::Limit { name, limits } => {
-            let block = first(host)?;
-            host.begin(block)?;
-            host.ledger.written()?;
-            running::limit(host, block, name, *limits)?;
-            host.ledger.ended(&host.programs, block, Outcome::Done)?;
-            Ok((Reply::Done, Vec::new()))
-        }
+        Request::Freeze { name, frozen } => on_record(host, |block| running::freeze(host, block, name, frozen)),
+        Request::Limit { name, limits } => on_record(host, |block| running::limit(host, block, name, *limits)),
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, .. } = judged.get();

@@ -89,6 +89,11 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         HostSide::Network(bridge) => own_bridge(bridge)?,
         HostSide::Bridge(name) => ordinary_name(name)?,
         HostSide::Alone(outside) => addresses(&subject, outside)?,
+        HostSide::Direct { .. } if !host.as_str().starts_with(LINK_PREFIX) => {
+            return refuse(format!(
+                "{subject}: a macvlan is born under a name that begins with {LINK_PREFIX}"
+            ));
+        }
         HostSide::Direct { parent, mode: _ } => parent_of(parent)?,
     }
     if mtu.is_some_and(|bytes| !MTU.contains(&bytes)) {
@@ -433,6 +438,12 @@ pub mod tests {
             }])
             .is_err()
         );
+        let foreign = Link {
+            side: on_link("eth0"),
+            host: name("v5"),
+            ..good()
+        };
+        assert!(links(vec![foreign]).is_err());
         assert!(with(|l| l.mtu = Some(67)).is_err() && with(|l| l.mtu = Some(65_536)).is_err());
         assert!(with(|l| (l.mtu, l.isolated) = (Some(1400), true)).is_ok());
         assert!(

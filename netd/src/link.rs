@@ -39,9 +39,8 @@ fn one(
     link: &Link,
     made: &mut Made,
 ) -> Result<(), Failure> {
-    if let HostSide::Direct { parent, mode } = &link.side {
-        on_parent(host, namespace, link, parent, *mode)?;
-        let guest = named_inside(inside, link)?;
+    if let HostSide::Direct { parent, .. } = &link.side {
+        let guest = on_parent(host, inside, namespace, link, parent, made)?;
         return within(inside, guest, link);
     }
     let guest = outside(host, namespace, link, made)?;
@@ -58,48 +57,47 @@ fn master(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<Option<u32
     }
 }
 
-/// Makes the macvlan, which goes with its namespace.
+/// Makes the macvlan, which goes with its namespace; returns its number there. It is born under the name that a veth would have on the host: one
+/// of ours, so that it is known, and taken back as ours, if the namespace turns out to be the host's.
 fn on_parent(
     host: &mut Netlink,
+    inside: &mut Netlink,
     namespace: BorrowedFd<'_>,
     link: &Link,
     parent: &LinkName,
-    mode: Macvlan,
-) -> Result<(), Failure> {
-    let what = format!("lay the link {} on {parent}", link.guest);
-    let Some(found) = bridge::find(host, parent)? else {
-        return Err(Failure::caller(&format!("{what}: there is no link of that name")));
+    made: &mut Made,
+) -> Result<u32, Failure> {
+    let (name, guest) = (&link.host, &link.guest);
+    let what = format!("lay the link {guest} on {parent}");
+    let refused = |why: &str| Failure::caller(&format!("{what}: {why}"));
+    let HostSide::Direct { mode, .. } = &link.side else {
+        return Err(Failure::bug(&what));
     };
+    let found = bridge::find(host, parent)?.ok_or_else(|| refused("there is no link of that name"))?;
+    if bridge::find(host, name)?.is_some() {
+        return Err(refused(&format!("the host has a link called {name} already")));
+    }
     let there = End {
-        name: &link.guest,
+        name,
         mac: link.mac,
         mtu: link.mtu,
     };
-    // Where the host has one of that name already, making another of it on the host is refused by the kernel.
-    let others = bridge::find(host, &link.guest)?.is_some();
-    host.ask(&request::new_macvlan(found.index, there, mode, namespace))
-        .map_err(|denied| denied.during(&what))?;
-    // A namespace that is the host's own would have it now.
-    match bridge::find(host, &link.guest)? {
-        Some(here) if !others && here.kind == "macvlan" => {
-            let _ = host.ask(&request::remove_link(here.index));
-            Err(Failure::caller(&format!(
-                "{what}: the network namespace is the host's own"
-            )))
-        }
-        _ => Ok(()),
+    // Nothing tells when the kernel has taken one away whose namespace has ended.
+    let alone = "one that has a link to itself is the only one there, those that have just ended included";
+    host.ask(&request::new_macvlan(found.index, there, *mode, namespace))
+        .map_err(|denied| match denied {
+            Denied::Kernel(Errno::EINVAL | Errno::EBUSY) => denied.during(&format!("{what}: {alone}")),
+            other => other.during(&what),
+        })?;
+    if let Some(here) = bridge::find(host, name)? {
+        made.link(name, here.index);
+        return Err(refused("the network namespace is the host's own"));
     }
-}
-
-/// The number that the new link has inside.
-fn named_inside(inside: &mut Netlink, link: &Link) -> Result<u32, Failure> {
-    let found = bridge::find(inside, &link.guest)?;
-    found.map(|l| l.index).ok_or_else(|| {
-        Failure::caller(&format!(
-            "find {} inside: the socket belongs to another network namespace",
-            link.guest
-        ))
-    })
+    let born = bridge::find(inside, name)?.ok_or_else(|| refused("the socket belongs to another network namespace"))?;
+    inside.order(&request::rename(born.index, guest), || {
+        format!("call it {guest} inside")
+    })?;
+    Ok(born.index)
 }
 
 /// Makes the veth and raises the host's end; returns the number of the other end.
@@ -236,8 +234,10 @@ pub fn remove(host: &mut Netlink, link: &Judged<OurLink>) -> Result<bool, Failur
     let Some(found) = bridge::find(host, name)? else {
         return Ok(true);
     };
-    if found.kind != "veth" {
-        return Err(Failure::caller(&format!("remove the link {name}: it is no veth")));
+    if !matches!(found.kind.as_str(), "veth" | "macvlan") {
+        return Err(Failure::caller(&format!(
+            "remove the link {name}: it is no veth and no macvlan"
+        )));
     }
     match host.ask(&request::remove_link(found.index)) {
         Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => Ok(true),

@@ -160,6 +160,12 @@ pub fn up(index: u32) -> Message {
     Message::new(NEW_LINK, 0, &link_fixed(index, UP), Attributes::new()).acknowledged()
 }
 
+/// The link, which is down, has this name.
+pub fn rename(index: u32, name: &LinkName) -> Message {
+    let attributes = Attributes::new().text(NAME, name.as_str());
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
 /// The link is a port of a bridge.
 pub fn enslave(index: u32, bridge: u32) -> Message {
     Message::new(

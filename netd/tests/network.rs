@@ -9,7 +9,7 @@ mod tests {
     use super::stage::*;
     use nix::errno::Errno;
     use std::os::fd::AsFd;
-    use wire::netd::{HostSide, Publish, Reply, Request};
+    use wire::netd::{HostSide, Link, Macvlan, Publish, Reply, Request};
     use wire::{Kind, LinkName};
 
     fn connected(netd: &Netd, n: u8) -> Namespace {
@@ -451,8 +451,39 @@ mod tests {
             let reply = netd.ask(Request::Connect(vec![link(2)]), &[namespace, socket]).0;
             assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
         }
+        // A macvlan leaves nothing either, and takes nothing of the host's for its own, whatever that is called.
+        host.run("ip link add name wire0 type veth peer name wire1");
+        let direct = Link {
+            side: HostSide::Direct {
+                parent: name("wire0"),
+                mode: Macvlan::Bridge,
+            },
+            addresses: vec![],
+            routes: vec![],
+            ..link(2)
+        };
+        host.run("ip link add link wire1 name eth0 type macvlan");
+        let with_wires = host.links();
+        let refused = netd.refuses(&host, vec![direct.clone()]);
+        assert!(refused.what.as_str().contains("the host's own"), "{refused:?}");
+        host.run("ip link add link wire1 name lzv2 type macvlan");
+        let refused = netd.refuses(&one, vec![direct.clone()]);
+        assert!(refused.what.as_str().contains("already"), "{refused:?}");
+        host.run("ip link del lzv2");
+        let reply = netd
+            .ask(Request::Connect(vec![direct.clone()]), &[one.as_fd(), socket.as_fd()])
+            .0;
+        assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
+        assert_eq!(host.links(), with_wires);
+        let good = Namespace::container();
+        assert_eq!(netd.connect(&good, vec![direct]), Reply::Connected);
+        assert_eq!(
+            (good.links(), host.links()),
+            (vec!["lo".into(), "eth0".into()], with_wires)
+        );
+        host.run("ip link del wire0");
         assert_eq!(host.links(), before);
-        assert_eq!((one.links(), other.links()), (vec!["lo".into()], vec!["lo".into()]));
+        assert_eq!(other.links(), ["lo"]);
     }
 
     #[test]

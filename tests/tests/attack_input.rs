@@ -289,6 +289,8 @@ fn cve_2013_6436_every_question_about_a_container_that_does_not_run_has_an_answe
             "domifaddr",
             "domstats",
             "cpu-stats",
+            "memtune",
+            "schedinfo",
             "dumpxml",
             "privileges",
             "plan",

@@ -116,7 +116,7 @@ impl core::str::FromStr for Publish {
 /// One link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The veth's name on the host; of a macvlan, which has no end there, a name that no other link of the container has.
+    /// The veth's name on the host; of a macvlan, which has no end there, the name that it is born under.
     pub host: LinkName,
     /// Its name inside.
     pub guest: LinkName,

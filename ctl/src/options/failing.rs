@@ -29,38 +29,52 @@ impl Verb {
         }
     }
 
-    /// Whether the verb changes nothing, and so may be used by whoever asked for that.
+    /// Whether the verb changes nothing, and so may be used by whoever asked for that. Every verb is here, so that none is forgotten.
     pub const fn only_reads(&self) -> bool {
         match self {
-            Self::Desc(d) => return d.new_desc.is_empty(),
-            Self::Metadata(m) => return m.set.is_none() && !m.remove,
-            Self::Autostart(a) => return a.list,
-            Self::Memtune(m) => return m.hard_limit.is_none() && m.soft_limit.is_none() && m.swap_hard_limit.is_none(),
-            Self::Schedinfo(s) => return s.values.is_empty() && s.set.is_empty(),
-            Self::Policy(p) => return !matches!(p.verb, PolicyVerb::Learn(_)),
-            Self::Audit(a) => return !matches!(a.verb, AuditVerb::Rotate),
-            _ => {}
-        }
-        !matches!(
-            self,
+            Self::Desc(d) => d.new_desc.is_empty(),
+            Self::Metadata(m) => m.set.is_none() && !m.remove,
+            Self::Autostart(a) => a.list,
+            Self::Memtune(m) => m.hard_limit.is_none() && m.soft_limit.is_none() && m.swap_hard_limit.is_none(),
+            Self::Schedinfo(s) => s.values.is_empty() && s.set.is_empty(),
+            Self::Policy(p) => !matches!(p.verb, PolicyVerb::Learn(_)),
+            Self::Audit(a) => !matches!(a.verb, AuditVerb::Rotate),
             Self::Run(_)
-                | Self::Edit(_)
-                | Self::Define(_)
-                | Self::Undefine(_)
-                | Self::Domrename(_)
-                | Self::Create(_)
-                | Self::Start(_)
-                | Self::Shutdown(_)
-                | Self::Reboot(_)
-                | Self::Destroy(_)
-                | Self::Suspend(_)
-                | Self::Resume(_)
-                | Self::Setmem(_)
-                | Self::Setmaxmem(_)
-                | Self::Enter(_)
-                | Self::LxcEnterNamespace(_)
-                | Self::SendProcessSignal(_)
-                | Self::Console(_)
-        )
+            | Self::Edit(_)
+            | Self::Define(_)
+            | Self::Undefine(_)
+            | Self::Domrename(_)
+            | Self::Create(_)
+            | Self::Start(_)
+            | Self::Shutdown(_)
+            | Self::Reboot(_)
+            | Self::Destroy(_)
+            | Self::Suspend(_)
+            | Self::Resume(_)
+            | Self::Setmem(_)
+            | Self::Setmaxmem(_)
+            | Self::Enter(_)
+            | Self::LxcEnterNamespace(_)
+            | Self::SendProcessSignal(_)
+            | Self::Console(_) => false,
+            Self::List(_)
+            | Self::Dominfo(_)
+            | Self::Ask(_)
+            | Self::Node(_)
+            | Self::Dumpxml(_)
+            | Self::DomxmlFromNative(_)
+            | Self::DomxmlToNative(_)
+            | Self::Logs(_)
+            | Self::Wait(_)
+            | Self::Event(_)
+            | Self::Top(_)
+            | Self::Plan(_)
+            | Self::Privileges(_)
+            | Self::Networks(_)
+            | Self::Check(_)
+            | Self::Wire(_)
+            | Self::Version(_)
+            | Self::Generate(_) => true,
+        }
     }
 }

@@ -95,6 +95,8 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
         };
         // Names that libvirt makes up for a running domain mean nothing when it starts again.
         let target = interface.target.clone().filter(|t| !t.as_str().starts_with("vnet"));
+        // A macvlan has no end on the host that anybody could call.
+        let target = target.filter(|_| !matches!(interface.attached, Attached::Direct(..)));
         let host = target.map_or_else(|| host_link(lot.slot, number), Ok)?;
         let mac = interface
             .mac

@@ -8,7 +8,7 @@ use crate::session::Session;
 use wire::ContainerName;
 
 /// Whether that of the container that runs is meant, and whether the kept one is.
-fn meant(found: &Found, affect: Affect) -> Outcome<(bool, bool)> {
+pub fn meant(found: &Found, affect: Affect) -> Outcome<(bool, bool)> {
     let runs = found.running().is_ok();
     let named = affect.live || affect.config;
     let (live, config) = if named {

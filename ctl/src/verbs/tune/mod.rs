@@ -13,6 +13,7 @@ use crate::lookup::{Found, find};
 use crate::options::Affect;
 use crate::session::Session;
 use crate::state::Place;
+use crate::verbs::amend::meant;
 use wire::cgroupd::Limits;
 use wire::launcher::{Plan, Step};
 
@@ -155,15 +156,7 @@ struct Target {
 
 fn target(session: &Session, address: &str, affect: Affect) -> Outcome<Target> {
     let found = find(&session.store, address)?;
-    let runs = found.running().is_ok();
-    let either = affect.live || affect.config;
-    let (live, config) = (affect.live || (!either && runs), affect.config || (!either && !runs));
-    if live && !runs {
-        return Err(Error::caller(format!("{} is not running", found.name)));
-    }
-    if config && found.definition.is_none() {
-        return Err(Error::caller(format!("{} has no definition that is kept", found.name)));
-    }
+    let (live, config) = meant(&found, affect)?;
     Ok(Target { found, live, config })
 }
 

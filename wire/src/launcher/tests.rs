@@ -1,0 +1,267 @@
+//! The bytes of every frame of the launcher, frozen, and its descriptors, counted.
+
+use super::*;
+use crate::cgroupd::Controller;
+use crate::frame::{HEADER, encode};
+use crate::init::{Afterwards, Profile, Source, Then, User};
+use crate::mountd::{Device, Flags};
+use crate::name::Text;
+use crate::netd::{Family, HostSide};
+
+fn hex<M: Message>(message: &M) -> String {
+    encode(message).unwrap()[HEADER..]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+fn path(p: &str) -> Path {
+    Path::new(p).unwrap()
+}
+
+fn name() -> ContainerName {
+    ContainerName::new("c").unwrap()
+}
+
+fn block() -> IdBlock {
+    IdBlock::new(1000).unwrap()
+}
+
+fn command() -> Command {
+    Command {
+        program: path("/x"),
+        arguments: vec![Text::new("x").unwrap()],
+        environment: vec![],
+        directory: path("/"),
+        user: User {
+            user: None,
+            group: None,
+        },
+        capabilities: 1,
+        no_new_privileges: true,
+        profile: Profile::App,
+        limits: vec![],
+        window: None,
+        linux32: false,
+        filter: None,
+        apparmor: None,
+    }
+}
+
+fn container() -> Container {
+    Container {
+        name: name(),
+        hostname: Text::new("h").unwrap(),
+        uid_map: vec![],
+        gid_map: vec![],
+        host_network: false,
+        read_only_root: true,
+        attachments: vec![crate::init::Attachment {
+            target: path("/a"),
+            source: Source::Factory,
+            read_only: true,
+        }],
+        devices: vec![Device::Null],
+        meminfo: true,
+        lent_proc: false,
+        unified: true,
+        cgroup_writable: false,
+        consoles: 1,
+        streams: [Stream::Passed, Stream::Passed, Stream::Console],
+        reaper: true,
+        command: command(),
+        afterwards: Afterwards {
+            poweroff: Then::End,
+            reboot: Then::End,
+            crash: Then::End,
+        },
+        resolv_conf: None,
+        hosts: None,
+        unmasked: vec![],
+        learn: false,
+        descriptors: 0,
+    }
+}
+
+fn plan() -> Plan {
+    let range = IdRange {
+        inside: 0,
+        outside: 300,
+        count: 1,
+    };
+    let planned = |mount, from| PlannedMount { mount, from };
+    let tree = || Mount::Tree {
+        recursive: false,
+        flags: Flags::default(),
+        idmapped: true,
+    };
+    let rule = Rule {
+        block: false,
+        major: Some(1),
+        minor: None,
+        read: true,
+        write: true,
+        make: true,
+    };
+    let link = Link {
+        host: LinkName::new("v").unwrap(),
+        guest: LinkName::new("e").unwrap(),
+        mac: [2, 0, 0, 0, 0, 1],
+        side: HostSide::Alone(vec![]),
+        addresses: vec![],
+        routes: vec![],
+        up: true,
+        mtu: None,
+        isolated: false,
+    };
+    let firewall = Firewall {
+        name: name(),
+        bridge: LinkName::new("b").unwrap(),
+        link: LinkName::new("v").unwrap(),
+        v4: None,
+        v6: None,
+        publish: vec![],
+    };
+    let writable = Opened::Path {
+        path: path("/r"),
+        writable: true,
+    };
+    Plan {
+        name: name(),
+        block: block(),
+        steps: vec![
+            Step::Groups(Limits::default()),
+            Step::Devices(vec![rule]),
+            Step::Build(Box::new(container())),
+            Step::Maps {
+                uid: vec![range],
+                gid: vec![],
+            },
+            Step::Mounts(vec![
+                planned(Mount::Proc, Opened::Nothing),
+                planned(tree(), Opened::HostRoot),
+                planned(tree(), writable),
+                planned(Mount::Meminfo, Opened::Device),
+            ]),
+            Step::Meminfo,
+            Step::Connect(vec![link]),
+            Step::Protect {
+                firewall,
+                forward: true,
+            },
+            Step::Keep,
+        ],
+    }
+}
+
+fn start(passed: bool) -> Request {
+    Request::Start {
+        plan: Box::new(plan()),
+        passed,
+        tied: true,
+    }
+}
+
+#[test]
+fn bytes_are_frozen() {
+    let directories = Request::Directories {
+        run: path("/r"),
+        definitions: path("/e"),
+        data: path("/d"),
+    };
+    assert_eq!(hex(&directories), "00022f72022f65022f64");
+    assert_eq!(hex(&Request::Open(path("/f"))), "01022f66");
+    assert_eq!(hex(&start(true)), START);
+    let enter = Request::Enter {
+        name: name(),
+        block: block(),
+        command: Box::new(command()),
+        streams: [Stream::Passed, Stream::Console, Stream::Null],
+    };
+    assert_eq!(hex(&enter), ENTER);
+    let freeze = Request::Freeze {
+        name: name(),
+        frozen: true,
+    };
+    assert_eq!(hex(&freeze), "04016301");
+    let clear = Request::Clear(Remains {
+        name: name(),
+        block: block(),
+        links: vec![LinkName::new("v").unwrap()],
+        bridges: vec![],
+        etc: Some(Etc {
+            from: path("/r"),
+            below: path("/e"),
+        }),
+    });
+    assert_eq!(hex(&clear), "050163e807010176".to_owned() + "0001022f72022f65");
+    assert_eq!(hex(&Request::Hierarchies), "06");
+    assert_eq!(hex(&Request::Policy), "07");
+    let announce = Request::Announce {
+        name: name(),
+        deed: Deed::Destroy,
+    };
+    assert_eq!(hex(&announce), "08016305");
+    assert_eq!(hex(&Request::Log), "09");
+    assert_eq!(hex(&Request::Rotate), "0a");
+    assert_eq!(hex(&Request::Sweep), "0b");
+    assert_eq!(hex(&Request::Timing), "0c");
+    let limit = Request::Limit {
+        name: name(),
+        limits: Box::new(Limits {
+            cpu_shares: Some(3),
+            ..Limits::default()
+        }),
+    };
+    assert_eq!(hex(&limit), "0d01630000000103".to_owned() + "00000000000000");
+}
+
+#[test]
+fn bytes_of_replies_are_frozen() {
+    assert_eq!(hex(&Reply::Directories), "00");
+    assert_eq!(hex(&Reply::File), "01");
+    let started = Reply::Started {
+        pid1: 1,
+        init: 2,
+        supervisor: 3,
+        fused: 0,
+        forwarding_changed: true,
+        dropping: vec![Dropping {
+            family: Family::V6,
+            table: Text::cut("t"),
+            chain: Text::cut("c"),
+        }],
+    };
+    assert_eq!(hex(&started), "020102030001010101740163");
+    assert_eq!(hex(&Reply::Entering), "03");
+    assert_eq!(hex(&Reply::Done), "04");
+    let hierarchies = Reply::Hierarchies(vec![Hierarchy {
+        unified: true,
+        controllers: vec![Controller::Memory],
+    }]);
+    assert_eq!(hex(&hierarchies), "0501010103");
+    let policy = Reply::Policy(HostPolicy {
+        first: 300,
+        blocks: 2,
+        host_root: vec![name()],
+        forwarding: true,
+        own_filter: vec![],
+    });
+    assert_eq!(hex(&policy), "06ac02020101630100");
+    assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
+    assert_eq!(hex(&Reply::Busy), "08");
+    assert_eq!(hex(&Request::Timing), "0c");
+    assert_eq!(hex(&Reply::Timing(Vec::new())), "0b00");
+    assert_eq!(hex(&Reply::Log), "09");
+    assert_eq!(hex(&Reply::Swept(vec![name()])), "0a010163");
+}
+
+#[test]
+fn each_descriptor_is_accounted_for() {
+    assert_eq!((start(true).descriptors(), start(false).descriptors()), (6, 4));
+    assert!(plan().log_pipe(false) && !plan().log_pipe(true));
+    assert_eq!(Reply::Directories.descriptors(), 3);
+}
+
+const START: &str = "020163e8070900000000000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f000001010000000000000000000000000000030100ac0201000404030000000000000001010000000000000102022f7201020305060101760165020000000001020000000100000701630162017600000001080101";
+const ENTER: &str = "030163e807022f7801017800012f00000101000000000000000102";
