@@ -4,7 +4,7 @@
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsRawFd;
 
@@ -91,32 +91,61 @@ fn look(pid: i32) -> String {
     )
 }
 
-/// Traces every new process at once, and looks at what it holds. Prints a line for each process that let itself be traced or looked
-/// into: how, and what was seen.
+/// What came of one attempt at a process.
+enum Grasp {
+    /// It was traced: what it holds.
+    Traced(String),
+    /// It cannot be traced, but what it holds can be seen.
+    Seen(String),
+    Refused,
+    Gone,
+}
+
+fn grasp(pid: i32) -> Grasp {
+    let process = Pid::from_raw(pid);
+    match ptrace::seize(process, ptrace::Options::empty()) {
+        Ok(()) => {
+            let _ = ptrace::interrupt(process);
+            let _ = nix::sys::wait::waitpid(process, Some(nix::sys::wait::WaitPidFlag::__WALL));
+            let held = look(pid);
+            let _ = ptrace::detach(process, None);
+            Grasp::Traced(held)
+        }
+        Err(_) if fs::read_dir(format!("/proc/{pid}/fd")).is_ok() => Grasp::Seen(look(pid)),
+        Err(nix::errno::Errno::ESRCH) => Grasp::Gone,
+        Err(_) => Grasp::Refused,
+    }
+}
+
+/// Traces every new process as soon as it lets itself be traced, and looks at what it holds. Prints a line for each process that let itself
+/// be traced or looked into: how, and what was seen.
 pub fn seize() -> Result<(), String> {
     let own = std::process::id().cast_signed();
-    let mut known: BTreeSet<i32> = processes().into_iter().collect();
+    let mut done: BTreeSet<i32> = processes().into_iter().chain([own]).collect();
+    let mut seen: BTreeMap<i32, String> = BTreeMap::new();
     loop {
         let now: BTreeSet<i32> = processes().into_iter().collect();
-        for pid in now.difference(&known).filter(|p| **p != own) {
-            // Again and again: a moment later it may be something else.
+        // A number may come again, for another.
+        done.retain(|p| now.contains(p));
+        seen.retain(|p, _| now.contains(p));
+        for pid in now.difference(&done.clone()) {
+            // Again and again, for a moment later it may be something else; and, when others have had their turn, until it is traced or gone.
             for _ in 0..50 {
-                let process = Pid::from_raw(*pid);
-                match ptrace::seize(process, ptrace::Options::empty()) {
-                    Ok(()) => {
-                        let _ = ptrace::interrupt(process);
-                        let _ = nix::sys::wait::waitpid(process, Some(nix::sys::wait::WaitPidFlag::__WALL));
-                        println!("seized {pid} {}", look(*pid));
-                        let _ = ptrace::detach(process, None);
+                match grasp(*pid) {
+                    Grasp::Traced(held) => {
+                        println!("seized {pid} {held}");
+                        done.insert(*pid);
                         break;
                     }
-                    Err(_) if fs::read_dir(format!("/proc/{pid}/fd")).is_ok() => println!("saw {pid} {}", look(*pid)),
-                    Err(nix::errno::Errno::ESRCH) => break,
-                    Err(_) => {}
+                    Grasp::Gone => break,
+                    Grasp::Seen(held) if seen.get(pid) != Some(&held) => {
+                        println!("saw {pid} {held}");
+                        seen.insert(*pid, held);
+                    }
+                    Grasp::Seen(_) | Grasp::Refused => {}
                 }
             }
         }
-        known = now;
     }
 }
 
