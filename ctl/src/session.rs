@@ -84,6 +84,7 @@ impl Session {
             resolv: self.resolv.clone(),
             capabilities: [Profile::App, Profile::System].map(|p| policies::payload(p).capabilities),
             block_device,
+            usb: crate::figures::usb::find,
         })
     }
 }

@@ -36,6 +36,8 @@ pub struct Boot {
     pub templates: Option<Templates>,
     /// Whether its tree is built.
     pub built: bool,
+    /// Mounts of the device nodes that it is given, from when the tree is built until the first process has attached them.
+    pub nodes: Vec<OwnedFd>,
     /// The places in its file systems on which its mounts lie.
     pub places: Places,
 }
@@ -86,7 +88,7 @@ impl Boot {
             .as_ref()
             .ok_or_else(|| Failure::protocol("build before joining the control groups"))?;
         let shown = Shown { pid, net, ipc, cgroup };
-        tree::build(&self.container, parts, &shown, &mut self.places)?;
+        self.nodes = tree::build(&self.container, parts, &shown, &mut self.places)?;
         self.built = true;
         Ok(())
     }
@@ -96,7 +98,11 @@ impl Boot {
         if !self.built {
             return Err(Failure::protocol("execute before the tree is built"));
         }
-        let (answer, descriptors) = ask(&self.first.channel, &Order::Execute, &[])?;
+        let nodes = std::mem::take(&mut self.nodes);
+        let borrowed: Vec<_> = nodes.iter().map(AsFd::as_fd).collect();
+        let number = u16::try_from(nodes.len()).map_err(|_| Failure::bug("count the device nodes"))?;
+        let (answer, descriptors) = ask(&self.first.channel, &Order::Execute(number), &borrowed)?;
+        drop(nodes);
         let mount = only(answer, descriptors, |a| matches!(a, Answer::Ready))?;
         self.places.placeholders.iter().for_each(Placeholder::uncover);
         drop(before);

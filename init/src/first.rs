@@ -58,7 +58,7 @@ fn steps(
         match channel.receive() {
             Ok((Order::Mapped, _)) => settle(container, channel, proc)?,
             Ok((Order::Join(_), groups)) => join(container, channel, proc, &groups, birth)?,
-            Ok((Order::Execute, _)) => return become_payload(container, channel, proc, streams),
+            Ok((Order::Execute(_), nodes)) => return become_payload(container, channel, proc, streams, nodes),
             // The outer half is gone, and with it the container.
             Err(ChannelError::Closed) => sys::process::exit_now(111),
             Err(e) => return Err(Failure::bug(&format!("take an order: {e}"))),
@@ -150,6 +150,7 @@ fn become_payload(
     channel: &ToOuter,
     proc: BorrowedFd<'_>,
     streams: &[OwnedFd],
+    nodes: Vec<OwnedFd>,
 ) -> Result<(), Failure> {
     label::upon_exec(proc, container.command.apparmor.as_ref())?;
     namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
@@ -159,6 +160,10 @@ fn become_payload(
         return Err(Failure::bug("trust the root: something is mounted over it"));
     }
     masks::verify(root.as_fd(), container)?;
+    // Not locked, so that they can be taken off again while the container runs: what keeps it from devices are the rules of its group.
+    for (node, mount) in container.nodes.iter().zip(nodes) {
+        payload::node::place(root.as_fd(), &node.name, mount.as_fd())?;
+    }
     let proc = place::find(root.as_fd(), "/proc").to("open the container's /proc")?;
     let mount = namespace::own(&proc, Kind::Mount).to("open the mount namespace")?;
     tell(channel, &Answer::Ready, &[mount.as_fd()])?;

@@ -12,8 +12,9 @@ pub enum Order {
     Mapped,
     /// `cgroup.procs` of its group in so many hierarchies. Answer: `Joined`.
     Join(u16),
-    /// The tree stands and is the root. Answer: `Ready`, and then the end of the channel when the command is executed.
-    Execute,
+    /// The tree stands and is the root (a mount for each device node that the container is given). Answer: `Ready`, and then the end of the
+    /// channel when the command is executed.
+    Execute(u16),
 }
 
 /// What the first process answers.
@@ -32,8 +33,8 @@ pub enum Answer {
 impl Message for Order {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Mapped | Self::Execute => 0,
-            Self::Join(n) => usize::from(*n),
+            Self::Mapped => 0,
+            Self::Join(n) | Self::Execute(n) => usize::from(*n),
         }
     }
 }

@@ -161,6 +161,7 @@ pub(crate) mod tests {
             unmasked: vec![],
             learn: false,
             descriptors: 0,
+            nodes: vec![],
         }
     }
 

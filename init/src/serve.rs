@@ -80,6 +80,7 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
                 consoles: Vec::new(),
                 templates,
                 built: false,
+                nodes: Vec::new(),
                 places: Places::default(),
             };
             guard(boot, |g| born(g, channel)).map(Stage::Born)

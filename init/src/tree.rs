@@ -33,6 +33,7 @@ struct Delivered {
     meminfo: Option<OwnedFd>,
     sysfs: Option<OwnedFd>,
     lent_proc: Option<OwnedFd>,
+    nodes: Option<OwnedFd>,
     rest: std::vec::IntoIter<OwnedFd>,
 }
 
@@ -55,10 +56,11 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
             Ok(None)
         }
     };
-    let (meminfo, sysfs, lent_proc) = (
+    let (meminfo, sysfs, lent_proc, nodes) = (
         next(container.meminfo)?,
         next(container.host_network)?,
         next(container.lent_proc)?,
+        next(!container.nodes.is_empty())?,
     );
     Ok(Delivered {
         root,
@@ -66,18 +68,26 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
         meminfo,
         sysfs,
         lent_proc,
+        nodes,
         rest,
     })
 }
 
 /// Builds the tree and makes it the root of this process and of the first one. `places` are those of this start, whether it succeeds or not.
-pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut Places) -> Result<(), Failure> {
+/// Gives a mount for each device node that the container is given, in its order.
+pub fn build(
+    container: &Judged,
+    parts: Parts,
+    shown: &Shown<'_>,
+    places: &mut Places,
+) -> Result<Vec<OwnedFd>, Failure> {
     let Delivered {
         root,
         devices,
         meminfo,
         sysfs,
         lent_proc,
+        nodes,
         mut rest,
     } = sort(container, parts.mounts)?;
     let staging = stage()?;
@@ -86,6 +96,13 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut P
         // The kernel makes a procfs only for those who see a whole one already; this one vanishes with the staging place.
         attach_at(staging.as_fd(), "proc", proc.as_fd())?;
     }
+    let nodes = match &nodes {
+        Some(nodes) => {
+            attach_at(staging.as_fd(), "nodes", nodes.as_fd())?;
+            payload::node::pick(nodes.as_fd(), container.nodes.iter().map(|n| n.writable))?
+        }
+        None => Vec::new(),
+    };
     let proc = if container.restarts() {
         views::proc_from_outside(shown)?
     } else {
@@ -133,7 +150,7 @@ pub fn build(container: &Judged, parts: Parts, shown: &Shown<'_>, places: &mut P
         laid.push(places.lay(root, "/proc/meminfo", meminfo.as_fd())?);
     }
     laid.iter().try_for_each(|l| l.verify(root))?;
-    take_over(root)
+    take_over(root).map(|()| nodes)
 }
 
 /// Leaves the tree, built or half built, for an empty place, so that no mount lies in it any more.

@@ -1,10 +1,10 @@
 //! Is a container confined as its profile says, or has the host's administrator consented to less? Pure.
 
-use crate::policy::Policy;
+use crate::policy::{FILE, Policy};
 use policies::facts::CAPABILITIES;
 use policies::texts;
 use wire::init::{Command, Container};
-use wire::{ContainerName, Failure};
+use wire::{ContainerName, Failure, Node, node};
 
 /// Judges what a command of this container may do.
 pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Result<(), Failure> {
@@ -33,6 +33,7 @@ pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Resu
 /// Judges a whole container.
 pub fn container(policy: &Policy, container: &Container) -> Result<(), Failure> {
     command(policy, &container.name, &container.command)?;
+    nodes(policy, &container.name, &container.nodes)?;
     let shown = |path: &str| policy.unmasked.iter().any(|(p, n)| p == path && *n == container.name);
     match container.unmasked.iter().find(|p| !shown(p.as_str())) {
         None => Ok(()),
@@ -41,6 +42,33 @@ pub fn container(policy: &Policy, container: &Container) -> Result<(), Failure> 
             container.name
         ))),
     }
+}
+
+/// Judges device nodes that this container is to be given.
+pub fn nodes(policy: &Policy, name: &ContainerName, nodes: &[Node]) -> Result<(), Failure> {
+    if nodes.len() > node::MOST {
+        return Err(Failure::caller(&format!("give more than {} device nodes", node::MOST)));
+    }
+    for (at, node) in nodes.iter().enumerate() {
+        if nodes.iter().skip(at.saturating_add(1)).any(|n| n.name == node.name) {
+            return Err(Failure::caller(&format!(
+                "give two devices the name /dev/{}",
+                node.name
+            )));
+        }
+        if !policy.gives_device(name, node.from.as_str(), node.writable) {
+            let (how, readonly) = if node.writable {
+                ("", "")
+            } else {
+                (" to be read", " readonly")
+            };
+            return Err(Failure::caller(&format!(
+                "give {}{how}: a line `device {} {name}{readonly}` in {FILE} would allow it",
+                node.from, node.from
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The names of capabilities, by number where there is none.

@@ -8,6 +8,7 @@ use crate::judge::Start;
 use crate::piece::Piece;
 use std::os::fd::AsFd;
 use wire::cgroupd::Controller;
+use wire::devd::Rule;
 use wire::ids::IdBlock;
 use wire::{Failure, Program, devd, mountd};
 
@@ -30,9 +31,10 @@ impl Devices {
         }
     }
 
-    /// Tells it the rules of a container, whose group is there.
-    pub fn allow(&self, groups: &[Group], start: &Start) -> Result<(), Failure> {
-        let (name, rules) = (&start.name, start.rules.clone());
+    /// Tells it the rules of a container, whose group is there; `more` for what it alone is given.
+    pub fn allow(&self, groups: &[Group], start: &Start, more: impl Iterator<Item = Rule>) -> Result<(), Failure> {
+        let name = &start.name;
+        let rules: Vec<Rule> = start.rules.iter().copied().chain(more).collect();
         match self {
             Self::Attached(devd) => {
                 let group = groups.iter().find(|g| g.hierarchy.unified);

@@ -246,6 +246,7 @@ fn expected(container: &Container) -> Vec<Expected> {
     all.extend(just(container.meminfo, Mount::Meminfo));
     all.extend(just(container.host_network, Mount::Sysfs));
     all.extend(just(container.lent_proc, Mount::Proc));
+    all.extend(just(!container.nodes.is_empty(), Mount::Nodes));
     let attached = container.attachments.iter().filter(|a| a.source == Source::Factory);
     all.extend(attached.map(|a| tree(a.read_only)));
     all
@@ -300,7 +301,8 @@ fn one_mount(policy: &Policy, named: &Named, planned: &PlannedMount, is_root: bo
             }
             Ok(())
         }
-        (Mount::Node(_) | Mount::Meminfo, Opened::Device) | (Mount::Proc | Mount::Sysfs, Opened::Nothing) => Ok(()),
+        (Mount::Node(_) | Mount::Meminfo, Opened::Device)
+        | (Mount::Proc | Mount::Sysfs | Mount::Nodes, Opened::Nothing) => Ok(()),
         _ => refuse("follow this plan: a mount is made from something else than it names, or with what lies below it"),
     }
 }

@@ -15,6 +15,7 @@ mod judge;
 mod kernel_audit;
 mod ledger;
 mod networks;
+mod nodes;
 mod open;
 mod piece;
 mod placeholders;
@@ -190,10 +191,20 @@ fn apart() -> Result<OwnedFd, Failure> {
     open::file("/dev/null", true)
 }
 
-/// Keeps no power but what is handed out; AUDIT_WRITE is only where the kernel's audit system may be enabled.
+/// CAP_MKNOD and CAP_SETFCAP (capabilities(7)).
+const MKNOD: u8 = 27;
+const SETFCAP: u8 = 31;
+
+/// Keeps no power but what is handed out, and MKNOD where the host's policy lets a container have a device. SETFCAP is only where it lets one
+/// map host id 0, AUDIT_WRITE only where the kernel's audit system may be enabled.
 fn limit(policy: &Policy, audit: bool) -> Result<(), Failure> {
-    let consents = !policy.host_root.is_empty();
-    let mut power = policies::power(Program::Launcher, !consents).to_vec();
-    power.retain(|capability| audit || *capability != kernel_audit::WRITE);
+    let (host_root, devices) = (!policy.host_root.is_empty(), !policy.devices.is_empty());
+    let mut power = policies::power(Program::Launcher, !host_root && !devices).to_vec();
+    power.retain(|capability| match *capability {
+        kernel_audit::WRITE => audit,
+        SETFCAP => host_root,
+        MKNOD => devices,
+        _ => true,
+    });
     sys::process::limit_power(&power).map_err(kernel("give up power"))
 }

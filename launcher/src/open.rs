@@ -149,6 +149,14 @@ pub fn node(name: &str) -> Result<OwnedFd, Failure> {
     .map_err(kernel(format!("open {path}")))
 }
 
+/// What the host path of a device node, whatever links lead there, is; it is opened as `O_PATH` only, so that no driver hears of it.
+pub fn device(path: &str) -> Result<Stat, Failure> {
+    let fail = kernel(format!("open {path}"));
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat2(CWD, path, how, Mode::empty(), ResolveFlags::NO_MAGICLINKS).map_err(&fail)?;
+    rustix::fs::fstat(&fd).map_err(&fail)
+}
+
 /// A file for reading and writing, or reading alone, by absolute path: `/dev/fuse`, `/dev/null`, and the two forwarding switches.
 pub fn file(path: &str, write: bool) -> Result<OwnedFd, Failure> {
     let how = if write { OFlags::RDWR } else { OFlags::RDONLY };

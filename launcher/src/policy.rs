@@ -77,6 +77,35 @@ pub struct Policy {
     pub own_filter: Vec<ContainerName>,
     /// Places that containers may see as they are.
     pub unmasked: Vec<(String, ContainerName)>,
+    /// Device nodes of the host's that containers may be given, and whether to be written.
+    pub devices: Vec<Device>,
+}
+
+/// A device node that a container may be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    path: String,
+    name: ContainerName,
+    writable: bool,
+}
+
+impl Device {
+    /// Reads `PATH NAME`, or `PATH NAME readonly`.
+    fn read(text: &str) -> Option<Self> {
+        let (path, rest) = text.split_once(char::is_whitespace)?;
+        let rest = rest.trim();
+        // A container that is called so has no name before the word.
+        let read_only = rest
+            .strip_suffix("readonly")
+            .and_then(|name| name.strip_suffix(char::is_whitespace));
+        let (name, writable) = read_only.map_or((rest, true), |name| (name.trim_end(), false));
+        let name = ContainerName::new(name).ok()?;
+        path.starts_with('/').then(|| Self {
+            path: path.to_owned(),
+            name,
+            writable,
+        })
+    }
 }
 
 /// What is said of the log of deeds.
@@ -95,6 +124,12 @@ impl Policy {
     pub fn capabilities_of(&self, name: &ContainerName) -> u64 {
         let its = self.capabilities.iter().filter(|(_, n)| n == name);
         its.fold(0, |all, (set, _)| all | set)
+    }
+
+    /// Whether this container may be given the device node at `path`, to be written if `writable`.
+    pub fn gives_device(&self, name: &ContainerName, path: &str, writable: bool) -> bool {
+        let mut lines = self.devices.iter();
+        lines.any(|d| d.path == path && d.name == *name && (d.writable || !writable))
     }
 
     /// Whether `block` is one that this policy gives out.
@@ -260,6 +295,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         sync: false,
     };
     let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut devices = Vec::new();
     let mut ids = None;
     let mut mapped = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -308,6 +344,10 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             "unmask" if rest.starts_with('/') => {
                 let (path, name) = about()?;
                 unmasked.push((path.to_owned(), name));
+            }
+            "device" => {
+                let device = Device::read(rest);
+                devices.push(device.ok_or_else(|| refuse("device takes PATH NAME, or PATH NAME readonly".into()))?);
             }
             "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
             "audit" if rest.starts_with('/') && !rest.ends_with('/') => audit.file = rest.to_owned(),
@@ -367,6 +407,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         capabilities,
         own_filter,
         unmasked,
+        devices,
     })
 }
 

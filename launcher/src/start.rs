@@ -7,6 +7,7 @@ use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::{Host, Named};
 use crate::judge::{self, Judged, Start, Way};
+use crate::nodes;
 use crate::open;
 use crate::piece::Piece;
 use crate::policy::Policy;
@@ -191,6 +192,8 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let start = start.get();
     let groups = host.groups()?;
     let sources = sources(&host.policy, &host.named, start)?;
+    let given_nodes: Result<Vec<nodes::Found>, _> = start.container.nodes.iter().map(nodes::find).collect();
+    let given_nodes = given_nodes?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let owner = if start.container.cgroup_writable {
@@ -259,7 +262,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     // Limits and device rules are in force before the first process joins.
     expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
-    devices.allow(&groups, start)?;
+    devices.allow(&groups, start, given_nodes.iter().map(|n| n.rule))?;
     // Version 1 takes no rules for a group that has others below it.
     let unified = groups.iter().any(|g| g.hierarchy.unified);
     if !unified {
@@ -274,6 +277,10 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
 
     let mut mounts: Vec<Option<OwnedFd>> = sources.mounts.iter().map(|_| None).collect();
     collect(&mountd, &plain, &mut mounts)?;
+    let at = sources.mounts.iter().position(|m| *m == Mount::Nodes);
+    if let Some(within) = at.and_then(|at| mounts.get(at)?.as_ref()) {
+        nodes::make(&given_nodes, within, root_of(&start.container))?;
+    }
     let fused = fused(host, start, &groups, &sources, kept)?;
     // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
     drop(sources);
@@ -429,6 +436,11 @@ fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
     Ok(Some(netd))
 }
 
+/// The ids that the container's root has on the host.
+fn root_of(container: &init::Container) -> [u32; 2] {
+    [&container.uid_map, &container.gid_map].map(|map| ids::outside(map, 0).unwrap_or(0))
+}
+
 /// The server of `/proc/meminfo`, if there is to be one. The container's limits are there to be read.
 fn fused(
     host: &Host,
@@ -444,8 +456,7 @@ fn fused(
     let (source, files) = groups::memory(groups, &start.name)?;
     let mut descriptors: Vec<BorrowedFd<'_>> = sources.fuse.iter().map(AsFd::as_fd).collect();
     descriptors.extend(borrowed(&files));
-    let owner = |map| ids::outside(map, 0).unwrap_or(0);
-    let (uid, gid) = (owner(&start.container.uid_map), owner(&start.container.gid_map));
+    let [uid, gid] = root_of(&start.container);
     fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
     Ok(Some(fused))
 }

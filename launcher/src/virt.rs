@@ -3,8 +3,8 @@
 
 use crate::judge::Start;
 use std::fmt::Write as _;
-use wire::ContainerName;
 use wire::launcher::Opened;
+use wire::{ContainerName, Node, NodeKind};
 
 /// `AUDIT_VIRT_CONTROL`.
 const CONTROL: u16 = 2500;
@@ -27,6 +27,9 @@ pub fn started(start: &Start, keeper: Option<u32>) -> Vec<Message> {
         (RESOURCE, text)
     };
     let mut messages = Vec::new();
+    let nodes = &start.container.nodes;
+    let of = |disks: bool| nodes.iter().filter(move |n| (n.kind == NodeKind::Disk) == disks);
+    messages.extend(of(true).map(|n| device(n, "start", &who)));
     for mount in &start.mounts {
         match &mount.from {
             Opened::HostRoot => messages.push(resource("fs", "?", "\"/\"")),
@@ -38,12 +41,32 @@ pub fn started(start: &Start, keeper: Option<u32>) -> Vec<Message> {
         let mac: Vec<String> = link.mac.iter().map(|b| format!("{b:02x}")).collect();
         messages.push(resource("net", "?", &value(&mac.join(":"))));
     }
+    messages.extend(of(false).map(|n| device(n, "start", &who)));
     if let Some(bytes) = start.limits.memory {
         messages.push(resource("mem", "0", &(bytes >> 10).to_string()));
     }
     let pid = keeper.map_or_else(|| "-1".to_owned(), |pid| pid.to_string());
     messages.push((CONTROL, format!("virt=lxc op=start reason=booted {who} vm-pid={pid}")));
     messages
+}
+
+/// A device node, that a container is given or that is taken from it.
+fn device(node: &Node, reason: &str, who: &str) -> Message {
+    let path = value(node.from.as_str());
+    let disk = |old: &str, new: &str| format!("resrc=disk reason={reason} {who} old-disk={old} new-disk={new}");
+    let what = match node.kind {
+        NodeKind::Disk if reason == "detach" => disk(&path, "?"),
+        NodeKind::Disk => disk("?", &path),
+        NodeKind::Storage => format!("resrc=hostdev reason={reason} {who} disk={path}"),
+        NodeKind::Misc => format!("resrc=hostdev reason={reason} {who} chardev={path}"),
+        NodeKind::Usb => {
+            let mut parts = node.from.as_str().rsplit('/');
+            let (device, bus) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let address = value(&format!("{bus}.{device}"));
+            format!("resrc=dev reason={reason} {who} bus=usb device={address}")
+        }
+    };
+    (RESOURCE, format!("virt=lxc {what}"))
 }
 
 /// A stop.
@@ -103,6 +126,53 @@ mod tests {
             )
         );
         assert_eq!(who(&name, Some("x res=success")), "vm=6D7920766D uuid=?");
+    }
+
+    #[test]
+    fn a_device_is_told_in_libvirts_words() {
+        let node = |kind, from: &str| Node {
+            kind,
+            from: wire::init::Path::new(from).unwrap(),
+            name: wire::NodeName::new("x").unwrap(),
+            writable: true,
+        };
+        for (kind, from, reason, said) in [
+            (
+                NodeKind::Disk,
+                "/dev/a",
+                "start",
+                "resrc=disk reason=start W old-disk=? new-disk=\"/dev/a\"",
+            ),
+            (
+                NodeKind::Disk,
+                "/dev/a",
+                "detach",
+                "resrc=disk reason=detach W old-disk=\"/dev/a\" new-disk=?",
+            ),
+            (
+                NodeKind::Storage,
+                "/dev/a b",
+                "attach",
+                "resrc=hostdev reason=attach W disk=2F6465762F612062",
+            ),
+            (
+                NodeKind::Misc,
+                "/dev/c",
+                "detach",
+                "resrc=hostdev reason=detach W chardev=\"/dev/c\"",
+            ),
+            (
+                NodeKind::Usb,
+                "/dev/bus/usb/001/012",
+                "start",
+                "resrc=dev reason=start W bus=usb device=\"001.012\"",
+            ),
+        ] {
+            assert_eq!(
+                device(&node(kind, from), reason, "W"),
+                (RESOURCE, format!("virt=lxc {said}"))
+            );
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Order {
     Proc,
     /// A read-only sysfs.
     Sysfs,
+    /// An empty tmpfs for device nodes.
+    Nodes,
 }
 
 /// Mounts that have been judged; only [`judge`] makes them.
@@ -81,6 +83,7 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
             Mount::Meminfo => Order::Meminfo(next()?),
             Mount::Proc => Order::Proc,
             Mount::Sysfs => Order::Sysfs,
+            Mount::Nodes => Order::Nodes,
         });
     }
     match rest.next() {
@@ -183,6 +186,7 @@ mod tests {
             Mount::Meminfo,
             Mount::Proc,
             Mount::Sysfs,
+            Mount::Nodes,
         ];
         assert!(judge(&mounts, descriptors(3)).is_err());
         assert!(judge(&mounts, descriptors(4)).is_ok());

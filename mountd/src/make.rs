@@ -22,5 +22,6 @@ fn one(order: Order) -> Result<OwnedFd, Failure> {
         Order::Meminfo(connection) => fuse::make(connection),
         Order::Proc => pseudo::proc(),
         Order::Sysfs => pseudo::sysfs(),
+        Order::Nodes => pseudo::nodes(),
     }
 }

@@ -17,6 +17,12 @@ pub fn sysfs() -> Result<OwnedFd, Failure> {
     make(c"sysfs", flags).map_err(|e| Failure::kernel("make a sysfs", e as i32))
 }
 
+/// A tmpfs whose device nodes can be opened, as those of the host's own mounts can; nobody executes anything in it.
+pub fn nodes() -> Result<OwnedFd, Failure> {
+    let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC;
+    make(c"tmpfs", flags).map_err(|e| Failure::kernel("make a file system for device nodes", e as i32))
+}
+
 fn make(kind: &CStr, flags: Attr) -> nix::Result<OwnedFd> {
     let superblock = Superblock::open(kind)?;
     superblock.create()?;

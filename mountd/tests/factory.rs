@@ -194,6 +194,13 @@ mod tests {
         assert_eq!((stat.st_rdev, stat.st_mode & 0o170_000), (0x103, 0o020_000));
         assert!(flags(&node).contains(Flag::NOSUID | Flag::NOEXEC) && !flags(&node).contains(Flag::NODEV));
 
+        // Nodes that somebody else makes there can be opened; they are executed by nobody.
+        let nodes = factory.make(Mount::Nodes, &[]);
+        rustix::fs::mknodat(&nodes, "n", rustix::fs::FileType::CharacterDevice, Mode::RUSR, 0x103).unwrap();
+        assert!(open(&nodes, "n").is_ok());
+        assert!(flags(&nodes).contains(Flag::NOSUID | Flag::NOEXEC) && !flags(&nodes).contains(Flag::NODEV));
+        drop(nodes);
+
         // The root of the FUSE superblock is one regular file that all may read. Nobody serves it here, so nothing is asked of it.
         let fuse = File::options().read(true).write(true).open("/dev/fuse").unwrap();
         let meminfo = factory.make(Mount::Meminfo, &[fuse.as_fd()]);

@@ -1,10 +1,11 @@
-//! What a process gives up, and in which order, before it executes a container's command. `init` and `nsenter` share it, so that
-//! entering is confined exactly as the first process is. May touch: the calling process, and the files of the root it has.
+//! What a process gives up, and in which order, before it executes a container's command, and how a device node comes into a container.
+//! `init` and `nsenter` share it, so that entering is confined exactly as the first process is. May touch: the calling process, and the files of the root it has.
 
 pub mod account;
 pub mod confine;
 pub mod execute;
 pub mod label;
+pub mod node;
 pub mod offspring;
 pub mod streams;
 

@@ -385,7 +385,7 @@ fn powers_are_those_of_the_charter() {
         (
             Program::Launcher,
             &[8, 7, 6, 21, 12, 1, 39, 29],
-            &[8, 7, 6, 21, 12, 1, 39, 29, 31],
+            &[8, 7, 6, 21, 12, 1, 39, 29, 31, 27],
         ),
         (Program::Supervisor, &[], &[]),
         (Program::Mountd, &[21], &[21]),

@@ -64,7 +64,7 @@ fn allow_beneath(mut ruleset: RulesetCreated, abi: ABI, directories: &[impl AsFd
 /// What `lazaret` sees beside its own directories.
 fn allow_lazaret(mut ruleset: RulesetCreated, abi: ABI) -> Result<RulesetCreated, Refusal> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    for path in ["/proc", "/sys/fs/cgroup", "/etc"] {
+    for path in ["/proc", "/sys/fs/cgroup", "/etc", "/sys/bus/usb", "/sys/devices"] {
         ruleset = allow_path(ruleset, path, read)?;
     }
     let mut terminal = AccessFs::ReadFile | AccessFs::WriteFile;

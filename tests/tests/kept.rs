@@ -16,8 +16,8 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
         (
             "disk",
             "",
-            "<disk type='block' device='disk'><source dev='/dev/vda'/><target dev='vda'/></disk>",
-            "<disk type='block'> in <devices>",
+            "<disk type='file' device='disk'><source file='/srv/a.img'/><target dev='vda'/></disk>",
+            "<disk type='file'> in <devices>",
         ),
         (
             "share",
@@ -26,10 +26,10 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<memory> in <numatune>",
         ),
         (
-            "usb",
+            "wan",
             "",
-            "<hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>",
-            "<hostdev mode='subsystem'> in <devices>",
+            "<hostdev mode='capabilities' type='net'><source><interface>wan0</interface></source></hostdev>",
+            "<hostdev mode='capabilities'> in <devices>",
         ),
         (
             "rate",

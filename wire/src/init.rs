@@ -7,6 +7,7 @@ use crate::ids::IdRange;
 use crate::label::ProfileName;
 use crate::mountd::Device;
 use crate::name::{ContainerName, Text};
+use crate::node::Node;
 use serde::{Deserialize, Serialize};
 
 /// An absolute path.
@@ -186,6 +187,8 @@ pub struct Container {
     pub learn: bool,
     /// How many descriptors its command has beyond the three, from 3 upwards: they come with it, after the streams.
     pub descriptors: u8,
+    /// Device nodes of the host's that it is given: the factory delivers one mount, after the lent procfs, in which each lies under its number.
+    pub nodes: Vec<Node>,
 }
 
 impl Container {
@@ -203,10 +206,10 @@ impl Container {
     }
 
     /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
-    /// host's), lent proc, then those of the attachments.
+    /// host's), lent proc, nodes (if there are any), then those of the attachments.
     pub fn factory_mounts(&self) -> usize {
         let attached = self.attachments.iter().filter(|a| a.source == Source::Factory).count();
-        let single = [self.meminfo, self.host_network, self.lent_proc]
+        let single = [self.meminfo, self.host_network, self.lent_proc, !self.nodes.is_empty()]
             .iter()
             .filter(|b| **b)
             .count();
@@ -374,6 +377,7 @@ pub(crate) mod tests {
             unmasked: vec![],
             learn: false,
             descriptors: 0,
+            nodes: vec![],
         }
     }
 
@@ -381,7 +385,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e00000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e0000000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -92,6 +92,8 @@ pub enum Mount {
     Proc,
     /// A sysfs of the host's network namespace, read-only, for a container that shares it (no descriptor).
     Sysfs,
+    /// A tmpfs with nothing in it, in which whoever has the capability for it makes device nodes that can be opened (no descriptor).
+    Nodes,
 }
 
 impl Mount {
@@ -100,7 +102,7 @@ impl Mount {
         match self {
             Self::Tree { idmapped: true, .. } => 2,
             Self::Tree { idmapped: false, .. } | Self::Node(_) | Self::Meminfo => 1,
-            Self::Proc | Self::Sysfs => 0,
+            Self::Proc | Self::Sysfs | Self::Nodes => 0,
         }
     }
 }
@@ -184,6 +186,7 @@ mod tests {
         assert_eq!(payload(Mount::Meminfo), [0, 1, 2]);
         assert_eq!(payload(Mount::Proc), [0, 1, 3]);
         assert_eq!(payload(Mount::Sysfs), [0, 1, 4]);
+        assert_eq!(payload(Mount::Nodes), [0, 1, 5]);
         assert_eq!(&encode(&Reply::Made(128)).unwrap()[HEADER..], [0, 0x80, 0x01]);
         let refused = encode(&Reply::Refused(Failure::kernel("x", 22))).unwrap();
         assert_eq!(&refused[HEADER..], [1, 1, 1, b'x', 44]);
@@ -208,6 +211,7 @@ mod tests {
             Mount::Meminfo,
             Mount::Proc,
             Mount::Sysfs,
+            Mount::Nodes,
         ];
         assert_eq!(Request::Make(all).descriptors(), 5);
         assert_eq!(Request::Allow(vec![]).descriptors(), 2);

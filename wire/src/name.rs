@@ -15,6 +15,8 @@ pub enum NameError {
     Reserved,
     /// A word that stands for having none.
     Nothing,
+    /// The name of something that every container has.
+    Taken,
 }
 
 impl core::fmt::Display for NameError {
@@ -25,6 +27,7 @@ impl core::fmt::Display for NameError {
             Self::Character(c) => write!(f, "it contains {c:?}"),
             Self::Reserved => write!(f, "it begins with '-' or '.'"),
             Self::Nothing => write!(f, "it means to have none"),
+            Self::Taken => write!(f, "every container has one of its own"),
         }
     }
 }

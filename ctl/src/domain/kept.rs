@@ -9,6 +9,8 @@ use super::xml::Tree;
 pub enum Why {
     /// It is there to be kept (`metadata`).
     Said,
+    /// It has its effect, which is read from what is kept.
+    Done,
     /// libvirt's LXC driver acts on it; here it has no effect yet, so nothing starts with it.
     Unbuilt,
     /// libvirt's schema has it, and its LXC driver does not read it.

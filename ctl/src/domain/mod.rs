@@ -4,6 +4,7 @@
 pub mod capability;
 mod complete;
 pub mod cpuset;
+pub mod device;
 pub mod error;
 mod format;
 pub mod identity;
@@ -24,4 +25,5 @@ pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Interface, LinkState, Mode, Route};
 pub use model::{Arch, Domain, Source};
 pub use parse::{parse, parse_telling};
+pub use sift::device_element;
 pub use xml::MAX_BYTES;

@@ -233,6 +233,7 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
         }
         let why = match child.name.as_str() {
             "metadata" if path.is_empty() => Why::Said,
+            _ if path == "/devices" && super::device::is_node(&child) => Why::Done,
             _ if built => Why::Unbuilt,
             name => why(name),
         };
@@ -324,7 +325,20 @@ fn whole(element: &Element) -> Result<(), Fault> {
     })
 }
 
-/// An element as it is kept. Where it is to be of the schema, all in it is.
+/// One element of `devices`, in libvirt's own order and with what libvirt adds.
+pub fn device_element(bytes: &[u8]) -> Result<Tree, Fault> {
+    let element = super::xml::read(bytes)?;
+    if !known("devices").is_some_and(|d| d.holds(&element.name)) {
+        let what = format!("<{}> is no device", shown_name(&element.name));
+        return Err(Fault::new(element.line, what));
+    }
+    whole(&element)?;
+    let mut tree = tree(&element, true)?;
+    usual(&mut tree);
+    arrange(&mut tree);
+    Ok(tree)
+}
+
 /// One element of somebody's own, as it is said.
 pub fn said(bytes: &[u8]) -> Result<Tree, Fault> {
     let element = super::xml::read(bytes)?;
@@ -332,6 +346,7 @@ pub fn said(bytes: &[u8]) -> Result<Tree, Fault> {
     tree(&element, false)
 }
 
+/// An element as it is kept. Where it is to be of the schema, all in it is.
 fn tree(element: &Element, of_schema: bool) -> Result<Tree, Fault> {
     let name = shown_name(&element.name);
     let schema = known(&element.name);

@@ -6,3 +6,4 @@ pub mod links;
 pub mod machine;
 pub mod read;
 pub mod topology;
+pub mod usb;

@@ -3,7 +3,7 @@
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, devices, hostname, limits};
-use crate::domain::{Domain, Source, Uuid};
+use crate::domain::{Domain, Source, Uuid, device};
 use crate::error::{Error, Outcome};
 use wire::init::{Container, Stream};
 use wire::launcher::{Opened, Plan, PlannedMount};
@@ -53,6 +53,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         unmasked: vec![],
         learn: false,
         descriptors: 0,
+        nodes: device::nodes(domain, host.usb)?,
     };
     let draft = Draft {
         container,

@@ -14,6 +14,7 @@ pub mod run;
 pub mod show;
 pub mod tree;
 
+use crate::domain::device::FindUsb;
 use crate::error::{Error, Outcome};
 use crate::state::record::overlap;
 use wire::cgroupd::{Controller, Hierarchy, Limits};
@@ -42,6 +43,8 @@ pub struct Host {
     pub capabilities: [u64; 2],
     /// The number of the block device at a path of the host's, if there is one.
     pub block_device: fn(&str) -> Option<(u32, u32)>,
+    /// What finds a USB device by its vendor and product.
+    pub usb: FindUsb,
 }
 
 /// What one container is given before it is planned.
@@ -112,6 +115,12 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     if container.lent_proc {
         mounts.push(PlannedMount {
             mount: Mount::Proc,
+            from: Opened::Nothing,
+        });
+    }
+    if !container.nodes.is_empty() {
+        mounts.push(PlannedMount {
+            mount: Mount::Nodes,
             from: Opened::Nothing,
         });
     }
@@ -290,6 +299,7 @@ pub mod testing {
             ],
             capabilities: [0xe3, 0xffff],
             block_device: |path| (path == "/dev/sda").then_some((8, 0)),
+            usb: |_, _| Err(Error::caller("this host has no USB device")),
         }
     }
 

@@ -138,6 +138,7 @@ pub fn plan(
         unmasked: run.unmask.iter().map(|p| fit("the place", p)).collect::<Outcome<_>>()?,
         learn: caller.learns,
         descriptors: 0,
+        nodes: vec![],
     };
     network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
     let draft = Draft {

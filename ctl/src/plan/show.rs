@@ -147,6 +147,13 @@ fn container_lines(c: &Container) -> Vec<String> {
     }
     lines.extend(c.command.apparmor.iter().map(|p| format!("AppArmor profile {p}")));
     lines.extend(c.unmasked.iter().map(|p| format!("leave {p} as it is")));
+    for node in &c.nodes {
+        let access = if node.writable { "writable" } else { "read-only" };
+        lines.push(format!(
+            "the host's device {} as /dev/{}, {access}",
+            node.from, node.name
+        ));
+    }
     for a in &c.attachments {
         let access = if a.read_only { "read-only" } else { "writable" };
         lines.push(match &a.source {
@@ -186,6 +193,7 @@ fn mount(planned: &PlannedMount) -> String {
         Mount::Meminfo => "a FUSE file for /proc/meminfo".into(),
         Mount::Proc => "a procfs that nothing covers, lent for the build".into(),
         Mount::Sysfs => "a sysfs of the host's network, ro".into(),
+        Mount::Nodes => "a tmpfs, in which the launcher makes the nodes of its devices".into(),
     }
 }
 

@@ -28,13 +28,14 @@ fn disk(tree: &Tree) -> Disk {
     }
 }
 
-/// Lists. Nothing starts with a disk in its definition, so that what runs has none.
+/// Lists those of what runs, or of the definition.
 pub fn domblklist(session: &Session, options: &Domblklist) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
-    let disks: Vec<Disk> = match (running(&found, options.inactive)?, &found.definition) {
-        (None, Some(domain)) => kept(domain, "disk").map(disk).collect(),
-        _ => vec![],
+    let domain = match running(&found, options.inactive)? {
+        Some(_) => found.domain(),
+        None => found.definition.clone(),
     };
+    let disks: Vec<Disk> = domain.iter().flat_map(|d| kept(d, "disk")).map(disk).collect();
     if options.json {
         return print_json(&disks);
     }

@@ -91,7 +91,7 @@ pub fn of_child(tree: &Tree, child: &str, names: &[&str]) -> Option<String> {
     attribute(tree.children.iter().find(|c| c.name == child)?, names)
 }
 
-/// The elements of this name that a definition keeps and that have no effect.
+/// The elements of this name that a definition keeps as they stand.
 pub fn kept<'a>(domain: &'a Domain, name: &'a str) -> impl Iterator<Item = &'a Tree> {
     domain.kept.iter().filter_map(move |k| match &k.what {
         What::Element(tree, _) if tree.name == name => Some(tree),

@@ -114,6 +114,7 @@ pub fn container(script: &str) -> Container {
         unmasked: vec![],
         learn: false,
         descriptors: 0,
+        nodes: vec![],
     }
 }
 

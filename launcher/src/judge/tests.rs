@@ -104,6 +104,7 @@ pub(crate) fn plan() -> Plan {
         unmasked: vec![],
         learn: false,
         descriptors: 0,
+        nodes: vec![],
     };
     let device = PlannedMount {
         mount: Mount::Node(Device::Null),
@@ -309,6 +310,44 @@ fn refuses_devices_beyond_the_usual_ones() {
     ] {
         assert!(device(&bad).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn refuses_device_nodes_without_consent_or_without_their_mount() {
+    let with = |text: &str, mounts: &dyn Fn(&mut Vec<PlannedMount>)| {
+        let mut plan = plan();
+        let node = |name: &str| wire::Node {
+            kind: wire::NodeKind::Disk,
+            from: Path::new("/dev/x").unwrap(),
+            name: wire::NodeName::new(name).unwrap(),
+            writable: true,
+        };
+        plan.container_mut().unwrap().nodes = vec![node("vda"), node("vdb")];
+        for step in &mut plan.steps {
+            if let Step::Mounts(all) = step {
+                mounts(all);
+            }
+        }
+        start(&policy::parse(text, &[], &[]).unwrap(), &Named::default(), plan)
+    };
+    let nodes = |from| PlannedMount {
+        mount: Mount::Nodes,
+        from,
+    };
+    let right = |m: &mut Vec<PlannedMount>| m.insert(2, nodes(Opened::Nothing));
+    assert!(with("root /srv\ndevice /dev/x a", &right).is_ok());
+    for without in [
+        "root /srv",
+        "root /srv\ndevice /dev/x a readonly",
+        "root /srv\ndevice /dev/x b",
+    ] {
+        let failure = with(without, &right).unwrap_err();
+        assert!(failure.what.as_str().contains("`device /dev/x a`"), "{failure:?}");
+    }
+    let consents = "root /srv\ndevice /dev/x a";
+    assert!(with(consents, &|_| {}).is_err());
+    assert!(with(consents, &|m| m.push(nodes(Opened::Nothing))).is_err());
+    assert!(with(consents, &|m| m.insert(2, nodes(Opened::HostRoot))).is_err());
 }
 
 #[test]

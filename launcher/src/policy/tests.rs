@@ -189,3 +189,23 @@ fn no_usual_root_is_a_directory_of_the_systems() {
         assert_eq!(system_directory(path), None, "{path}");
     }
 }
+
+#[test]
+fn a_device_is_given_by_its_path_to_one_container_and_to_be_written_or_not() {
+    let policy = parse(
+        "device /dev/sda a\ndevice /dev/sr0 b readonly\ndevice /dev/x readonly",
+        &[],
+        &[],
+    )
+    .unwrap();
+    let name = |n: &str| ContainerName::new(n).unwrap();
+    let gives = |of: &str, path: &str, writable| policy.gives_device(&name(of), path, writable);
+    assert!(gives("a", "/dev/sda", true) && gives("a", "/dev/sda", false));
+    assert!(!gives("b", "/dev/sda", false) && !gives("a", "/dev/sda1", false) && !gives("a", "/dev//sda", false));
+    assert!(gives("b", "/dev/sr0", false) && !gives("b", "/dev/sr0", true));
+    // A container may be called so.
+    assert!(gives("readonly", "/dev/x", true));
+    for bad in ["device sda a", "device /dev/sda", "device /dev/sda a/b"] {
+        assert!(parse(bad, &[], &[]).is_err(), "{bad}");
+    }
+}

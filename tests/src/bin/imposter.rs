@@ -80,6 +80,7 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
         unmasked: Vec::new(),
         learn: false,
         descriptors: 0,
+        nodes: vec![],
     };
     plan.steps = vec![
         Step::Groups(Limits::default()),

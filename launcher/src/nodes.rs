@@ -1,0 +1,71 @@
+//! Device nodes of the host's that a container is given. They are opened where the host's policy consents to, for what they are; their
+//! likes are made, the container's root's own, in a file system of the factory's that is attached nowhere. May touch: what the nodes name, as
+//! `O_PATH`; that file system.
+
+use crate::open;
+use rustix::fs::{AtFlags, FileType, Mode};
+use std::os::fd::OwnedFd;
+use sys::process::errno;
+use wire::devd::Rule;
+use wire::{Failure, Node};
+
+/// A node of the host's, opened.
+#[derive(Debug)]
+pub struct Found {
+    kind: FileType,
+    number: u64,
+    /// What allows its use.
+    pub rule: Rule,
+}
+
+/// Opens one, and looks at what it is.
+pub fn find(node: &Node) -> Result<Found, Failure> {
+    let path = node.from.as_str();
+    let stat = open::device(path)?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    let block = kind == FileType::BlockDevice;
+    if !(block || kind == FileType::CharacterDevice) || !node.kind.may_be(block) {
+        let wanted = match (node.kind.may_be(true), node.kind.may_be(false)) {
+            (true, true) => "a device",
+            (true, false) => "a block device",
+            _ => "a character device",
+        };
+        return Err(Failure::caller(&format!("give {path}: it is not {wanted}")));
+    }
+    let rule = Rule {
+        block,
+        major: Some(rustix::fs::major(stat.st_rdev)),
+        minor: Some(rustix::fs::minor(stat.st_rdev)),
+        read: true,
+        write: node.writable,
+        make: true,
+    };
+    Ok(Found {
+        kind,
+        number: stat.st_rdev,
+        rule,
+    })
+}
+
+/// Makes each under its number, for this owner on the host alone. A container's root has no power over a node that is another's, whatever
+/// the rules allow.
+pub fn make(found: &[Found], within: &OwnedFd, owner: [u32; 2]) -> Result<(), Failure> {
+    let [uid, gid] = owner;
+    let made = |(place, node): (usize, &Found)| {
+        let mode = Mode::RUSR | Mode::WUSR | Mode::XUSR;
+        rustix::fs::mknodat(within, place.to_string(), node.kind, mode, node.number)
+    };
+    open::with_ids(uid, gid, || found.iter().enumerate().try_for_each(made))
+        .map_err(|e| Failure::kernel("make a device node for the container", errno(e) as i32))?;
+    // What they are is asked of the kernel once more: a number that it could not keep would be another device.
+    for (place, node) in found.iter().enumerate() {
+        let stat = rustix::fs::statat(within, place.to_string(), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| Failure::kernel("look at the device node that was made", errno(e) as i32))?;
+        let right = FileType::from_raw_mode(stat.st_mode) == node.kind
+            && (stat.st_rdev, stat.st_uid, stat.st_gid) == (node.number, uid, gid);
+        if !right {
+            return Err(Failure::bug("make the device node that was asked for"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Device nodes of the host's in a container: a mount for each of the factory's nodes, its place below the container's `/dev`, and how it is taken
+//! off again. No path is walked through a symbolic link, nor out of the container's root. May touch: the container's `/dev`.
+
+use crate::Step;
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::mount::{Attr, Change, attach, clone_tree, mount_id, name_beneath, open_beneath, set_attributes};
+use wire::NodeName;
+use wire::failure::Failure;
+
+const WITHIN: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
+/// A mount for each node of the factory's file system, which must be attached where the caller is: writable or not, in their order.
+pub fn pick(within: BorrowedFd<'_>, writable: impl Iterator<Item = bool>) -> Result<Vec<OwnedFd>, Failure> {
+    let one = |(number, writable): (usize, bool)| {
+        let node = name_beneath(within, &name(&number.to_string())?).to("find a device node of the factory's")?;
+        let mount = clone_tree(node.as_fd(), false).to("make a mount of a device node")?;
+        if !writable {
+            let change = Change {
+                set: Attr::MOUNT_ATTR_RDONLY,
+                ..Change::default()
+            };
+            set_attributes(mount.as_fd(), false, change).to("make the mount of a device node read-only")?;
+        }
+        Ok(mount)
+    };
+    writable.enumerate().map(one).collect()
+}
+
+fn name(text: &str) -> Result<CString, Failure> {
+    CString::new(text).map_err(|_| Failure::bug("name a device node"))
+}
+
+/// The directory of a node, and its name there. Directories that are missing are made where `make`.
+fn directory(root: BorrowedFd<'_>, node: &NodeName, make: bool) -> Result<(OwnedFd, CString), Failure> {
+    let what = |e: Errno| match e {
+        Errno::ELOOP | Errno::ENOTDIR | Errno::EXDEV => Failure::caller(&format!(
+            "use /dev/{node}: something in the container's /dev is no directory where one leads there"
+        )),
+        e => Failure::kernel(&format!("find the place of /dev/{node}"), e as i32),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let mut at = open_beneath(root, c"dev", flags, Mode::empty(), WITHIN).map_err(what)?;
+    let mut parts: Vec<&str> = node.as_str().split('/').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let part = name(part)?;
+        if make {
+            match rustix::fs::mkdirat(&at, &part, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(e) => return Err(what(sys::process::errno(e))),
+            }
+        }
+        at = open_beneath(at.as_fd(), &part, flags, Mode::empty(), WITHIN).map_err(what)?;
+    }
+    Ok((at, name(last)?))
+}
+
+/// Lays the mount of a node over an empty file that is made for it. Whatever is there already stays as it is, and the node is refused.
+pub fn place(root: BorrowedFd<'_>, node: &NodeName, mount: BorrowedFd<'_>) -> Result<(), Failure> {
+    let what = format!("make /dev/{node}");
+    let (at, last) = directory(root, node, true)?;
+    let how = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    match open_beneath(at.as_fd(), &last, how, Mode::from_raw_mode(0o644), WITHIN) {
+        Err(Errno::EEXIST) => {
+            return Err(Failure::caller(&format!(
+                "{what}: the container has something of that name"
+            )));
+        }
+        made => made.to(&what)?,
+    };
+    let laid = name_beneath(at.as_fd(), &last)
+        .and_then(|target| attach(mount, target.as_fd()))
+        .and_then(|()| name_beneath(at.as_fd(), &last))
+        .and_then(|there| Ok(mount_id(there.as_fd())? == mount_id(mount)?));
+    match laid {
+        Ok(true) => Ok(()),
+        other => {
+            // What was made for it goes; if that fails an empty file stays.
+            let _ = rustix::fs::unlinkat(&at, &last, AtFlags::empty());
+            other.to(&what)?;
+            Err(Failure::caller(&format!("{what}: something else was put there")))
+        }
+    }
+}
