@@ -1,7 +1,8 @@
 //! May these mounts be made? Pure: it pairs each mount with the descriptors that it needs, and refuses what the factory never makes.
 
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
-use sys::mount::Attr;
+use sys::mount::{Attr, INERT};
 use wire::Failure;
 use wire::devd::Rule;
 use wire::frame::MAX_DESCRIPTORS;
@@ -25,13 +26,13 @@ pub enum Order {
     Node(Device, OwnedFd),
     /// A FUSE superblock of one file, served through this descriptor of `/dev/fuse`.
     Meminfo(OwnedFd),
-    /// A procfs.
-    Proc,
-    /// A read-only sysfs.
-    Sysfs,
-    /// An empty tmpfs for device nodes.
-    Nodes,
+    /// A new instance of this type, with these flags.
+    Pseudo(&'static CStr, Attr),
 }
+
+/// Nobody executes anything in it; its device nodes can be opened, as those of the host's own mounts can.
+const NODES: Attr = Attr::MOUNT_ATTR_NOSUID.union(Attr::MOUNT_ATTR_NOEXEC);
+const SYSFS: Attr = NODES.union(Attr::MOUNT_ATTR_NODEV).union(Attr::MOUNT_ATTR_RDONLY);
 
 /// Mounts that have been judged; only [`judge`] makes them.
 #[derive(Debug)]
@@ -81,9 +82,10 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
             },
             Mount::Node(device) => Order::Node(*device, next()?),
             Mount::Meminfo => Order::Meminfo(next()?),
-            Mount::Proc => Order::Proc,
-            Mount::Sysfs => Order::Sysfs,
-            Mount::Nodes => Order::Nodes,
+            // Writable, because it must be no less than what is asked for then; see `pseudo`.
+            Mount::Proc => Order::Pseudo(c"proc", INERT),
+            Mount::Sysfs => Order::Pseudo(c"sysfs", SYSFS),
+            Mount::Nodes => Order::Pseudo(c"tmpfs", NODES),
         });
     }
     match rest.next() {

@@ -20,8 +20,6 @@ fn one(order: Order) -> Result<OwnedFd, Failure> {
         } => tree::make(&at, recursive, flags, idmap.as_ref()),
         Order::Node(device, at) => node::make(device, at),
         Order::Meminfo(connection) => fuse::make(connection),
-        Order::Proc => pseudo::proc(),
-        Order::Sysfs => pseudo::sysfs(),
-        Order::Nodes => pseudo::nodes(),
+        Order::Pseudo(kind, flags) => pseudo::make(kind, flags),
     }
 }

@@ -25,5 +25,6 @@ pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Interface, LinkState, Mode, Route};
 pub use model::{Arch, Domain, Source};
 pub use parse::{parse, parse_telling};
+#[cfg(test)]
 pub use sift::device_element;
 pub use xml::MAX_BYTES;
