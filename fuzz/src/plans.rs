@@ -39,6 +39,7 @@ pub fn host() -> Host {
         resolv: vec!["nameserver 192.0.2.1\nsearch example.org\n".into()],
         capabilities: [0xe3, 0xffff],
         block_device: |path| path.ends_with("0").then_some((8, 0)),
+        usb: |vendor, product| Ok((vendor, product)),
     }
 }
 
