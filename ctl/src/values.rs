@@ -1,7 +1,10 @@
 //! The values that options of `run` take, and how they are written. Pure: each is checked whole, before anything is done.
 
 pub mod audit;
+pub mod network;
 pub mod uri;
+
+pub use network::Network;
 
 use std::str::FromStr;
 use wire::init::Rlimit;
@@ -80,29 +83,6 @@ impl FromStr for Rate {
             Ok(Self(rate))
         } else {
             Err(wrong())
-        }
-    }
-}
-
-/// Which network a container is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// The bridge with NAT.
-    Default,
-    /// A loopback only.
-    None,
-    /// The host's own.
-    Host,
-}
-
-impl FromStr for Network {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "default" => Ok(Self::Default),
-            "none" => Ok(Self::None),
-            "host" => Ok(Self::Host),
-            _ => Err("a network is default, none or host".into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::host::Named;
 use crate::policy::FILE;
 use std::net::IpAddr;
-use wire::netd::{Address, HostSide, Link, Macvlan, Publish};
+use wire::netd::{Address, HostSide, Link, Macvlan, Publish, Route};
 use wire::network::{self, within};
 use wire::{Failure, LinkName};
 
@@ -14,6 +14,8 @@ pub struct Networks {
     host_forbidden: bool,
     /// Bridges of the host's that a container may be a port of; `None` is any.
     bridges: Option<Vec<LinkName>>,
+    /// VLANs of bridges of the host's that a container's port may be a member of: first and last.
+    vlans: Vec<(LinkName, u16, u16)>,
     /// Links of the host's on which a container's may lie, and whether it may have them to itself.
     direct: Vec<(LinkName, bool)>,
     /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
@@ -44,6 +46,7 @@ impl Networks {
             ("host-network", "no") => self.host_forbidden = true,
             ("host-network", "yes") => self.host_forbidden = false,
             ("bridge", "none") => self.bridges.get_or_insert_default().clear(),
+            ("bridge", name) if name.contains(" vlan ") => self.vlans.push(vlans(name)?),
             ("bridge", name) => self.bridges.get_or_insert_default().push(LinkName::new(name).ok()?),
             ("direct", "none") => self.direct.clear(),
             ("direct", name) => {
@@ -93,9 +96,16 @@ impl Networks {
                     None => Ok(()),
                 }
             }
-            HostSide::Bridge(name) => self.bridge(name),
-            HostSide::Alone(addresses) => addresses.iter().try_for_each(|a| self.address(a)),
+            HostSide::Bridge(name) => {
+                self.bridge(name)?;
+                link.vlans.iter().try_for_each(|v| self.vlan(name, v.id))
+            }
+            HostSide::Alone(addresses) => {
+                addresses.iter().try_for_each(|a| self.address(a))?;
+                link.outside.iter().try_for_each(|r| self.route(r))
+            }
             HostSide::Direct { parent, mode } => self.direct(parent, *mode == Macvlan::Passthrough),
+            HostSide::Vlan { parent, .. } | HostSide::Ipvlan { parent, .. } => self.direct(parent, false),
         }
     }
 
@@ -134,6 +144,31 @@ impl Networks {
         }
     }
 
+    /// Which VLANs there are is what a bridge keeps apart.
+    fn vlan(&self, bridge: &LinkName, id: u16) -> Result<(), Failure> {
+        let allowed = |(name, first, last): &(LinkName, u16, u16)| name == bridge && (*first..=*last).contains(&id);
+        if self.vlans.iter().any(allowed) {
+            return Ok(());
+        }
+        refuse(&format!(
+            "be a member of VLAN {id} of {bridge}: a line `bridge {bridge} vlan {id}` in {FILE} would allow it"
+        ))
+    }
+
+    /// A route of the host's could lead away what goes to another machine.
+    fn route(&self, route: &Route) -> Result<(), Failure> {
+        let Route {
+            destination, prefix, ..
+        } = route;
+        let allowed = |(network, length): &(IpAddr, u8)| prefix >= length && within(*destination, *network, *length);
+        if self.addresses.iter().any(allowed) {
+            return Ok(());
+        }
+        refuse(&format!(
+            "lead {destination}/{prefix} of this host's to a container: a line `address {destination}/{prefix}` in {FILE} would allow it"
+        ))
+    }
+
     /// An address of the host's, and a peer to which the host then has a route, could take over what is another machine's.
     fn address(&self, Address { address, prefix, peer }: &Address) -> Result<(), Failure> {
         let allowed = |a: IpAddr| {
@@ -169,6 +204,14 @@ impl Networks {
     }
 }
 
+/// Reads `NAME vlan ID[-ID]`.
+fn vlans(text: &str) -> Option<(LinkName, u16, u16)> {
+    let (name, range) = text.split_once(" vlan ")?;
+    let (first, last) = range.trim().split_once('-').unwrap_or((range.trim(), range.trim()));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    (first > 0 && first <= last && last < 4095).then_some((LinkName::new(name.trim_end()).ok()?, first, last))
+}
+
 impl Ports {
     /// Reads `[ADDRESS:]PORT[-PORT][/udp]`.
     fn read(text: &str) -> Option<Self> {
@@ -202,7 +245,7 @@ impl Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::netd::Bridge;
+    use wire::netd::{Bandwidth, Bridge, Membership};
 
     fn networks(statements: &[&str]) -> Networks {
         let mut networks = Networks::default();
@@ -232,6 +275,9 @@ mod tests {
             up: true,
             mtu: None,
             isolated: false,
+            bandwidth: Bandwidth::default(),
+            vlans: vec![],
+            outside: vec![],
         }
     }
 
@@ -269,6 +315,53 @@ mod tests {
     fn the_hosts_own_network_is_shared_unless_a_line_says_no() {
         assert!(networks(&[]).host().is_ok() && networks(&["host-network yes"]).host().is_ok());
         says(networks(&["host-network no"]).host(), "`host-network no`");
+    }
+
+    #[test]
+    fn a_vlan_of_a_bridge_and_a_route_of_the_hosts_need_lines_of_their_own() {
+        let port_of = |statements: &[&str], id| {
+            let vlans = vec![Membership {
+                id,
+                native: true,
+                untagged: true,
+            }];
+            networks(statements).link(&Link {
+                vlans,
+                ..link(HostSide::Bridge(LinkName::new("br0").unwrap()))
+            })
+        };
+        says(
+            port_of(&["bridge br0"], 7),
+            "`bridge br0 vlan 7` in /etc/lazaret.policy",
+        );
+        assert!(port_of(&["bridge br0", "bridge br0 vlan 7"], 7).is_ok());
+        assert!(port_of(&["bridge br0 vlan 5-8"], 8).is_ok() && port_of(&["bridge br0 vlan 5-8"], 9).is_err());
+        says(port_of(&["bridge br1 vlan 7"], 7), "`bridge br0 vlan 7`");
+        says(port_of(&["bridge none", "bridge br0 vlan 7"], 7), "`bridge br0`");
+        for bad in [
+            "br0 vlan 0",
+            "br0 vlan 4095",
+            "br0 vlan 8-7",
+            "br0 vlan x",
+            " vlan 7",
+            "br0 vlan",
+        ] {
+            assert!(Networks::default().state("bridge", bad).is_none(), "{bad}");
+        }
+        let led = |statements: &[&str]| {
+            let outside = vec![Route {
+                destination: "10.9.0.0".parse().unwrap(),
+                prefix: 16,
+                gateway: "10.209.0.2".parse().unwrap(),
+                metric: None,
+            }];
+            networks(statements).link(&Link {
+                outside,
+                ..link(HostSide::Alone(vec![]))
+            })
+        };
+        says(led(&["address 10.9.0.0/24"]), "`address 10.9.0.0/16`");
+        assert!(led(&["address 10.8.0.0/15"]).is_ok());
     }
 
     #[test]

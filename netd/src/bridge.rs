@@ -37,6 +37,11 @@ pub fn find(host: &mut Netlink, name: &LinkName) -> Result<Option<Link>, Failure
 
 /// The number of a bridge that must be there.
 pub fn existing(host: &mut Netlink, name: &LinkName) -> Result<u32, Failure> {
+    there(host, name).map(|link| link.index)
+}
+
+/// A bridge that must be there.
+pub fn there(host: &mut Netlink, name: &LinkName) -> Result<Link, Failure> {
     match find(host, name)? {
         None => Err(Failure::caller(&format!(
             "use the bridge {name}: there is none of that name"
@@ -44,7 +49,7 @@ pub fn existing(host: &mut Netlink, name: &LinkName) -> Result<u32, Failure> {
         Some(link) if link.kind != "bridge" => Err(Failure::caller(&format!(
             "use the bridge {name}: the link of that name is no bridge"
         ))),
-        Some(link) => Ok(link.index),
+        Some(link) => Ok(link),
     }
 }
 

@@ -115,6 +115,27 @@ pub fn answer(body: &[u8]) -> Result<i32, Malformed> {
     }
 }
 
+/// What a bridge makes of VLANs (`IFLA_BR_*` in linux/if_link.h).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vlans {
+    /// Whether it keeps them apart.
+    pub filters: bool,
+    /// The VLAN that a new port is a member of; 0 for none.
+    pub default: u16,
+}
+
+fn vlans(data: &[u8]) -> Result<Vlans, Malformed> {
+    let mut vlans = Vlans::default();
+    for attribute in attributes(data) {
+        match attribute? {
+            (7, filters) => vlans.filters = filters.first().is_some_and(|f| *f != 0),
+            (39, default) => vlans.default = half(default, 0)?,
+            _ => {}
+        }
+    }
+    Ok(vlans)
+}
+
 /// What the kernel says of a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
@@ -126,6 +147,8 @@ pub struct Link {
     pub kind: String,
     /// Its hardware address.
     pub mac: Vec<u8>,
+    /// What a bridge makes of VLANs.
+    pub vlans: Vlans,
     /// The link whose port it is.
     pub master: Option<u32>,
     /// The number of a veth's other end, in that end's namespace.
@@ -157,8 +180,10 @@ pub fn link(body: &[u8]) -> Result<Link, Malformed> {
             (10, master) => link.master = Some(word(master, 0)?),
             (18, info) => {
                 for attribute in attributes(info) {
-                    if let (1, kind) = attribute? {
-                        link.kind = text(kind);
+                    match attribute? {
+                        (1, kind) => link.kind = text(kind),
+                        (2, data) if link.kind == "bridge" => link.vlans = vlans(data)?,
+                        _ => {}
                     }
                 }
             }
@@ -246,6 +271,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bridge_says_whether_it_keeps_vlans_apart() {
+        let data = encode::Attributes::new()
+            .bytes(7, &[1])
+            .bytes(39, &300u16.to_ne_bytes());
+        let info = encode::Attributes::new().text(1, "bridge").nest(2, data);
+        let message = encode::Message::new(16, 0, &[0; 16], encode::Attributes::new().nest(18, info));
+        let bytes = message.bytes(1).unwrap();
+        let found = link(&bytes[HEADER..]).unwrap();
+        assert_eq!((found.vlans.filters, found.vlans.default), (true, 300));
+    }
+
+    #[test]
     fn reads_a_link_and_an_answer() {
         let datagram = sample();
         let all: Vec<_> = messages(&datagram).map(Result::unwrap).collect();
@@ -255,6 +292,7 @@ mod tests {
             name: "lzv3".into(),
             kind: "veth".into(),
             mac: vec![2, 0, 0, 0, 0, 9],
+            vlans: Vlans::default(),
             master: Some(4),
             peer: Some(2),
             peer_namespace: Some(0),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Route};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Membership, Publish, Rate, Route};
 use wire::{Failure, LinkName};
 
 /// The most links of one container.
@@ -13,6 +13,8 @@ const ADDRESSES: usize = 16;
 const ROUTES: usize = 64;
 /// Bytes of the longest packet: what IPv4 needs at least, and what a link can have at most (linux/if_ether.h).
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// The most VLANs that one port is a member of.
+const VLANS: usize = 64;
 /// The most published ports of one container.
 const PUBLISHED: usize = 64;
 /// How the name of a bridge of ours begins.
@@ -73,6 +75,9 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         up,
         mtu,
         isolated,
+        bandwidth,
+        vlans,
+        outside: led,
     } = link;
     ordinary_name(host)?;
     ordinary_name(guest)?;
@@ -81,7 +86,9 @@ fn one_link(link: &Link) -> Result<(), Failure> {
             "{subject}: names that begin with {BRIDGE_PREFIX} are those of bridges"
         ));
     }
-    if mac.first().is_some_and(|b| b & 1 != 0) || *mac == [0; 6] {
+    // An ipvlan has that of the link that it lies on.
+    let none = matches!(side, HostSide::Ipvlan { .. });
+    if mac.first().is_some_and(|b| b & 1 != 0) || (*mac == [0; 6]) != none {
         return refuse(format!("{subject}: its hardware address is none that a link can have"));
     }
     addresses(&subject, inside)?;
@@ -89,13 +96,28 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         HostSide::Network(bridge) => own_bridge(bridge)?,
         HostSide::Bridge(name) => ordinary_name(name)?,
         HostSide::Alone(outside) => addresses(&subject, outside)?,
-        HostSide::Direct { .. } if !host.as_str().starts_with(LINK_PREFIX) => {
+        HostSide::Direct { .. } | HostSide::Vlan { .. } | HostSide::Ipvlan { .. }
+            if !host.as_str().starts_with(LINK_PREFIX) =>
+        {
             return refuse(format!(
-                "{subject}: a macvlan is born under a name that begins with {LINK_PREFIX}"
+                "{subject}: what lies on a link of the host's is born under a name that begins with {LINK_PREFIX}"
             ));
         }
-        HostSide::Direct { parent, mode: _ } => parent_of(parent)?,
+        HostSide::Vlan { id, .. } if !is_vlan(*id) => {
+            return refuse(format!("{subject}: there is no VLAN {id}"));
+        }
+        HostSide::Direct { parent, mode: _ } | HostSide::Vlan { parent, id: _ } | HostSide::Ipvlan { parent, .. } => {
+            parent_of(parent)?;
+        }
     }
+    carried(&subject, side, bandwidth)?;
+    memberships(&subject, side, vlans)?;
+    if !led.is_empty() && (!matches!(side, HostSide::Alone(_)) || led.len() > ROUTES) {
+        return refuse(format!(
+            "{subject}: the host leads more than {ROUTES} routes over it, or it does not stand alone there"
+        ));
+    }
+    led.iter().try_for_each(|r| route(&subject, r))?;
     if mtu.is_some_and(|bytes| !MTU.contains(&bytes)) {
         return refuse(format!(
             "{subject}: its longest packet must have {} to {} bytes",
@@ -113,6 +135,46 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         return refuse(format!("{subject}: it has a route and stays down"));
     }
     routes.iter().try_for_each(|r| route(&subject, r))
+}
+
+/// Whether there is a VLAN of this number (IEEE 802.1Q).
+const fn is_vlan(id: u16) -> bool {
+    id > 0 && id < 4095
+}
+
+/// What a link carries is held by its end on the host.
+fn carried(subject: &str, side: &HostSide, bandwidth: &Bandwidth) -> Result<(), Failure> {
+    let has_end = matches!(side, HostSide::Network(_) | HostSide::Bridge(_) | HostSide::Alone(_));
+    let Bandwidth { inbound, outbound } = bandwidth;
+    for Rate { average, peak, burst } in [inbound, outbound].into_iter().flatten() {
+        if !has_end {
+            return refuse(format!(
+                "{subject}: it has no end on the host that could hold it to a rate"
+            ));
+        }
+        if *average == 0 || *burst == 0 || peak.is_some_and(|p| p < *average) {
+            return refuse(format!(
+                "{subject}: {average} bytes in a second are no rate, or more than its peak"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn memberships(subject: &str, side: &HostSide, vlans: &[Membership]) -> Result<(), Failure> {
+    if !vlans.is_empty() && !matches!(side, HostSide::Bridge(_)) {
+        return refuse(format!(
+            "{subject}: only a port of a bridge of the host's is a member of VLANs"
+        ));
+    }
+    let ids: BTreeSet<u16> = vlans.iter().map(|v| v.id).collect();
+    let natives = vlans.iter().filter(|v| v.native).count();
+    if ids.len() != vlans.len() || vlans.len() > VLANS || natives > 1 || !ids.iter().all(|id| is_vlan(*id)) {
+        return refuse(format!(
+            "{subject}: it is a member of a VLAN twice, of one that is none, or of more than {VLANS}"
+        ));
+    }
+    Ok(())
 }
 
 /// Names that mean something else to the kernel's settings.
@@ -291,7 +353,7 @@ pub fn link(name: LinkName) -> Result<Judged<OurLink>, Failure> {
 pub mod tests {
     use super::*;
     use wire::ContainerName;
-    use wire::netd::Macvlan;
+    use wire::netd::{Ipvlan, Isolation, Macvlan};
 
     pub fn name(name: &str) -> LinkName {
         LinkName::new(name).unwrap()
@@ -332,6 +394,9 @@ pub mod tests {
             up: true,
             mtu: None,
             isolated: false,
+            bandwidth: Bandwidth::default(),
+            vlans: vec![],
+            outside: vec![],
         }
     }
 
@@ -444,6 +509,69 @@ pub mod tests {
             ..good()
         };
         assert!(links(vec![foreign]).is_err());
+        let above = |side| {
+            links(vec![Link {
+                side,
+                mac: [0; 6],
+                ..good()
+            }])
+        };
+        let ipvlan = |parent| HostSide::Ipvlan {
+            parent: name(parent),
+            mode: Ipvlan::L3,
+            isolation: Isolation::Private,
+        };
+        assert!(above(ipvlan("eth0")).is_ok() && above(ipvlan("lzr0")).is_err());
+        assert!(with(|l| l.mac = [0; 6]).is_err(), "only an ipvlan has none of its own");
+        let vlan = |id| {
+            links(vec![Link {
+                side: HostSide::Vlan {
+                    parent: name("eth0"),
+                    id,
+                },
+                ..good()
+            }])
+        };
+        assert!(vlan(7).is_ok() && vlan(0).is_err() && vlan(4095).is_err());
+        let rate = |average, peak, burst| Some(Rate { average, peak, burst });
+        let carrying = |inbound, outbound| {
+            links(vec![Link {
+                bandwidth: Bandwidth { inbound, outbound },
+                ..good()
+            }])
+        };
+        assert!(carrying(rate(1000, Some(1000), 1), rate(1000, None, 1)).is_ok());
+        assert!(carrying(rate(0, None, 1), None).is_err() && carrying(None, rate(1, None, 0)).is_err());
+        assert!(carrying(rate(1000, Some(999), 1), None).is_err());
+        assert!(
+            links(vec![Link {
+                side: on_link("eth0"),
+                bandwidth: Bandwidth {
+                    inbound: rate(1, None, 1),
+                    outbound: None
+                },
+                ..good()
+            }])
+            .is_err()
+        );
+        let member = |id, native| Membership {
+            id,
+            native,
+            untagged: native,
+        };
+        let of = |side, vlans| links(vec![Link { side, vlans, ..good() }]);
+        let br0 = || HostSide::Bridge(name("br0"));
+        assert!(of(br0(), vec![member(1, true), member(2, false)]).is_ok());
+        assert!(of(br0(), vec![member(1, true), member(2, true)]).is_err());
+        assert!(of(br0(), vec![member(1, false); 2]).is_err() && of(br0(), vec![member(4095, false)]).is_err());
+        assert!(of(HostSide::Alone(vec![]), vec![member(1, false)]).is_err());
+        assert!(
+            with(|l| (l.side, l.outside) = (HostSide::Alone(vec![]), vec![to("10.9.0.0", 16, "10.209.0.5")])).is_ok()
+        );
+        assert!(with(|l| l.outside = vec![to("10.9.0.0", 16, "10.209.0.5")]).is_err());
+        assert!(
+            with(|l| (l.side, l.outside) = (HostSide::Alone(vec![]), vec![to("10.9.0.1", 16, "10.209.0.5")])).is_err()
+        );
         assert!(with(|l| l.mtu = Some(67)).is_err() && with(|l| l.mtu = Some(65_536)).is_err());
         assert!(with(|l| (l.mtu, l.isolated) = (Some(1400), true)).is_ok());
         assert!(

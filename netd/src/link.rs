@@ -1,16 +1,18 @@
 //! A container's links: a veth whose other end is born in the container's network namespace, and what it needs on both sides; or a macvlan,
-//! all of which is born there.
+//! all of which is born there, as is a VLAN or an ipvlan.
 //! May touch: links of the host that it makes, and the inside, through a socket that was opened there.
 
 use crate::bridge;
 use crate::decode;
+use crate::encode::Message;
 use crate::judge::{Judged, OurLink};
 use crate::netlink::{Denied, Netlink};
-use crate::request::{self, End};
+use crate::request::{self, End, Upper};
 use crate::undo::Made;
+use crate::{member, shape};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
-use wire::netd::{HostSide, Link, Macvlan};
+use wire::netd::{HostSide, Link, Macvlan, Route};
 use wire::{Failure, LinkName};
 
 /// How often a bridge is made anew that somebody removed before it had its port.
@@ -39,8 +41,8 @@ fn one(
     link: &Link,
     made: &mut Made,
 ) -> Result<(), Failure> {
-    if let HostSide::Direct { parent, .. } = &link.side {
-        let guest = on_parent(host, inside, namespace, link, parent, made)?;
+    if let Some((parent, upper)) = upper(&link.side) {
+        let guest = on_parent(host, inside, namespace, (link, parent, upper), made)?;
         return within(inside, guest, link);
     }
     let guest = outside(host, namespace, link, made)?;
@@ -48,31 +50,41 @@ fn one(
     stays_connected(host, link, made)
 }
 
+/// The link of the host's that one without an end of its own lies on, and what it is there.
+const fn upper(side: &HostSide) -> Option<(&LinkName, Upper)> {
+    match side {
+        HostSide::Direct { parent, mode } => Some((parent, Upper::Macvlan(*mode))),
+        HostSide::Vlan { parent, id } => Some((parent, Upper::Vlan(*id))),
+        HostSide::Ipvlan {
+            parent,
+            mode,
+            isolation,
+        } => Some((parent, Upper::Ipvlan(*mode, *isolation))),
+        HostSide::Network(_) | HostSide::Bridge(_) | HostSide::Alone(_) => None,
+    }
+}
+
 /// The number of the bridge that the host's end is to be a port of.
 fn master(host: &mut Netlink, link: &Link, made: &mut Made) -> Result<Option<u32>, Failure> {
     match &link.side {
         HostSide::Network(bridge) => bridge::ours(host, bridge, made).map(Some),
         HostSide::Bridge(name) => bridge::existing(host, name).map(Some),
-        HostSide::Alone(_) | HostSide::Direct { .. } => Ok(None),
+        HostSide::Alone(_) | HostSide::Direct { .. } | HostSide::Vlan { .. } | HostSide::Ipvlan { .. } => Ok(None),
     }
 }
 
-/// Makes the macvlan, which goes with its namespace; returns its number there. It is born under the name that a veth would have on the host: one
+/// Makes the macvlan, VLAN or ipvlan, which goes with its namespace; returns its number there. It is born under the name that a veth would have on the host: one
 /// of ours, so that it is known, and taken back as ours, if the namespace turns out to be the host's.
 fn on_parent(
     host: &mut Netlink,
     inside: &mut Netlink,
     namespace: BorrowedFd<'_>,
-    link: &Link,
-    parent: &LinkName,
+    (link, parent, upper): (&Link, &LinkName, Upper),
     made: &mut Made,
 ) -> Result<u32, Failure> {
     let (name, guest) = (&link.host, &link.guest);
     let what = format!("lay the link {guest} on {parent}");
     let refused = |why: &str| Failure::caller(&format!("{what}: {why}"));
-    let HostSide::Direct { mode, .. } = &link.side else {
-        return Err(Failure::bug(&what));
-    };
     let found = bridge::find(host, parent)?.ok_or_else(|| refused("there is no link of that name"))?;
     if bridge::find(host, name)?.is_some() {
         return Err(refused(&format!("the host has a link called {name} already")));
@@ -84,9 +96,17 @@ fn on_parent(
     };
     // Nothing tells when the kernel has taken one away whose namespace has ended.
     let alone = "one that has a link to itself is the only one there, those that have just ended included";
-    host.ask(&request::new_macvlan(found.index, there, *mode, namespace))
+    host.ask(&request::new_upper(found.index, there, upper, namespace))
         .map_err(|denied| match denied {
-            Denied::Kernel(Errno::EINVAL | Errno::EBUSY) => denied.during(&format!("{what}: {alone}")),
+            Denied::Kernel(Errno::EOPNOTSUPP) => {
+                denied.during(&format!("{what}: this kernel has no links of the kind"))
+            }
+            Denied::Kernel(Errno::EEXIST) if matches!(upper, Upper::Vlan(_)) => {
+                denied.during(&format!("{what}: somebody has this VLAN of it"))
+            }
+            Denied::Kernel(Errno::EINVAL | Errno::EBUSY) if !matches!(upper, Upper::Vlan(_)) => {
+                denied.during(&format!("{what}: {alone}"))
+            }
             other => other.during(&what),
         })?;
     if let Some(here) = bridge::find(host, name)? {
@@ -140,13 +160,77 @@ fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mu
     if link.isolated {
         host.order(&request::isolate(found.index), || format!("isolate the link {name}"))?;
     }
+    is_member(host, found.index, link)?;
+    carries(host, found.index, link)?;
     if let HostSide::Alone(addresses) = &link.side {
         for address in addresses {
             bridge::give(host, found.index, name, address)?;
         }
     }
     host.order(&request::up(found.index), || format!("raise the link {name}"))?;
+    leads(host, found.index, &link.outside, "on the host")?;
     Ok(peer)
+}
+
+/// The host's end is a member of just these VLANs of its bridge.
+fn is_member(host: &mut Netlink, port: u32, link: &Link) -> Result<(), Failure> {
+    let (HostSide::Bridge(name), false) = (&link.side, link.vlans.is_empty()) else {
+        return Ok(());
+    };
+    let what = format!("make {} a member of VLANs of {name}", link.host);
+    let bridge = bridge::there(host, name)?;
+    if !bridge.vlans.filters {
+        return Err(Failure::caller(&format!(
+            "{what}: it does not keep them apart (ip link set {name} type bridge vlan_filtering 1)"
+        )));
+    }
+    if bridge.vlans.default != 0 {
+        host.order(&member::leave(port, bridge.vlans.default), || what.clone())?;
+    }
+    for vlan in &link.vlans {
+        host.order(&member::join(port, vlan), || what.clone())?;
+    }
+    Ok(())
+}
+
+/// The host's end carries as much as is asked for.
+fn carries(host: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> {
+    let mut hold = |what: &str, request: Message| {
+        host.ask(&request).map(drop).map_err(|denied| {
+            let lacks = matches!(denied, Denied::Kernel(Errno::ENOENT | Errno::EOPNOTSUPP));
+            let why = if lacks {
+                ": this kernel cannot (tc-htb(8), tc-police(8))"
+            } else {
+                ""
+            };
+            denied.during(&format!("hold what goes {what} by {} to a rate{why}", link.host))
+        })
+    };
+    if let Some(rate) = &link.bandwidth.inbound {
+        hold("to the container", shape::queue(index))?;
+        hold("to the container", shape::class(index, rate))?;
+    }
+    if let Some(rate) = &link.bandwidth.outbound {
+        hold("from the container", shape::entrance(index))?;
+        hold("from the container", shape::police(index, rate))?;
+    }
+    Ok(())
+}
+
+/// These routes lead over the link.
+fn leads(netlink: &mut Netlink, index: u32, routes: &[Route], place: &str) -> Result<(), Failure> {
+    for route in routes {
+        let Route {
+            destination,
+            prefix,
+            gateway,
+            ..
+        } = route;
+        netlink.order(&request::new_route(index, route), || {
+            format!("lead {destination}/{prefix} through {gateway} {place}")
+        })?;
+    }
+    Ok(())
 }
 
 /// Configures the inside: link first, because addresses and routes of a link that is down do not last.
@@ -164,7 +248,7 @@ fn within(inside: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> 
         HostSide::Direct {
             mode: Macvlan::Passthrough,
             ..
-        }
+        } | HostSide::Ipvlan { .. }
     );
     if found.name != guest.as_str() || (found.mac != link.mac && !inherits) {
         return Err(Failure::caller(&format!(
@@ -177,15 +261,7 @@ fn within(inside: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> 
     for address in &link.addresses {
         bridge::give(inside, index, guest, address)?;
     }
-    for route in &link.routes {
-        inside.order(&request::new_route(index, route), || {
-            format!(
-                "lead {}/{} through {} inside",
-                route.destination, route.prefix, route.gateway
-            )
-        })?;
-    }
-    Ok(())
+    leads(inside, index, &link.routes, "inside")
 }
 
 /// A stop that saw our bridge without ports may have removed it while the link was made.
@@ -234,9 +310,9 @@ pub fn remove(host: &mut Netlink, link: &Judged<OurLink>) -> Result<bool, Failur
     let Some(found) = bridge::find(host, name)? else {
         return Ok(true);
     };
-    if !matches!(found.kind.as_str(), "veth" | "macvlan") {
+    if !matches!(found.kind.as_str(), "veth" | "macvlan" | "vlan" | "ipvlan") {
         return Err(Failure::caller(&format!(
-            "remove the link {name}: it is no veth and no macvlan"
+            "remove the link {name}: it is none of the kinds that are made"
         )));
     }
     match host.ask(&request::remove_link(found.index)) {

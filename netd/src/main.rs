@@ -9,11 +9,13 @@ mod encode;
 mod forward;
 mod judge;
 mod link;
+mod member;
 mod netlink;
 mod request;
 mod rule;
 mod ruleset;
 mod serve;
+mod shape;
 mod table;
 mod undo;
 

@@ -4,7 +4,7 @@ use crate::encode::{Attributes, CREATE, DUMP, EXCLUSIVE, Message};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use wire::LinkName;
-use wire::netd::{Address, Macvlan, Route};
+use wire::netd::{Address, Ipvlan, Isolation, Macvlan, Route};
 
 const NEW_LINK: u16 = 16;
 const REMOVE_LINK: u16 = 17;
@@ -28,6 +28,9 @@ const INFO_PORT_KIND: u16 = 4;
 const INFO_PORT_DATA: u16 = 5;
 const PORT_ISOLATED: u16 = 33;
 const MACVLAN_MODE: u16 = 1;
+const VLAN_ID: u16 = 1;
+const IPVLAN_MODE: u16 = 1;
+const IPVLAN_FLAGS: u16 = 2;
 const VETH_PEER: u16 = 1;
 const BRIDGE_SNOOPING: u16 = 23;
 const V6_GENERATION: u16 = 8;
@@ -118,24 +121,59 @@ pub fn new_veth(here: End<'_>, master: Option<u32>, there: End<'_>, namespace: B
     Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
 }
 
-/// A new macvlan on the link `parent`, down, born in the namespace.
-pub fn new_macvlan(parent: u32, there: End<'_>, mode: Macvlan, namespace: BorrowedFd<'_>) -> Message {
-    let mode = match mode {
-        Macvlan::Private => 1,
-        Macvlan::Vepa => 2,
-        Macvlan::Bridge => 4,
-        Macvlan::Passthrough => 8,
-    };
-    let info = Attributes::new()
-        .text(INFO_KIND, "macvlan")
-        .nest(INFO_DATA, Attributes::new().number(MACVLAN_MODE, mode));
+/// What a link that lies on another one is.
+#[derive(Debug, Clone, Copy)]
+pub enum Upper {
+    /// A macvlan.
+    Macvlan(Macvlan),
+    /// A VLAN of this number.
+    Vlan(u16),
+    /// An ipvlan, whose hardware address is the other one's.
+    Ipvlan(Ipvlan, Isolation),
+}
+
+impl Upper {
+    fn info(self) -> Attributes {
+        let (kind, data) = match self {
+            Self::Macvlan(mode) => {
+                let mode = match mode {
+                    Macvlan::Private => 1,
+                    Macvlan::Vepa => 2,
+                    Macvlan::Bridge => 4,
+                    Macvlan::Passthrough => 8,
+                };
+                ("macvlan", Attributes::new().number(MACVLAN_MODE, mode))
+            }
+            Self::Vlan(id) => ("vlan", Attributes::new().bytes(VLAN_ID, &id.to_ne_bytes())),
+            Self::Ipvlan(mode, isolation) => {
+                let mode: u16 = match mode {
+                    Ipvlan::L2 => 0,
+                    Ipvlan::L3 => 1,
+                    Ipvlan::L3s => 2,
+                };
+                let flags: u16 = match isolation {
+                    Isolation::Bridge => 0,
+                    Isolation::Private => 1,
+                    Isolation::Vepa => 2,
+                };
+                let data = Attributes::new().bytes(IPVLAN_MODE, &mode.to_ne_bytes());
+                ("ipvlan", data.bytes(IPVLAN_FLAGS, &flags.to_ne_bytes()))
+            }
+        };
+        Attributes::new().text(INFO_KIND, kind).nest(INFO_DATA, data)
+    }
+}
+
+/// A new link on the link `parent`, down, born in the namespace.
+pub fn new_upper(parent: u32, there: End<'_>, upper: Upper, namespace: BorrowedFd<'_>) -> Message {
+    let mac = Some(there.mac).filter(|_| !matches!(upper, Upper::Ipvlan(..)));
     let attributes = Attributes::new()
         .text(NAME, there.name.as_str())
-        .bytes(MAC, &there.mac)
+        .maybe(mac, |a, mac| a.bytes(MAC, &mac))
         .maybe(there.mtu, |a, mtu| a.number(MTU, mtu))
         .number(PARENT, parent)
         .bytes(NAMESPACE_FD, &namespace.as_raw_fd().to_ne_bytes())
-        .nest(INFO, info);
+        .nest(INFO, upper.info());
     Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
 }
 
@@ -297,7 +335,7 @@ mod tests {
         let file = std::fs::File::open("/dev/null").unwrap();
         let fd = u8::try_from(file.as_fd().as_raw_fd()).unwrap();
         let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5], mtu: Some(1400) };
-        let bytes = new_macvlan(7, there, Macvlan::Bridge, file.as_fd()).bytes(1).unwrap();
+        let bytes = new_upper(7, there, Upper::Macvlan(Macvlan::Bridge), file.as_fd()).bytes(1).unwrap();
         assert_eq!(bytes[32..], [
             9, 0, 3, 0,  b'e', b't', b'h', b'0', 0, 0, 0, 0,
             10, 0, 1, 0,  2, 1, 2, 3, 4, 5, 0, 0,
@@ -308,6 +346,24 @@ mod tests {
                 12, 0, 1, 0,  b'm', b'a', b'c', b'v', b'l', b'a', b'n', 0,
                 12, 0, 2, 0x80,
                     8, 0, 1, 0,  4, 0, 0, 0,
+        ]);
+        let end = |upper| new_upper(7, there, upper, file.as_fd()).bytes(1).unwrap().split_off(80);
+        assert_eq!(end(Upper::Vlan(300)), [
+            28, 0, 18, 0x80,
+                9, 0, 1, 0,  b'v', b'l', b'a', b'n', 0, 0, 0, 0,
+                12, 0, 2, 0x80,
+                    6, 0, 1, 0,  44, 1, 0, 0,
+        ]);
+        let ipvlan = new_upper(7, there, Upper::Ipvlan(Ipvlan::L3s, Isolation::Vepa), file.as_fd());
+        assert_eq!(ipvlan.bytes(1).unwrap()[44..], [
+            8, 0, 4, 0,  120, 5, 0, 0,
+            8, 0, 5, 0,  7, 0, 0, 0,
+            8, 0, 28, 0,  fd, 0, 0, 0,
+            36, 0, 18, 0x80,
+                11, 0, 1, 0,  b'i', b'p', b'v', b'l', b'a', b'n', 0, 0,
+                20, 0, 2, 0x80,
+                    6, 0, 1, 0,  2, 0, 0, 0,
+                    6, 0, 2, 0,  2, 0, 0, 0,
         ]);
         assert_eq!(isolate(9).bytes(1).unwrap()[32..], [
             28, 0, 18, 0x80,

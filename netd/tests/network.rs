@@ -9,7 +9,7 @@ mod tests {
     use super::stage::*;
     use nix::errno::Errno;
     use std::os::fd::AsFd;
-    use wire::netd::{HostSide, Link, Macvlan, Publish, Reply, Request};
+    use wire::netd::{HostSide, Link, Macvlan, Publish, Rate, Reply, Request};
     use wire::{Kind, LinkName};
 
     fn connected(netd: &Netd, n: u8) -> Namespace {
@@ -521,6 +521,69 @@ mod tests {
         assert_eq!(container.reaches("[fd77::1]:7000", &server).to_string(), "fd77::2");
         let flags = container.json("ip -j link show dark0")[0]["flags"].to_string();
         assert!(!flags.contains("UP"), "{flags}");
+    }
+
+    #[test]
+    fn a_link_carries_as_much_as_is_asked_for_and_the_host_leads_routes_over_it() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let container = Namespace::container();
+        let mut alone = link(2);
+        alone.side = HostSide::Alone(vec![on("10.77.0.1/24")]);
+        (alone.addresses, alone.routes) = (vec![on("10.77.0.2/24")], vec![to("0.0.0.0/0", "10.77.0.1")]);
+        alone.outside = vec![to("10.99.0.0/16", "10.77.0.2")];
+        alone.bandwidth.inbound = Some(Rate {
+            average: 1_000_000,
+            peak: Some(2_000_000),
+            burst: 102_400,
+        });
+        assert_eq!(netd.connect(&container, vec![alone.clone()]), Reply::Connected);
+        let text = host.run("tc class show dev lzv2");
+        assert!(text.contains("rate 8Mbit ceil 16Mbit burst 100Kb"), "{text}");
+        let queue = host.run("tc qdisc show dev lzv2");
+        assert!(
+            queue.contains("qdisc htb 1: root") && queue.contains("default 0x1"),
+            "{queue}"
+        );
+        let route = &host.json("ip -j route show 10.99.0.0/16")[0];
+        assert_eq!(
+            (&route["gateway"], &route["dev"]),
+            (&"10.77.0.2".into(), &"lzv2".into())
+        );
+        let server = host.listen(7000);
+        assert_eq!(container.reaches("10.77.0.1:7000", &server).to_string(), "10.77.0.2");
+
+        // What this kernel cannot do is not left undone.
+        let mut both = alone.clone();
+        (both.host, both.outside) = (name("lzv3"), vec![]);
+        both.side = HostSide::Alone(vec![]);
+        both.bandwidth.outbound = Some(Rate {
+            average: 500_000,
+            peak: Some(600_000),
+            burst: 51_200,
+        });
+        let other = Namespace::container();
+        match netd.connect(&other, vec![both]) {
+            Reply::Connected => {
+                let filter = host.run("tc filter show dev lzv3 parent ffff:");
+                for word in ["police", "rate 4Mbit", "burst 50Kb", "peakrate 4800Kbit", "action drop"] {
+                    assert!(filter.contains(word), "{word}: {filter}");
+                }
+            }
+            Reply::Refused(failure) => {
+                assert_eq!(
+                    (failure.kind, failure.errno),
+                    (Kind::Kernel, Errno::ENOENT as i32),
+                    "{failure:?}"
+                );
+                assert!(failure.what.as_str().contains("this kernel cannot"), "{failure:?}");
+                assert_eq!(other.links(), ["lo"]);
+            }
+            unexpected => panic!("{unexpected:?}"),
+        }
     }
 
     #[test]

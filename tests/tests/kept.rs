@@ -32,10 +32,10 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<hostdev mode='capabilities'> in <devices>",
         ),
         (
-            "rate",
+            "filter",
             "",
-            "<interface type='ethernet'><bandwidth><inbound average='1000'/></bandwidth></interface>",
-            "<bandwidth> in <interface>",
+            "<interface type='ethernet'><filterref filter='clean-traffic'/></interface>",
+            "<filterref> in <interface>",
         ),
         ("clock", "<clock offset='localtime'/>", "", "<clock> in <domain>"),
         (

@@ -56,6 +56,85 @@ pub enum HostSide {
         /// Whom it reaches.
         mode: Macvlan,
     },
+    /// No end of its own: the container's end is a VLAN of a link of the host's, which must be there.
+    Vlan {
+        /// That link.
+        parent: LinkName,
+        /// The VLAN's number, 1 to 4094.
+        id: u16,
+    },
+    /// No end of its own: the container's end is an ipvlan on a link of the host's, which must be there, and has its hardware address.
+    Ipvlan {
+        /// That link.
+        parent: LinkName,
+        /// Who answers for its addresses.
+        mode: Ipvlan,
+        /// Whom it reaches.
+        isolation: Isolation,
+    },
+}
+
+impl HostSide {
+    /// The link of the host's that one lies on which has no end of its own there.
+    pub const fn parent(&self) -> Option<&LinkName> {
+        match self {
+            Self::Direct { parent, .. } | Self::Vlan { parent, .. } | Self::Ipvlan { parent, .. } => Some(parent),
+            Self::Network(_) | Self::Bridge(_) | Self::Alone(_) => None,
+        }
+    }
+}
+
+/// Who answers for the addresses of an ipvlan (`IPVLAN_MODE_*` in linux/if_link.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ipvlan {
+    /// The container: it speaks to its neighbours itself.
+    L2,
+    /// The host's kernel, which routes for it.
+    L3,
+    /// The same, and the host's firewall sees it.
+    L3s,
+}
+
+/// Whom an ipvlan reaches of the others on the same link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// The others too.
+    Bridge,
+    /// None of them (`IPVLAN_F_PRIVATE`).
+    Private,
+    /// The others by way of a switch beyond the link (`IPVLAN_F_VEPA`).
+    Vepa,
+}
+
+/// How much goes one way over a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Bytes in a second, over time.
+    pub average: u32,
+    /// Bytes in a second, for as long as `burst` lasts.
+    pub peak: Option<u32>,
+    /// Bytes that may be saved up.
+    pub burst: u32,
+}
+
+/// How much goes over a link. The host's end sees to it, where the container cannot undo it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bandwidth {
+    /// To the container.
+    pub inbound: Option<Rate>,
+    /// From the container: what is more is dropped.
+    pub outbound: Option<Rate>,
+}
+
+/// A VLAN of which a bridge's port is a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Its number, 1 to 4094.
+    pub id: u16,
+    /// Whether frames without a tag belong to it.
+    pub native: bool,
+    /// Whether its frames leave the bridge without a tag.
+    pub untagged: bool,
 }
 
 /// Whom a macvlan reaches (`MACVLAN_MODE_*` in linux/if_link.h).
@@ -116,7 +195,7 @@ impl core::str::FromStr for Publish {
 /// One link of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The veth's name on the host; of a macvlan, which has no end there, the name that it is born under.
+    /// The veth's name on the host; of what lies on a link of the host's and has no end there, the name that it is born under.
     pub host: LinkName,
     /// Its name inside.
     pub guest: LinkName,
@@ -134,6 +213,12 @@ pub struct Link {
     pub mtu: Option<u32>,
     /// Whether it reaches no other port of its bridge that is isolated too.
     pub isolated: bool,
+    /// How much it carries.
+    pub bandwidth: Bandwidth,
+    /// The VLANs of its bridge that it is a member of; without any, what the bridge makes of a new port.
+    pub vlans: Vec<Membership>,
+    /// Routes of the host's that lead over its end there.
+    pub outside: Vec<Route>,
 }
 
 /// A container's rules in a table of its own.
@@ -273,6 +358,9 @@ mod tests {
             up: true,
             mtu: None,
             isolated: false,
+            bandwidth: Bandwidth::default(),
+            vlans: vec![],
+            outside: vec![],
         }
     }
 
@@ -294,19 +382,42 @@ mod tests {
             1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16,
                 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
             1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 1, 0xac, 0x02,
-            1, 1, 0xdc, 0x0b, 1,
+            1, 1, 0xdc, 0x0b, 1, 0, 0, 0, 0,
         ]);
         assert_eq!(payload(&Request::Connect(vec![link(HostSide::Bridge(name("b")))])), [
-            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0,
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0, 0, 0, 0, 0,
         ]);
         assert_eq!(payload(&Request::Connect(vec![link(HostSide::Alone(vec![]))])), [
-            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1, 0, 0,
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
         ]);
+        let mut carried = link(HostSide::Alone(vec![]));
+        let rate = |peak| Some(Rate { average: 1000, peak, burst: 1024 });
+        carried.bandwidth = Bandwidth { inbound: rate(Some(2000)), outbound: rate(None) };
+        carried.vlans = vec![Membership { id: 200, native: true, untagged: false }];
+        carried.outside = vec![Route { destination: v4, prefix: 32, gateway: v4, metric: None }];
+        assert_eq!(payload(&Request::Connect(vec![carried])), [
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 1, 0, 0,
+            1, 0xe8, 0x07, 1, 0xd0, 0x0f, 0x80, 0x08, 1, 0xe8, 0x07, 0, 0x80, 0x08,
+            1, 0xc8, 0x01, 1, 0,
+            1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 0,
+        ]);
+        let vlan = HostSide::Vlan { parent: name("p"), id: 7 };
+        assert_eq!(payload(&Request::Connect(vec![link(vlan)])), [
+            0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 4, 1, b'p', 7, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+        ]);
+        let modes = [Ipvlan::L2, Ipvlan::L3, Ipvlan::L3s];
+        let isolations = [Isolation::Bridge, Isolation::Private, Isolation::Vepa];
+        for (number, (mode, isolation)) in (0..).zip(modes.into_iter().zip(isolations)) {
+            let side = HostSide::Ipvlan { parent: name("p"), mode, isolation };
+            assert_eq!(payload(&Request::Connect(vec![link(side)])), [
+                0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 5, 1, b'p', number, number, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+            ]);
+        }
         let modes = [Macvlan::Private, Macvlan::Vepa, Macvlan::Bridge, Macvlan::Passthrough];
         for (number, mode) in (0..).zip(modes) {
             let direct = HostSide::Direct { parent: name("p"), mode };
             assert_eq!(payload(&Request::Connect(vec![link(direct)])), [
-                0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 3, 1, b'p', number, 0, 0, 1, 0, 0,
+                0, 1, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 3, 1, b'p', number, 0, 0, 1, 0, 0, 0, 0, 0, 0,
             ]);
         }
         let firewall = Firewall {

@@ -15,7 +15,11 @@ pub fn complete<E>(mut domain: Domain, mut random: impl FnMut(&mut [u8]) -> Resu
         domain.uuid = Some(Uuid::from_random(bytes));
     }
     domain.os.arch.get_or_insert(Arch::X86_64);
-    for interface in domain.interfaces.iter_mut().filter(|i| i.mac.is_none()) {
+    for interface in domain
+        .interfaces
+        .iter_mut()
+        .filter(|i| i.mac.is_none() && !i.is_ipvlan())
+    {
         let mut bytes = [0; 3];
         random(&mut bytes)?;
         interface.mac = Some(Mac::from_random(bytes));

@@ -1,6 +1,6 @@
 //! Prints a domain as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
 
-use super::interface::{Address, Attached, Interface, LinkState, Route, family};
+use super::interface::{Address, Attached, Interface, LinkState, Native, Rate, Route, Vlan, family};
 use super::kept;
 use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
 use super::xml::Writer;
@@ -232,7 +232,7 @@ fn interface(w: &mut Writer, interface: &Interface) {
     let kind = match interface.attached {
         Attached::Network(_) => "network",
         Attached::Bridge(_) => "bridge",
-        Attached::Ethernet(_) => "ethernet",
+        Attached::Ethernet(..) => "ethernet",
         Attached::Direct(..) => "direct",
     };
     w.element("interface", &[("type", Some(kind))], |w| {
@@ -245,8 +245,23 @@ fn interface(w: &mut Writer, interface: &Interface) {
             Attached::Direct(dev, mode) => {
                 w.empty("source", &[("dev", Some(dev.as_str())), ("mode", Some(mode.name()))])
             }
-            Attached::Ethernet(addresses) if addresses.is_empty() => {}
-            Attached::Ethernet(addresses) => w.element("source", &[], |w| addresses.iter().for_each(|a| address(w, a))),
+            Attached::Ethernet(addresses, routes) if addresses.is_empty() && routes.is_empty() => {}
+            Attached::Ethernet(addresses, routes) => w.element("source", &[], |w| {
+                addresses.iter().for_each(|a| address(w, a));
+                routes.iter().for_each(|r| route(w, r));
+            }),
+        }
+        if let Some(given) = &interface.vlan {
+            vlan(w, given);
+        }
+        let given = &interface.bandwidth;
+        if given.inbound.is_some() || given.outbound.is_some() {
+            w.element("bandwidth", &[], |w| {
+                rate(w, "inbound", given.inbound.as_ref());
+                rate(w, "outbound", given.outbound.as_ref());
+            });
+        } else if given.said {
+            w.empty("bandwidth", &[]);
         }
         if let Some(isolated) = interface.isolated {
             w.empty("port", &[("isolated", Some(if isolated { "yes" } else { "no" }))]);
@@ -268,6 +283,40 @@ fn interface(w: &mut Writer, interface: &Interface) {
             w.empty("mtu", &[("size", Some(&mtu.to_string()))]);
         }
     });
+}
+
+fn vlan(w: &mut Writer, vlan: &Vlan) {
+    w.element("vlan", &[("trunk", vlan.trunk.then_some("yes"))], |w| {
+        for tag in &vlan.tags {
+            let native = tag.native.map(|native| match native {
+                Native::Tagged => "tagged",
+                Native::Untagged => "untagged",
+            });
+            w.empty("tag", &[("id", Some(&tag.id.to_string())), ("nativeMode", native)]);
+        }
+    });
+}
+
+fn rate(w: &mut Writer, name: &str, rate: Option<&Rate>) {
+    let Some(Rate {
+        average,
+        peak,
+        floor,
+        burst,
+    }) = rate
+    else {
+        return;
+    };
+    let [average, peak, floor, burst] = [average, peak, floor, burst].map(|n| n.map(|n| n.to_string()));
+    w.empty(
+        name,
+        &[
+            ("average", average.as_deref()),
+            ("peak", peak.as_deref()),
+            ("floor", floor.as_deref()),
+            ("burst", burst.as_deref()),
+        ],
+    );
 }
 
 fn address(w: &mut Writer, given: &Address) {

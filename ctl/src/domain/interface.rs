@@ -3,6 +3,7 @@
 use super::identity::Mac;
 use core::net::IpAddr;
 use wire::LinkName;
+use wire::netd::{Ipvlan, Isolation};
 
 /// `interface`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +24,20 @@ pub struct Interface {
     pub mtu: Option<u32>,
     /// `port@isolated`; where it is said.
     pub isolated: Option<bool>,
+    /// `bandwidth`
+    pub bandwidth: Bandwidth,
+    /// `vlan`
+    pub vlan: Option<Vlan>,
     /// `link@state`. Without it the interface is up inside if it has an address; `Down` never comes with an address.
     pub link: Option<LinkState>,
 }
 
 impl Interface {
+    /// Whether it has the hardware address of the link that it lies on, and none of its own.
+    pub const fn is_ipvlan(&self) -> bool {
+        self.attached.is_ipvlan()
+    }
+
     /// Whether the interface is brought up inside.
     pub fn is_up(&self) -> bool {
         match self.link {
@@ -44,10 +54,73 @@ pub enum Attached {
     Network(String),
     /// `bridge`: a bridge that must be there.
     Bridge(LinkName),
-    /// `ethernet`: nowhere; the host's end has these addresses (`source/ip`).
-    Ethernet(Vec<Address>),
+    /// `ethernet`: nowhere; the host's end has these addresses (`source/ip`), and these routes lead over it (`source/route`).
+    Ethernet(Vec<Address>, Vec<Route>),
     /// `direct`: on this link of the host's.
     Direct(LinkName, Mode),
+}
+
+impl Attached {
+    /// Whether it is an ipvlan, which has the hardware address of the link that it lies on.
+    pub const fn is_ipvlan(&self) -> bool {
+        matches!(self, Self::Direct(_, Mode::Ipvlan(..)))
+    }
+
+    /// Whether the interface has an end on the host.
+    pub const fn has_end(&self) -> bool {
+        !matches!(self, Self::Direct(..))
+    }
+}
+
+/// `bandwidth`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bandwidth {
+    /// Whether the element is there.
+    pub said: bool,
+    /// `inbound`: to the container.
+    pub inbound: Option<Rate>,
+    /// `outbound`: from the container.
+    pub outbound: Option<Rate>,
+}
+
+/// `inbound` or `outbound`, in kilobytes a second and in kibibytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// `@average`; only one with a `floor` may lack it.
+    pub average: Option<u32>,
+    /// `@peak`
+    pub peak: Option<u32>,
+    /// `@floor`: what is kept free for it on its network.
+    pub floor: Option<u32>,
+    /// `@burst`
+    pub burst: Option<u32>,
+}
+
+/// `vlan`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vlan {
+    /// `@trunk`: its frames bear tags.
+    pub trunk: bool,
+    /// `tag`, in order, at least one.
+    pub tags: Vec<Tag>,
+}
+
+/// `tag`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    /// `@id`, 0 to 4095.
+    pub id: u16,
+    /// `@nativeMode`: frames without a tag belong to it, and whether its own bear one.
+    pub native: Option<Native>,
+}
+
+/// `tag@nativeMode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Native {
+    /// `tagged`
+    Tagged,
+    /// `untagged`
+    Untagged,
 }
 
 /// `source@mode` of an interface of type `direct`.
@@ -61,11 +134,36 @@ pub enum Mode {
     Private,
     /// `passthrough`
     Passthrough,
+    /// `vlan`, which is Lazaret's own: the VLAN of that link that `<vlan>` names.
+    Vlan,
+    /// `ipvlan-l2` and the like, which are Lazaret's own: it has the link's hardware address.
+    Ipvlan(Ipvlan, Isolation),
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 4] = [Self::Vepa, Self::Bridge, Self::Private, Self::Passthrough];
+    pub const ALL: [Self; 14] = {
+        use {
+            Ipvlan::{L2, L3, L3s},
+            Isolation as I,
+        };
+        [
+            Self::Vepa,
+            Self::Bridge,
+            Self::Private,
+            Self::Passthrough,
+            Self::Vlan,
+            Self::Ipvlan(L2, I::Bridge),
+            Self::Ipvlan(L3, I::Bridge),
+            Self::Ipvlan(L3s, I::Bridge),
+            Self::Ipvlan(L2, I::Private),
+            Self::Ipvlan(L3, I::Private),
+            Self::Ipvlan(L3s, I::Private),
+            Self::Ipvlan(L2, I::Vepa),
+            Self::Ipvlan(L3, I::Vepa),
+            Self::Ipvlan(L3s, I::Vepa),
+        ]
+    };
 
     /// The word that documents use.
     pub const fn name(self) -> &'static str {
@@ -74,6 +172,16 @@ impl Mode {
             Self::Bridge => "bridge",
             Self::Private => "private",
             Self::Passthrough => "passthrough",
+            Self::Vlan => "vlan",
+            Self::Ipvlan(Ipvlan::L2, Isolation::Bridge) => "ipvlan-l2",
+            Self::Ipvlan(Ipvlan::L3, Isolation::Bridge) => "ipvlan-l3",
+            Self::Ipvlan(Ipvlan::L3s, Isolation::Bridge) => "ipvlan-l3s",
+            Self::Ipvlan(Ipvlan::L2, Isolation::Private) => "ipvlan-l2-private",
+            Self::Ipvlan(Ipvlan::L3, Isolation::Private) => "ipvlan-l3-private",
+            Self::Ipvlan(Ipvlan::L3s, Isolation::Private) => "ipvlan-l3s-private",
+            Self::Ipvlan(Ipvlan::L2, Isolation::Vepa) => "ipvlan-l2-vepa",
+            Self::Ipvlan(Ipvlan::L3, Isolation::Vepa) => "ipvlan-l3-vepa",
+            Self::Ipvlan(Ipvlan::L3s, Isolation::Vepa) => "ipvlan-l3s-vepa",
         }
     }
 }
@@ -119,6 +227,20 @@ pub struct Route {
 }
 
 impl Route {
+    /// The one that leads everywhere else through this gateway.
+    pub const fn default_by(gateway: IpAddr) -> Self {
+        let destination = match gateway {
+            IpAddr::V4(_) => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
+        };
+        Self {
+            destination,
+            prefix: Some(0),
+            gateway,
+            metric: None,
+        }
+    }
+
     /// The prefix length in bits: the one given, or the one of the address's class, 0 for the unspecified address.
     pub fn prefix(&self) -> u8 {
         self.prefix.unwrap_or_else(|| class_prefix(self.destination))

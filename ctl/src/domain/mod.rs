@@ -22,7 +22,7 @@ pub use capability::{Capabilities, Capability};
 pub use complete::complete;
 pub use format::{format, format_live};
 pub use identity::{Mac, Uuid};
-pub use interface::{Address, Attached, Interface, LinkState, Mode, Route};
+pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
 pub use model::{Arch, Domain, Source};
 pub use parse::{parse, parse_telling};
 #[cfg(test)]

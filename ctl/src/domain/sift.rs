@@ -11,7 +11,7 @@ const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
 
 /// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
 /// no row is the reader's.
-const BUILT: [(&str, &str, &str); 29] = [
+const BUILT: [(&str, &str, &str); 34] = [
     (
         "",
         "type id",
@@ -46,10 +46,15 @@ const BUILT: [(&str, &str, &str); 29] = [
     (
         "/devices/interface",
         "type",
-        "mac source ip route target guest mtu port link",
+        "mac source ip route target guest mtu port link bandwidth vlan",
     ),
     ("/devices/interface/mac", "address", ""),
-    ("/devices/interface/source", "network bridge dev mode", "ip"),
+    ("/devices/interface/source", "network bridge dev mode", "ip route"),
+    ("/devices/interface/bandwidth", "", "inbound outbound"),
+    ("/devices/interface/bandwidth/inbound", "average peak floor burst", ""),
+    ("/devices/interface/bandwidth/outbound", "average peak floor burst", ""),
+    ("/devices/interface/vlan", "trunk", "tag"),
+    ("/devices/interface/vlan/tag", "id nativeMode", ""),
     ("/devices/interface/target", "dev", ""),
     ("/devices/interface/guest", "dev", ""),
     ("/devices/interface/link", "state", ""),
@@ -66,8 +71,8 @@ const UNBUILT: [(&str, &str); 6] = [
     ("/clock", "timer"),
     ("/devices", "disk hostdev"),
     ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
-    ("/devices/interface", "vlan virtualport bandwidth script filterref"),
-    ("/devices/interface/source", "portgroup route"),
+    ("/devices/interface", "virtualport script filterref"),
+    ("/devices/interface/source", "portgroup"),
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.

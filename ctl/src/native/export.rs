@@ -5,7 +5,7 @@
 use super::Converted;
 use crate::domain::capability::Policy;
 use crate::domain::error::shown;
-use crate::domain::interface::{Address, Attached, Interface, Mode};
+use crate::domain::interface::{Address, Attached, Interface, Mode, Native, Vlan};
 use crate::domain::{Capability, Domain, Source};
 use core::fmt::Display;
 use wire::IdRange;
@@ -141,13 +141,24 @@ impl Export {
 
     fn interface(&mut self, index: usize, interface: &Interface) {
         let key = |suffix: &str| format!("lxc.net.{index}.{suffix}");
-        let direct = matches!(interface.attached, Attached::Direct(..));
-        self.line(&key("type"), if direct { "macvlan" } else { "veth" });
+        let kind = match interface.attached {
+            Attached::Direct(_, Mode::Vlan) => "vlan",
+            Attached::Direct(_, Mode::Ipvlan(..)) => "ipvlan",
+            Attached::Direct(..) => "macvlan",
+            _ => "veth",
+        };
+        self.line(&key("type"), kind);
         match &interface.attached {
             Attached::Bridge(name) => self.line(&key("link"), name.as_str()),
             Attached::Network(name) => self.warn(&format!("<source network='{}'>", shown(name, 60))),
-            Attached::Ethernet(addresses) if addresses.is_empty() => {}
-            Attached::Ethernet(_) => self.warn("<ip> in <source>"),
+            Attached::Ethernet(addresses, routes) if addresses.is_empty() && routes.is_empty() => {}
+            Attached::Ethernet(..) => self.warn("<ip> or <route> in <source>"),
+            Attached::Direct(parent, Mode::Vlan) => self.line(&key("link"), parent.as_str()),
+            Attached::Direct(parent, Mode::Ipvlan(mode, isolation)) => {
+                self.line(&key("link"), parent.as_str());
+                self.line(&key("ipvlan.mode"), format!("{mode:?}").to_lowercase());
+                self.line(&key("ipvlan.isolation"), format!("{isolation:?}").to_lowercase());
+            }
             Attached::Direct(parent, mode) => {
                 self.line(&key("link"), parent.as_str());
                 let mode = if *mode == Mode::Passthrough {
@@ -163,6 +174,12 @@ impl Export {
         }
         if interface.isolated == Some(true) {
             self.warn("<port isolated='yes'>");
+        }
+        if interface.bandwidth.said {
+            self.warn("<bandwidth>");
+        }
+        if let Some(vlan) = &interface.vlan {
+            self.vlan(index, kind == "vlan", vlan);
         }
         if let Some(mac) = interface.mac {
             self.line(&key("hwaddr"), mac);
@@ -196,6 +213,20 @@ impl Export {
                 self.line(&key(&format!("{version}.gateway")), route.gateway);
             } else {
                 self.warn(&format!("<route address='{}'>", route.destination));
+            }
+        }
+    }
+
+    /// LXC has a port's VLAN without tags, and any with tags.
+    fn vlan(&mut self, index: usize, whole: bool, vlan: &Vlan) {
+        let bare = !vlan.trunk && vlan.tags.len() == 1;
+        for tag in &vlan.tags {
+            let untagged = bare || tag.native == Some(Native::Untagged);
+            match (whole, untagged, tag.native) {
+                (true, ..) => self.line(&format!("lxc.net.{index}.vlan.id"), tag.id),
+                (_, true, _) => self.line(&format!("lxc.net.{index}.veth.vlan.id"), tag.id),
+                (_, false, None) => self.line(&format!("lxc.net.{index}.veth.vlan.tagged.id"), tag.id),
+                (_, false, Some(_)) => self.warn("<tag nativeMode='tagged'>"),
             }
         }
     }

@@ -4,25 +4,21 @@ use super::config::lost;
 use super::lines::Setting;
 use crate::domain::Mac;
 use crate::domain::error::{ParseError, shown};
-use crate::domain::interface::{family, width};
+use crate::domain::interface::{Mode, family, width};
 use crate::domain::units::number;
 use crate::domain::xml::Tree;
 use core::net::IpAddr;
 use wire::LinkName;
 
 /// Suffixes that LXC knows and a domain has nothing for.
-const LOST: [&str; 13] = [
+const LOST: [&str; 9] = [
     "script",
     "script.up",
     "script.down",
     "l2proxy",
-    "ipvlan.mode",
-    "ipvlan.isolation",
     "veth.mode",
     "veth.ipv4.route",
     "veth.ipv6.route",
-    "veth.vlan.id",
-    "veth.vlan.tagged.id",
     "veth.n_rxqueues",
     "veth.n_txqueues",
 ];
@@ -43,6 +39,10 @@ struct Link {
     pair: Option<Setting>,
     mode: Option<Setting>,
     vlan: Option<Setting>,
+    ipvlan: Option<Setting>,
+    isolation: Option<Setting>,
+    untagged: Option<Setting>,
+    tagged: Vec<Setting>,
     mtu: Option<Setting>,
     addresses: Vec<(IpAddr, Option<u8>)>,
     gateways: [Option<IpAddr>; 2],
@@ -117,12 +117,14 @@ impl Network {
         for link in &self.links {
             match link.kind() {
                 "empty" | "none" | "" => {}
-                "veth" | "macvlan" => interfaces.push(link.interface(warnings)?),
+                "veth" | "macvlan" | "ipvlan" => interfaces.push(link.interface(warnings)?),
                 "phys" | "vlan" => devices.push(link.device(warnings)?),
                 // Without it the container would be on the host's network.
                 _ => {
                     let kind = link.kind.as_ref().unwrap_or(&link.first);
-                    return Err(kind.not("veth, macvlan, phys, vlan, empty or none, which alone a domain may have"));
+                    return Err(
+                        kind.not("veth, macvlan, ipvlan, phys, vlan, empty or none, which alone a domain may have")
+                    );
                 }
             }
         }
@@ -143,6 +145,10 @@ impl Link {
             pair: None,
             mode: None,
             vlan: None,
+            ipvlan: None,
+            isolation: None,
+            untagged: None,
+            tagged: Vec::new(),
             mtu: None,
             addresses: Vec::new(),
             gateways: [None; 2],
@@ -163,6 +169,17 @@ impl Link {
             "veth.pair" => &mut self.pair,
             "macvlan.mode" => &mut self.mode,
             "vlan.id" => &mut self.vlan,
+            "ipvlan.mode" => &mut self.ipvlan,
+            "ipvlan.isolation" => &mut self.isolation,
+            "veth.vlan.id" => &mut self.untagged,
+            "veth.vlan.tagged.id" if s.value.is_empty() => {
+                self.tagged.clear();
+                return Ok(());
+            }
+            "veth.vlan.tagged.id" => {
+                self.tagged.push(s);
+                return Ok(());
+            }
             "mtu" => &mut self.mtu,
             "ipv4" | "ipv4.address" => return self.address(warnings, &s, true),
             "ipv6" | "ipv6.address" => return self.address(warnings, &s, false),
@@ -216,12 +233,12 @@ impl Link {
     }
 
     fn interface(&self, warnings: &mut Vec<ParseError>) -> Result<Tree, ParseError> {
-        let macvlan = self.kind() == "macvlan";
+        let above = self.kind() != "veth";
         let source = |attribute: &str, name: LinkName| Tree::new("source").with(attribute, name.as_str());
         let link = self.link.as_ref().map(link_name).transpose()?;
         let (kind, source) = match link {
-            Some(name) if macvlan => ("direct", Some(source("dev", name).with("mode", self.mode()?))),
-            None if macvlan => return Err(self.lacks("link")),
+            Some(name) if above => ("direct", Some(source("dev", name).with("mode", self.mode()?))),
+            None if above => return Err(self.lacks("link")),
             Some(name) => ("bridge", Some(source("bridge", name))),
             None => ("ethernet", None),
         };
@@ -239,10 +256,18 @@ impl Link {
             warnings.push(first.refused("begins a link that is down and has addresses, which define refuses"));
         }
         let mtu = self.mtu.as_ref().map(mtu).transpose()?;
+        let mac = match &self.mac {
+            Some(s) if self.kind() == "ipvlan" => {
+                lost(warnings, s, "an ipvlan has the address of the link that it lies on");
+                None
+            }
+            _ => self.mac(warnings)?,
+        };
         Ok(Tree::new("interface")
             .with("type", kind)
-            .holding(self.mac(warnings)?)
+            .holding(mac)
             .holding(source)
+            .holding(self.memberships(warnings)?)
             .holding(self.addressing())
             .holding(named("target", &self.pair)?)
             .holding(named("guest", &self.name)?)
@@ -291,7 +316,56 @@ impl Link {
         self.addresses.iter().map(address).chain(routes).collect()
     }
 
+    /// `vlan`: what a port of a bridge is a member of.
+    fn memberships(&self, warnings: &mut Vec<ParseError>) -> Result<Option<Tree>, ParseError> {
+        if self.kind() != "veth" || self.link.is_none() {
+            for s in self.untagged.iter().chain(&self.tagged) {
+                lost(warnings, s, "only a port of a bridge is a member of VLANs");
+            }
+            return Ok(None);
+        }
+        let mut tags = Vec::new();
+        for s in self.untagged.iter().chain(&self.tagged) {
+            let id: u16 = number(&s.value, 1, 4094).ok_or_else(|| s.not("a number from 1 to 4094"))?;
+            tags.push(Tree::new("tag").with("id", id));
+        }
+        let trunk = !self.tagged.is_empty();
+        if trunk && self.untagged.is_some() {
+            let native = tags.remove(0).with("nativeMode", "untagged");
+            tags.insert(0, native);
+        }
+        let vlan = if trunk {
+            Tree::new("vlan").with("trunk", "yes")
+        } else {
+            Tree::new("vlan")
+        };
+        Ok((!tags.is_empty()).then(|| vlan.holding(tags)))
+    }
+
+    /// `mode`, as an ipvlan has it.
+    fn ipvlan_mode(&self) -> Result<&'static str, ParseError> {
+        let word = |s: &Option<Setting>, usual: &'static str, words: [&'static str; 3]| match s {
+            None => Ok(usual),
+            Some(s) => words
+                .into_iter()
+                .find(|w| *w == s.value)
+                .ok_or_else(|| s.not(&format!("{}, {} or {}", words[0], words[1], words[2]))),
+        };
+        let mode = word(&self.ipvlan, "l3", ["l2", "l3", "l3s"])?;
+        let isolation = word(&self.isolation, "bridge", ["bridge", "private", "vepa"])?;
+        let ends = match isolation {
+            "bridge" => String::new(),
+            other => format!("-{other}"),
+        };
+        let whole = format!("ipvlan-{mode}{ends}");
+        let found = Mode::ALL.into_iter().map(Mode::name).find(|name| *name == whole);
+        found.ok_or_else(|| self.first.refused("begins an ipvlan of a mode that there is not"))
+    }
+
     fn mode(&self) -> Result<&str, ParseError> {
+        if self.kind() == "ipvlan" {
+            return self.ipvlan_mode();
+        }
         match &self.mode {
             None => Ok("private"),
             Some(s) if ["private", "vepa", "bridge", "passthru"].contains(&s.value.as_str()) => {

@@ -1,5 +1,6 @@
 //! Options of `run`. Pure.
 
+use crate::values::network::Inside;
 use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
 use clap::{Args, ValueEnum};
 use wire::ProfileName;
@@ -45,9 +46,16 @@ pub struct Run {
     /// Most processes and threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304))]
     pub pids: Option<u64>,
-    /// Network: `default` is a bridge with NAT, `none` has a loopback only, `host` is the host's own
+    /// Network: `default` is a bridge with NAT, `none` has a loopback only, `host` is the host's own; bridge:BRIDGE, macvlan:LINK[:MODE],
+    /// ipvlan:LINK[:MODE] and vlan:LINK:ID are on a bridge or link of the host's
     #[arg(long, value_name = "NET", default_value = "default")]
     pub network: Network,
+    /// Give its link this address
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub ip: Vec<Inside>,
+    /// Lead what leaves it through this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub gateway: Vec<std::net::IpAddr>,
     /// Show a file or directory of the host inside, writable or read-only
     #[arg(long, value_name = "SRC:DST[:ro]")]
     pub bind: Vec<Bind>,

@@ -20,7 +20,9 @@ pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
                     match &link.side {
                         HostSide::Network(_) => network_is_free(read)?,
                         HostSide::Bridge(name) => is_there("bridge", name.as_str(), read)?,
-                        HostSide::Direct { parent, mode: _ } => is_there("link", parent.as_str(), read)?,
+                        HostSide::Direct { parent, .. }
+                        | HostSide::Vlan { parent, .. }
+                        | HostSide::Ipvlan { parent, .. } => is_there("link", parent.as_str(), read)?,
                         HostSide::Alone(_) => {}
                     }
                 }
@@ -141,9 +143,10 @@ fn is_not_served(port: &Publish, firewall: &Firewall, read: Read<'_>) -> Outcome
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::default_network;
+    use super::super::network::{DEFAULT, plain, wire};
     use super::super::testing::lot;
     use super::*;
+    use crate::domain::Attached;
     use std::collections::BTreeMap;
     use wire::{ContainerName, LinkName};
 
@@ -151,7 +154,8 @@ mod tests {
 
     fn plan(publish: &[&str]) -> Plan {
         let ports = publish.iter().map(|p| p.parse().unwrap()).collect();
-        let wiring = default_network(&ContainerName::new("web").unwrap(), &lot(), ports).unwrap();
+        let interface = plain(Attached::Network(DEFAULT.into()), &lot());
+        let wiring = wire(&ContainerName::new("web").unwrap(), &lot(), &[interface], ports).unwrap();
         Plan {
             name: ContainerName::new("web").unwrap(),
             block: lot().block,

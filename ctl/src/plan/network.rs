@@ -6,7 +6,7 @@ use crate::error::{Error, Outcome};
 use crate::escape::escape;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::init::Container;
-use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Macvlan, Publish, Route};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Macvlan, Membership, Publish, Rate, Route};
 use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, is_containers};
 use wire::{ContainerName, LinkName, Text};
 
@@ -63,21 +63,23 @@ pub struct Wiring {
     pub own: Vec<IpAddr>,
 }
 
-/// One link to the default network.
-pub fn default_network(name: &ContainerName, lot: &Lot, publish: Vec<Publish>) -> Outcome<Wiring> {
+/// An interface that is up, with a hardware address of the container's uuid, and of which nothing else is said.
+pub fn plain(attached: Attached, lot: &Lot) -> Interface {
     let [a, b, c, ..] = lot.uuid;
-    let plain = Interface {
-        attached: Attached::Network(DEFAULT.into()),
-        mac: Some(domain::Mac::from_random([a, b, c])),
+    let mac = Some(domain::Mac::from_random([a, b, c]));
+    Interface {
+        mac: mac.filter(|_| !attached.is_ipvlan()),
+        attached,
         addresses: vec![],
         routes: vec![],
         target: None,
         guest: None,
         mtu: None,
         isolated: None,
-        link: None,
-    };
-    wire(name, lot, &[plain], publish)
+        bandwidth: domain::Bandwidth::default(),
+        vlan: None,
+        link: Some(domain::LinkState::Up),
+    }
 }
 
 /// The links that these interfaces describe.
@@ -98,19 +100,33 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
         // A macvlan has no end on the host that anybody could call.
         let target = target.filter(|_| !matches!(interface.attached, Attached::Direct(..)));
         let host = target.map_or_else(|| host_link(lot.slot, number), Ok)?;
-        let mac = interface
-            .mac
-            .ok_or_else(|| Error::Bug("an interface has no hardware address".into()))?;
+        let mac = match interface.mac {
+            Some(mac) => mac.bytes(),
+            None if interface.is_ipvlan() => [0; 6],
+            None => return Err(Error::Bug("an interface has no hardware address".into())),
+        };
+        let outside = match &interface.attached {
+            Attached::Ethernet(_, routes) => routes.iter().map(route).collect(),
+            _ => Vec::new(),
+        };
+        let side = side(interface)?;
+        let vlans = match &side {
+            HostSide::Vlan { .. } => Vec::new(),
+            side => memberships(side, interface.vlan.as_ref())?,
+        };
         let mut link = Link {
             host,
             guest,
-            mac: mac.bytes(),
-            side: side(interface)?,
+            mac,
+            side,
             addresses: interface.addresses.iter().map(address).collect(),
             routes: interface.routes.iter().map(route).collect(),
             up: interface.is_up(),
             mtu: interface.mtu,
             isolated: interface.isolated == Some(true),
+            bandwidth: bandwidth(interface)?,
+            vlans,
+            outside,
         };
         if matches!(link.side, HostSide::Network(_)) {
             if wiring.firewall.is_some() {
@@ -145,17 +161,111 @@ fn side(interface: &Interface) -> Outcome<HostSide> {
             escape(name)
         ))),
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
-        Attached::Ethernet(addresses) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
-        Attached::Direct(parent, mode) => Ok(HostSide::Direct {
-            parent: parent.clone(),
-            mode: match mode {
-                Mode::Vepa => Macvlan::Vepa,
-                Mode::Bridge => Macvlan::Bridge,
-                Mode::Private => Macvlan::Private,
-                Mode::Passthrough => Macvlan::Passthrough,
-            },
-        }),
+        Attached::Ethernet(addresses, _) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
+        Attached::Direct(parent, mode) => on_link(parent.clone(), *mode, interface.vlan.as_ref()),
     }
+}
+
+fn on_link(parent: LinkName, mode: Mode, vlan: Option<&domain::Vlan>) -> Outcome<HostSide> {
+    let mode = match mode {
+        Mode::Vepa => Macvlan::Vepa,
+        Mode::Bridge => Macvlan::Bridge,
+        Mode::Private => Macvlan::Private,
+        Mode::Passthrough => Macvlan::Passthrough,
+        Mode::Ipvlan(mode, isolation) => {
+            return Ok(HostSide::Ipvlan {
+                parent,
+                mode,
+                isolation,
+            });
+        }
+        Mode::Vlan => {
+            let one = vlan.filter(|v| !v.trunk).and_then(|v| v.tags.first());
+            let one = one.filter(|tag| (1..4095).contains(&tag.id));
+            let id = one.map(|tag| tag.id).ok_or_else(|| {
+                Error::caller(format!(
+                    "an interface of mode vlan on {parent} needs a <vlan> with one <tag> from 1 to 4094"
+                ))
+            })?;
+            return Ok(HostSide::Vlan { parent, id });
+        }
+    };
+    Ok(HostSide::Direct { parent, mode })
+}
+
+/// What a port is a member of: one VLAN without tags, or several with tags, of which one may be native.
+fn memberships(side: &HostSide, vlan: Option<&domain::Vlan>) -> Outcome<Vec<Membership>> {
+    let Some(vlan) = vlan else { return Ok(Vec::new()) };
+    if let Some(parent) = side.parent() {
+        return Err(Error::caller(format!(
+            "<vlan> of an interface on {parent} takes mode='vlan' in <source>, or a link of the host's that is that VLAN of it"
+        )));
+    }
+    if !matches!(side, HostSide::Bridge(_)) {
+        return Err(Error::caller(
+            "<vlan> is for an interface of type bridge, and for one of type direct with mode='vlan'",
+        ));
+    }
+    let member = |tag: &domain::Tag| {
+        let native = !vlan.trunk || tag.native.is_some();
+        let untagged = !vlan.trunk || tag.native == Some(domain::Native::Untagged);
+        let there = (1..4095).contains(&tag.id);
+        there
+            .then_some(Membership {
+                id: tag.id,
+                native,
+                untagged,
+            })
+            .ok_or_else(|| {
+                Error::caller(format!(
+                    "a port can be a member of VLAN 1 to 4094, and <tag> says {}",
+                    tag.id
+                ))
+            })
+    };
+    vlan.tags.iter().map(member).collect()
+}
+
+/// Refuses what could not be held as it is said.
+fn bandwidth(interface: &Interface) -> Outcome<Bandwidth> {
+    let domain::Bandwidth { inbound, outbound, .. } = interface.bandwidth;
+    if (inbound.is_some() || outbound.is_some()) && !interface.attached.has_end() {
+        return Err(Error::caller(
+            "<bandwidth> is for an interface with an end on the host, and one of type direct has none",
+        ));
+    }
+    Ok(Bandwidth {
+        inbound: inbound.map(rate).transpose()?,
+        outbound: outbound.map(rate).transpose()?,
+    })
+}
+
+/// Kilobytes of 1000 bytes a second, and kibibytes at once: as much as a second brings where nothing is said, as libvirt has it.
+fn rate(rate: domain::Rate) -> Outcome<Rate> {
+    if rate.floor.is_some() {
+        return Err(Error::caller(
+            "<bandwidth> with a floor needs a network that shares out a bandwidth of its own, and none here does",
+        ));
+    }
+    let average = rate.average.ok_or_else(|| Error::Bug("a rate has no average".into()))?;
+    let bytes = |n: u32, unit: u32| {
+        n.checked_mul(unit).ok_or_else(|| {
+            Error::caller(format!(
+                "<bandwidth> of {n} is more than the {} that can be held",
+                u32::MAX.checked_div(unit).unwrap_or(0)
+            ))
+        })
+    };
+    if rate.peak.is_some_and(|peak| peak < average) {
+        return Err(Error::caller(format!(
+            "<bandwidth> has a peak below its average of {average}"
+        )));
+    }
+    Ok(Rate {
+        average: bytes(average, 1000)?,
+        peak: rate.peak.map(|peak| bytes(peak, 1000)).transpose()?,
+        burst: bytes(rate.burst.unwrap_or(average), 1024)?,
+    })
 }
 
 /// Gives the slot's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.
@@ -315,7 +425,8 @@ mod tests {
     #[test]
     fn one_link_with_both_families_and_a_table() {
         let name = ContainerName::new("web").unwrap();
-        let wiring = default_network(&name, &lot(), vec![]).unwrap();
+        let on_default = plain(Attached::Network(DEFAULT.into()), &lot());
+        let wiring = wire(&name, &lot(), &[on_default], vec![]).unwrap();
         let link = &wiring.links[0];
         assert_eq!(
             (link.host.as_str(), link.guest.as_str(), link.up),
@@ -342,6 +453,8 @@ mod tests {
             guest: None,
             mtu: None,
             isolated: None,
+            bandwidth: domain::Bandwidth::default(),
+            vlan: None,
             link: None,
         };
         assert!(wire(&name, &lot(), &[on("other", vec![])], vec![]).is_err());

@@ -5,7 +5,7 @@ use super::filter::Asked;
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, devices, fit, hostname, limits};
-use crate::domain::Uuid;
+use crate::domain::{self, Attached, Uuid};
 use crate::error::{Error, Outcome};
 use crate::options::Run;
 use crate::values::Network;
@@ -61,6 +61,29 @@ pub fn working_directory() -> Option<String> {
     Some(std::env::current_dir().ok()?.to_string_lossy().into_owned())
 }
 
+/// The links that the options describe.
+fn wiring(run: &Run, name: &ContainerName, lot: &Lot) -> Outcome<Wiring> {
+    let (attached, vlan) = match &run.network {
+        Network::None | Network::Host if !(run.ip.is_empty() && run.gateway.is_empty()) => {
+            let what = "--ip and --gateway are for a container with a link of its own";
+            return Err(Error::caller(what).into_usage());
+        }
+        Network::None | Network::Host => return Ok(Wiring::default()),
+        Network::Default => (Attached::Network(network::DEFAULT.into()), None),
+        Network::On(on) => (**on).clone(),
+    };
+    let mut interface = network::plain(attached, lot);
+    interface.vlan = vlan;
+    let addresses = run.ip.iter().map(|i| domain::Address {
+        address: i.0,
+        prefix: Some(i.1),
+        peer: None,
+    });
+    interface.addresses = addresses.collect();
+    interface.routes = run.gateway.iter().map(|g| domain::Route::default_by(*g)).collect();
+    network::wire(name, lot, &[interface], run.publish.clone())
+}
+
 /// Plans a one-off container; `filter` is what it asks for, read from the file that it names.
 pub fn plan(
     run: &Run,
@@ -78,10 +101,7 @@ pub fn plan(
     let host_root = root.from == wire::launcher::Opened::HostRoot;
     let read_only = run.read_only || host_root;
     let tree = attachments(run, caller, host_root)?;
-    let wiring = match run.network {
-        Network::Default => network::default_network(name, lot, run.publish.clone())?,
-        Network::None | Network::Host => Wiring::default(),
-    };
+    let wiring = wiring(run, name, lot)?;
     let hostname = chosen_hostname(run, name).map_err(Error::into_usage)?;
     let streams = streams(caller.terminals, run.tty, run.detach);
     let on_console = streams.contains(&Stream::Console);
@@ -104,7 +124,7 @@ pub fn plan(
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match run.network {
         Network::None => None,
-        Network::Default => Some(network::resolv_conf(host, false)),
+        Network::Default | Network::On(_) => Some(network::resolv_conf(host, false)),
         Network::Host => Some(network::resolv_conf(host, true)),
     };
     let container = Container {

@@ -8,7 +8,7 @@ use wire::ids::IdRange;
 use wire::init::{Container, Source};
 use wire::launcher::{Opened, Plan, PlannedMount, Step};
 use wire::mountd::Mount;
-use wire::netd::{HostSide, Link};
+use wire::netd::{HostSide, Link, Membership, Rate};
 
 /// The plan as text, one step after the other.
 pub fn show(plan: &Plan) -> String {
@@ -205,14 +205,40 @@ fn link_lines(link: &Link) -> Vec<String> {
         HostSide::Direct { parent, mode } => {
             format!("on the host's link {parent}, {}", format!("{mode:?}").to_lowercase())
         }
+        HostSide::Vlan { parent, id } => format!("VLAN {id} of the host's link {parent}"),
+        HostSide::Ipvlan {
+            parent,
+            mode,
+            isolation,
+        } => {
+            let words = format!("ipvlan {mode:?}, {isolation:?}").to_lowercase();
+            format!("on the host's link {parent}, {words}")
+        }
     };
-    let outside = match &link.side {
-        HostSide::Direct { .. } => String::new(),
-        _ => format!("{} on the host, ", link.host),
+    let outside = match link.side.parent() {
+        Some(_) => String::new(),
+        None => format!("{} on the host, ", link.host),
     };
     let mut lines = vec![format!("{} inside, {outside}{side}", link.guest)];
     lines.extend(link.mtu.map(|mtu| format!("packets of {mtu} bytes at most")));
     lines.extend(link.isolated.then(|| "isolated from other such ports".to_owned()));
+    for (way, rate) in [("to", &link.bandwidth.inbound), ("from", &link.bandwidth.outbound)] {
+        let Some(Rate { average, peak, burst }) = rate else {
+            continue;
+        };
+        let peak = peak.map_or_else(String::new, |p| format!(", {p} at most"));
+        lines.push(format!("{average} bytes a second {way} it{peak}, {burst} at once"));
+    }
+    for Membership { id, native, untagged } in &link.vlans {
+        let words = [
+            (*native, ", what has no tag too"),
+            (*untagged, ", leaving it without a tag"),
+        ];
+        let words: String = words.into_iter().filter_map(|(on, word)| on.then_some(word)).collect();
+        lines.push(format!("member of VLAN {id}{words}"));
+    }
+    let led = link.outside.iter();
+    lines.extend(led.map(|r| format!("the host's route {}/{} by {}", r.destination, r.prefix, r.gateway)));
     lines.extend(
         link.addresses
             .iter()

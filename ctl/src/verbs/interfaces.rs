@@ -35,16 +35,16 @@ struct Listed {
     guest: Option<String>,
 }
 
-/// The name of a link's end on the host; a macvlan has none there.
+/// The name of a link's end on the host; what lies on another link has none there.
 fn on_host(link: &Link) -> Option<String> {
-    (!matches!(link.side, HostSide::Direct { .. })).then(|| link.host.to_string())
+    link.side.parent().is_none().then(|| link.host.to_string())
 }
 
 /// What a link is called: its end on the host, or, where it has none, the one inside.
 pub fn called(link: &Link) -> &str {
-    match link.side {
-        HostSide::Direct { .. } => link.guest.as_str(),
-        _ => link.host.as_str(),
+    match link.side.parent() {
+        Some(_) => link.guest.as_str(),
+        None => link.host.as_str(),
     }
 }
 
@@ -53,7 +53,9 @@ fn live(link: &Link) -> Listed {
         HostSide::Network(_) => ("network", Some(DEFAULT.to_owned())),
         HostSide::Bridge(name) => ("bridge", Some(name.to_string())),
         HostSide::Alone(_) => ("ethernet", None),
-        HostSide::Direct { parent, .. } => ("direct", Some(parent.to_string())),
+        HostSide::Direct { parent, .. } | HostSide::Vlan { parent, .. } | HostSide::Ipvlan { parent, .. } => {
+            ("direct", Some(parent.to_string()))
+        }
     };
     Listed {
         interface: on_host(link),
@@ -68,7 +70,7 @@ fn defined(interface: &Interface) -> Listed {
     let (kind, source) = match &interface.attached {
         Attached::Network(name) => ("network", Some(name.clone())),
         Attached::Bridge(name) => ("bridge", Some(name.to_string())),
-        Attached::Ethernet(_) => ("ethernet", None),
+        Attached::Ethernet(..) => ("ethernet", None),
         Attached::Direct(parent, _) => ("direct", Some(parent.to_string())),
     };
     Listed {

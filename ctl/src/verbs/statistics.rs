@@ -13,7 +13,7 @@ use crate::options::{CpuStats, Domblkstat, Domifstat, Dommemstat};
 use crate::output::{print, print_json};
 use crate::session::Session;
 use serde_json::{Map, Value, json};
-use wire::netd::{HostSide, Link};
+use wire::netd::Link;
 
 /// Names and figures, in order.
 pub type Figures = Vec<(&'static str, u64)>;
@@ -105,9 +105,9 @@ pub fn flows(c: &Counters) -> Figures {
     ]
 }
 
-/// What the container received and sent by a link: what its host's end has counted, the other way round. A macvlan counts inside alone.
+/// What the container received and sent by a link: what its host's end has counted, the other way round. What lies on another link counts inside alone.
 pub fn counters(found: &Found, link: &Link) -> Outcome<Counters> {
-    if matches!(link.side, HostSide::Direct { .. }) {
+    if link.side.parent().is_some() {
         let pids = found
             .pids()
             .ok_or_else(|| Error::Peer("its processes are not known".into()))?;

@@ -5,7 +5,7 @@ use crate::policy;
 use wire::init::{Afterwards, Attachment, Path, Profile, Stream, Then, User};
 use wire::mountd::{Device, Flags};
 use wire::name::Text;
-use wire::netd::{Address, Bridge};
+use wire::netd::{Address, Bandwidth, Bridge};
 
 fn host() -> Policy {
     policy::parse("root /srv", &[], &[]).unwrap()
@@ -47,6 +47,9 @@ fn link() -> Link {
         up: true,
         mtu: None,
         isolated: false,
+        bandwidth: Bandwidth::default(),
+        vlans: vec![],
+        outside: vec![],
     }
 }
 

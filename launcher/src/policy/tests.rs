@@ -110,6 +110,7 @@ fn the_statements_are_those_of_the_document() {
         ("FILE", "/f"),
         ("CAP", "NET_RAW"),
         ("PATH", "/proc/keys"),
+        ("ID", "7"),
     ];
     for line in table.lines() {
         let (mut statement, _) = line.split_once("  ").map(|(s, d)| (s.to_owned(), d)).unwrap();

@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use sys::channel::{Channel, pair};
 use sys::process::{Power, start, wait};
-use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish, Reply, Request, Route};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Publish, Reply, Request, Route};
 use wire::{ContainerName, Failure, LinkName, Program};
 
 /// The uid that the network writer runs under.
@@ -352,6 +352,9 @@ pub fn link(n: u8) -> Link {
         up: true,
         mtu: None,
         isolated: false,
+        bandwidth: Bandwidth::default(),
+        vlans: vec![],
+        outside: vec![],
     }
 }
 

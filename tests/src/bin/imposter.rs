@@ -11,7 +11,7 @@ use wire::filter::{OwnFilter, Rule};
 use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, User};
 use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
 use wire::mountd::{Flags, Mount};
-use wire::netd::{Address, Bridge, Firewall, HostSide, Link};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link};
 use wire::recordd::Deed;
 use wire::{ContainerName, IdBlock, IdRange, LinkName, Text};
 
@@ -140,6 +140,9 @@ fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
         up: true,
         mtu: None,
         isolated: false,
+        bandwidth: Bandwidth::default(),
+        vlans: vec![],
+        outside: vec![],
     };
     let firewall = Firewall {
         name: plan.name.clone(),

@@ -2,7 +2,9 @@
 
 use crate::domain::error::Fault;
 use crate::domain::identity::Mac;
-use crate::domain::interface::{Address, Attached, Interface, LinkState, Mode, Route, width};
+use crate::domain::interface::{
+    Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan, width,
+};
 use crate::domain::units::number;
 use crate::domain::xml::{Given, Parts};
 use core::net::IpAddr;
@@ -39,6 +41,10 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
         isolated: only_attribute(parts, "port", "isolated")?
             .map(|v| v.read("\"yes\" or \"no\"", yes_or_no))
             .transpose()?,
+        bandwidth: parts
+            .child("bandwidth")?
+            .map_or(Ok(Bandwidth::default()), |e| e.read(bandwidth))?,
+        vlan: parts.child("vlan")?.map(|e| e.read(vlan)).transpose()?,
         link: only_attribute(parts, "link", "state")?
             .map(|v| v.read("\"up\" or \"down\"", link_state))
             .transpose()?,
@@ -46,6 +52,9 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     let configured = !interface.addresses.is_empty() || !interface.routes.is_empty();
     if interface.link == Some(LinkState::Down) && configured {
         return Err(parts.fault("an interface that is down inside has neither <ip> nor <route>"));
+    }
+    if interface.is_ipvlan() && interface.mac.is_some() {
+        return Err(parts.fault("an ipvlan has the hardware address of the link that it lies on, and no <mac>"));
     }
     if interface.isolated == Some(true) && !matches!(interface.attached, Attached::Network(_) | Attached::Bridge(_)) {
         return Err(parts.fault("only a port of a bridge can be isolated"));
@@ -66,7 +75,7 @@ fn attached(parts: &mut Parts) -> Result<Attached, Fault> {
     )?;
     match parts.child("source")? {
         Some(source) => source.read(reader),
-        None if kind.value == "ethernet" => Ok(Attached::Ethernet(Vec::new())),
+        None if kind.value == "ethernet" => Ok(Attached::Ethernet(Vec::new(), Vec::new())),
         None => Err(parts.lacks("source")),
     }
 }
@@ -78,7 +87,7 @@ fn source_reader(kind: &str) -> Option<SourceReader> {
     match kind {
         "network" => Some(network),
         "bridge" => Some(|parts| link_name(&parts.required("bridge")?).map(Attached::Bridge)),
-        "ethernet" => Some(|parts| addresses(parts).map(Attached::Ethernet)),
+        "ethernet" => Some(ethernet),
         "direct" => Some(direct),
         _ => None,
     }
@@ -88,7 +97,10 @@ fn direct(parts: &mut Parts) -> Result<Attached, Fault> {
     let parent = link_name(&parts.required("dev")?)?;
     let mode = |word: &str| Mode::ALL.into_iter().find(|m| m.name() == word);
     let given = parts.attribute("mode");
-    let mode = given.map(|v| v.read("\"vepa\", \"bridge\", \"private\" or \"passthrough\"", mode));
+    let mode = given.map(|v| {
+        let words = "\"vepa\", \"bridge\", \"private\", \"passthrough\", \"vlan\" or \"ipvlan-l2\" and the like";
+        v.read(words, mode)
+    });
     Ok(Attached::Direct(parent, mode.transpose()?.unwrap_or(Mode::Vepa)))
 }
 
@@ -97,8 +109,81 @@ fn network(parts: &mut Parts) -> Result<Attached, Fault> {
     parts.required("network")?.read("the name of a network", name)
 }
 
-fn addresses(parts: &mut Parts) -> Result<Vec<Address>, Fault> {
-    parts.children("ip").into_iter().map(|e| e.read(address)).collect()
+fn ethernet(parts: &mut Parts) -> Result<Attached, Fault> {
+    let addresses = parts.children("ip").into_iter().map(|e| e.read(address));
+    let addresses = addresses.collect::<Result<_, _>>()?;
+    let routes = parts.children("route").into_iter().map(|e| e.read(route));
+    Ok(Attached::Ethernet(addresses, routes.collect::<Result<_, _>>()?))
+}
+
+/// `bandwidth`. Which values fit each other is said where it takes effect.
+fn bandwidth(parts: &mut Parts) -> Result<Bandwidth, Fault> {
+    let mut way = |name: &str| parts.child(name)?.map(|e| e.read(rate)).transpose();
+    Ok(Bandwidth {
+        said: true,
+        inbound: way("inbound")?,
+        outbound: way("outbound")?,
+    })
+}
+
+fn rate(parts: &mut Parts) -> Result<Rate, Fault> {
+    let mut value = |name: &str| {
+        let given = parts.attribute(name);
+        given
+            .map(|v| v.read("a number above 0", |v| number(v, 1, u32::MAX)))
+            .transpose()
+    };
+    let rate = Rate {
+        average: value("average")?,
+        peak: value("peak")?,
+        floor: value("floor")?,
+        burst: value("burst")?,
+    };
+    if rate.average.is_none() && (rate.floor.is_none() || rate.peak.is_some() || rate.burst.is_some()) {
+        return Err(parts.fault("a rate has an average"));
+    }
+    Ok(rate)
+}
+
+fn vlan(parts: &mut Parts) -> Result<Vlan, Fault> {
+    let tags: Vec<Tag> = parts
+        .children("tag")
+        .into_iter()
+        .map(|e| e.read(tag))
+        .collect::<Result<_, _>>()?;
+    let said = parts
+        .attribute("trunk")
+        .map(|v| v.read("\"yes\" or \"no\"", yes_or_no))
+        .transpose()?;
+    let natives = tags.iter().filter(|t| t.native.is_some()).count();
+    let needed = tags.len() > 1 || natives > 0;
+    if tags.is_empty() {
+        return Err(parts.lacks("tag"));
+    }
+    if natives > 1 {
+        return Err(parts.fault("only one <tag> of a <vlan> is its native one"));
+    }
+    if said == Some(false) && needed {
+        return Err(parts.fault("a <vlan> with several tags or a native one has trunk='yes'"));
+    }
+    Ok(Vlan {
+        trunk: said.unwrap_or(needed),
+        tags,
+    })
+}
+
+fn tag(parts: &mut Parts) -> Result<Tag, Fault> {
+    let id = parts
+        .required("id")?
+        .read("a number from 0 to 4095", |v| number(v, 0, 4095))?;
+    let mode = |word: &str| match word {
+        "tagged" => Some(Native::Tagged),
+        "untagged" => Some(Native::Untagged),
+        _ => None,
+    };
+    let native = parts.attribute("nativeMode");
+    let native = native.map(|v| v.read("\"tagged\" or \"untagged\"", mode)).transpose()?;
+    Ok(Tag { id, native })
 }
 
 /// The attribute of a child that is nothing but that attribute.

@@ -27,6 +27,22 @@ fn links_of_both_spellings_become_interfaces() {
         "lxc.net.0.type = macvlan\nlxc.net.0.link = lan\n",
         "<interface type='direct'><source dev='lan' mode='private'/><link state='down'/></interface>",
     );
+    says(
+        "lxc.net.0.type = ipvlan\nlxc.net.0.link = lan\nlxc.net.0.ipvlan.mode = l3s\nlxc.net.0.ipvlan.isolation = private\n",
+        "<interface type='direct'><source dev='lan' mode='ipvlan-l3s-private'/><link state='down'/></interface>",
+    );
+    says(
+        "lxc.net.0.type = ipvlan\nlxc.net.0.link = lan\n",
+        "<source dev='lan' mode='ipvlan-l3'/>",
+    );
+    says(
+        "lxc.net.0.type = veth\nlxc.net.0.link = br0\nlxc.net.0.veth.vlan.id = 7\nlxc.net.0.veth.vlan.tagged.id = 8\n",
+        "<source bridge='br0'/><vlan trunk='yes'><tag id='7' nativeMode='untagged'/><tag id='8'/></vlan>",
+    );
+    says(
+        "lxc.net.0.type = veth\nlxc.net.0.link = br0\nlxc.net.0.veth.vlan.id = 7\n",
+        "<source bridge='br0'/><vlan><tag id='7'/></vlan>",
+    );
 }
 
 #[test]
@@ -73,8 +89,8 @@ fn a_link_that_no_domain_can_have_is_refused() {
             "c:3: lxc.network.link comes before the lxc.network.type that it belongs to",
         ),
         (
-            "lxc.net.0.type = ipvlan",
-            "c:3: lxc.net.0.type is \"ipvlan\", not veth, macvlan,",
+            "lxc.net.0.type = vxlan",
+            "c:3: lxc.net.0.type is \"vxlan\", not veth, macvlan,",
         ),
         (
             "lxc.net.0.type = phys",

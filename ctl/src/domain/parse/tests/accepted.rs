@@ -14,7 +14,7 @@ fn the_whole_document_comes_back_as_it_was() {
         domain.root().unwrap().source,
         Source::Mount(wire::Text::new("/srv/it's\nhere").unwrap())
     );
-    let Attached::Ethernet(host) = &domain.interfaces[2].attached else {
+    let Attached::Ethernet(host, _) = &domain.interfaces[2].attached else {
         panic!("{:?}", domain.interfaces[2])
     };
     assert_eq!((host[0].address, host[0].prefix()), (IpAddr::from([10, 9, 0, 1]), 30));
@@ -85,6 +85,35 @@ fn a_label_is_an_apparmor_profile_that_is_named() {
     ] {
         let domain = parse(text(other).as_bytes(), "a.xml").unwrap();
         assert_eq!(domain.unbuilt().unwrap().name(), "<seclabel> in <domain>", "{other}");
+    }
+}
+
+#[test]
+fn what_an_interface_carries_and_of_which_vlans_it_is_comes_back_as_it_was() {
+    let one = |inside: &str| {
+        let device = format!("<interface type='bridge'>{inside}</interface>");
+        parse(document("<init>/i</init>", "", &device).as_bytes(), "a.xml").unwrap()
+    };
+    for (given, printed) in [
+        (
+            "<source bridge='b'/><bandwidth><outbound burst='256' peak='256' average='128'/><inbound average='1000' floor='200' peak='5000' \
+             burst='1024'/></bandwidth>",
+            "<bandwidth>\n        <inbound average='1000' peak='5000' floor='200' burst='1024'/>\n        <outbound average='128' peak='256' \
+             burst='256'/>\n      </bandwidth>",
+        ),
+        ("<source bridge='b'/><bandwidth/>", "<bandwidth/>"),
+        (
+            "<source bridge='b'/><vlan><tag id='42'/></vlan>",
+            "<vlan>\n        <tag id='42'/>\n      </vlan>",
+        ),
+        (
+            "<source bridge='b'/><vlan><tag id='42'/><tag id='47' nativeMode='untagged'/></vlan>",
+            "<vlan trunk='yes'>\n        <tag id='42'/>\n        <tag id='47' nativeMode='untagged'/>\n      </vlan>",
+        ),
+    ] {
+        let text = format(&one(given));
+        assert!(text.contains(printed), "{text}");
+        assert_eq!(format(&parse(text.as_bytes(), "a.xml").unwrap()), text);
     }
 }
 

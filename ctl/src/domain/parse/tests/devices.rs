@@ -63,7 +63,7 @@ fn refuses_interfaces_that_end_nowhere() {
     );
     refuses_device(
         "<interface type='direct'><source dev='e' mode='hub'/></interface>",
-        "attribute mode of <source> is \"hub\", not \"vepa\", \"bridge\", \"private\" or \"passthrough\"",
+        "attribute mode of <source> is \"hub\", not \"vepa\", \"bridge\", \"private\", \"passthrough\", \"vlan\" or \"ipvlan-l2\" and the like",
     );
     refuses_device(
         &ethernet("<source><rout address='0.0.0.0' gateway='1.1.1.1'/></source>"),
@@ -120,6 +120,24 @@ fn refuses_addresses_that_contradict_themselves() {
             "attribute isolated of <port> is \"maybe\", not \"yes\" or \"no\"",
         ),
         ("<port isolated='yes'/>", "only a port of a bridge can be isolated"),
+        ("<bandwidth><inbound peak='9'/></bandwidth>", "a rate has an average"),
+        (
+            "<bandwidth><outbound average='0'/></bandwidth>",
+            "attribute average of <outbound> is \"0\", not a number above 0",
+        ),
+        ("<vlan/>", "<vlan> has no <tag>"),
+        (
+            "<vlan><tag id='4096'/></vlan>",
+            "attribute id of <tag> is \"4096\", not a number from 0 to 4095",
+        ),
+        (
+            "<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>",
+            "a <vlan> with several tags or a native one has trunk='yes'",
+        ),
+        (
+            "<vlan><tag id='1' nativeMode='tagged'/><tag id='2' nativeMode='untagged'/></vlan>",
+            "only one <tag> of a <vlan> is its native one",
+        ),
         (
             "<link state='sideways'/>",
             "attribute state of <link> is \"sideways\", not \"up\" or \"down\"",
