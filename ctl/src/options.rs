@@ -66,8 +66,9 @@ pub struct Options {
     pub verb: Verb,
 }
 
-/// The verbs.
+/// The verbs. What one of them takes is put together once it is asked for, and of nobody else.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Verb {
     /// Run a command in a container of its own
     Run(Box<Run>),

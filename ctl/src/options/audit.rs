@@ -23,6 +23,7 @@ pub struct Audit {
 
 /// The verbs of `audit`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum AuditVerb {
     /// Show every deed
     Log(AuditLog),

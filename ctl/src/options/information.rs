@@ -84,6 +84,7 @@ pub struct One {
 
 /// What is asked of one container.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Ask {
     /// Print the state of a container
     Domstate(Domstate),

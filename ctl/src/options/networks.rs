@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 /// What is asked of networks.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Networks {
     /// List the networks
     #[command(name = "net-list")]

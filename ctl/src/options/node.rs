@@ -13,6 +13,7 @@ pub struct Plain {
 
 /// What is asked of the host.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Node {
     /// Show the host's processors and memory
     Nodeinfo(Plain),

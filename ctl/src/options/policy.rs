@@ -20,6 +20,7 @@ pub struct Policy {
 
 /// The verbs of `policy`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum PolicyVerb {
     /// Show what a policy gives
     Show(PolicyShow),

@@ -13,6 +13,20 @@ fn the_definitions_are_consistent() {
 }
 
 #[test]
+fn what_a_verb_takes_is_put_together_for_that_verb_alone() {
+    let command = Options::command();
+    let early: Vec<&str> = command
+        .get_subcommands()
+        .filter(|v| v.get_arguments().next().is_some())
+        .map(clap::Command::get_name)
+        .collect();
+    assert!(
+        early.is_empty(),
+        "their enum has no #[command(defer = true)]: {early:?}"
+    );
+}
+
+#[test]
 fn every_option_of_run_is_understood() {
     let line = "lazaret run --rootfs /srv/box --name web --memory 128M --cpus 1.5 --pids 100 --network default \
         --bind /a:/b:ro --tmpfs /t:1M --publish 127.0.0.1:8080:80 --ulimit nofile=10:20 --env K=V --workdir /w --user 1:2 \
@@ -40,7 +54,8 @@ fn enter_takes_the_command_as_it_is_and_virshs_spelling() {
 
 #[test]
 fn the_launcher_reads_the_same_words_as_options() {
-    let command = Options::command();
+    let mut command = Options::command();
+    command.build();
     let audit = command.get_subcommands().filter(|v| v.get_name() == "audit");
     let verbs = command
         .get_subcommands()

@@ -17,9 +17,11 @@ pub fn placed(words: &[String]) -> Vec<String> {
     let (Some((verb, rest)), command) = (words.split_first(), Options::command()) else {
         return words.to_vec();
     };
-    let Some(known) = command.find_subcommand(verb) else {
+    let Some(mut known) = command.find_subcommand(verb).cloned() else {
         return words.to_vec();
     };
+    // What a verb takes is not known before it is built.
+    known.build();
     let names: Vec<String> = known.get_positionals().map(name).collect();
     let named = |word: &str| {
         let long = word.strip_prefix("--")?;
