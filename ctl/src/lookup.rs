@@ -6,6 +6,7 @@ use crate::output::say;
 use crate::state::record::{Phase, Pids, Record};
 use crate::state::{Place, Store};
 use crate::supervisor::Supervisor;
+use std::collections::BTreeSet;
 use wire::ContainerName;
 
 /// One container, as far as it is known.
@@ -13,9 +14,11 @@ use wire::ContainerName;
 pub struct Found {
     /// Its name.
     pub name: ContainerName,
-    /// Its kept definition.
+    /// Whether a definition of it is kept.
+    pub persistent: bool,
+    /// Its kept definition, if it was read.
     pub definition: Option<Domain>,
-    /// What runs, or has ended and is kept.
+    /// What runs, or has ended and is kept, if that was looked at.
     pub place: Option<Place>,
     /// The record of that.
     pub record: Option<Record>,
@@ -90,6 +93,7 @@ fn known(store: &Store, name: ContainerName) -> Outcome<Found> {
     };
     Ok(Found {
         name,
+        persistent: definition.is_some(),
         definition,
         place,
         record,
@@ -102,15 +106,44 @@ pub fn all(store: &Store) -> Outcome<Vec<Found>> {
     names.extend(store.names()?);
     names.sort();
     names.dedup();
-    let mut found = Vec::new();
-    for name in names {
-        match known(store, name) {
-            Ok(one) if one.definition.is_some() || one.record.is_some() => found.push(one),
-            Ok(_) => {}
-            Err(e) => say(&e.to_string()),
+    let found = names.into_iter().map(|name| known(store, name));
+    Ok(found.filter_map(is_there_or_said).collect())
+}
+
+/// Every container, sorted by name, for a table of them: of one that runs no more is read than its record.
+pub fn all_at_a_glance(store: &Store) -> Outcome<Vec<Found>> {
+    let kept: BTreeSet<ContainerName> = store.definitions()?.into_iter().collect();
+    let there: BTreeSet<ContainerName> = store.names()?.into_iter().collect();
+    let glance = |name: &ContainerName| -> Outcome<Found> {
+        let record = if there.contains(name) {
+            store.record(name)?.filter(Record::occupies)
+        } else {
+            None
+        };
+        match record {
+            None => known(store, name.clone()),
+            Some(_) => Ok(Found {
+                name: name.clone(),
+                persistent: kept.contains(name),
+                definition: None,
+                place: None,
+                record,
+            }),
+        }
+    };
+    let found = kept.union(&there).map(glance);
+    Ok(found.filter_map(is_there_or_said).collect())
+}
+
+/// Nothing where neither a definition nor a record was found; what could not be read is said.
+fn is_there_or_said(found: Outcome<Found>) -> Option<Found> {
+    match found {
+        Ok(one) => (one.persistent || one.record.is_some()).then_some(one),
+        Err(e) => {
+            say(&e.to_string());
+            None
         }
     }
-    Ok(found)
 }
 
 /// The container that runs under that id, if the word is a number; failing that, of that name; failing that, of that uuid.

@@ -177,6 +177,13 @@ pub fn names(directory: &OwnedFd) -> Result<Vec<ContainerName>, Failure> {
     Ok(names)
 }
 
+/// How many groups lie in such a directory, which its links tell: one for its name, one for itself, and one for each.
+pub fn count(directory: &OwnedFd) -> Result<usize, Failure> {
+    let stat =
+        rustix::fs::fstat(directory).map_err(|e| Failure::kernel("count the control groups", errno(e) as i32))?;
+    Ok(usize::try_from(stat.st_nlink).unwrap_or(usize::MAX).saturating_sub(2))
+}
+
 /// Whether a process is in the groups of that name; on version 1, in those that we make: deeper ones are of the container's making.
 pub fn is_in_use(directory: &OwnedFd, unified: bool, name: &ContainerName) -> Result<bool, Failure> {
     let (files, sign): (&[&str], &str) = if unified {

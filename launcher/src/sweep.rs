@@ -6,32 +6,56 @@ use crate::clear;
 use crate::groups;
 use crate::host::Host;
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use wire::ids::IdBlock;
 use wire::{ContainerName, Failure, cgroupd};
 
-/// Removes them, and says whose name they had.
-pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
-    let hierarchies = groups::existing(&host.mountinfo()?)?;
-    let mut found = BTreeSet::new();
-    for (directory, _) in &hierarchies {
-        found.extend(groups::names(directory)?);
-    }
-    if found.is_empty() {
+/// The names of such groups in these hierarchies. Whether a process is in one is asked first, since a claim is sought among those of all names.
+/// Every container that lives is in every hierarchy: of those that have just as many groups as the first, which are all kept, nothing is listed.
+fn nobodys(hierarchies: &[(OwnedFd, bool)]) -> Result<Vec<ContainerName>, Failure> {
+    let mut hierarchies: Vec<&(OwnedFd, bool)> = hierarchies.iter().collect();
+    // First the one in which one file tells of all groups below.
+    hierarchies.sort_by_key(|(_, unified)| !unified);
+    let Some(((first, _), others)) = hierarchies.split_first() else {
         return Ok(Vec::new());
-    }
+    };
     // Until it is given up no name is claimed by anybody, neither for a start nor to clear away.
     let turn = claim::turn()?;
-    let mut nobodys = Vec::new();
-    for name in found {
-        let mut keeps = !turn.is_nobodys(&name)?;
+    let is_nobodys = |name: &ContainerName| -> Result<bool, Failure> {
         for (directory, unified) in &hierarchies {
             // Whose a process is nobody can say: nothing is taken from it.
-            keeps = keeps || groups::is_in_use(directory, *unified, &name)?;
+            if groups::is_in_use(directory, *unified, name)? {
+                return Ok(false);
+            }
         }
-        if !keeps {
-            nobodys.push(name);
+        turn.is_nobodys(name)
+    };
+    let looked: BTreeSet<ContainerName> = groups::names(first)?.into_iter().collect();
+    let mut nobodys = Vec::new();
+    for name in &looked {
+        if is_nobodys(name)? {
+            nobodys.push(name.clone());
         }
     }
+    let alike = |(other, _): &&(OwnedFd, bool)| groups::count(other).is_ok_and(|count| count == looked.len());
+    if nobodys.is_empty() && others.iter().all(alike) {
+        return Ok(nobodys);
+    }
+    let mut found = BTreeSet::new();
+    for (directory, _) in others {
+        found.extend(groups::names(directory)?);
+    }
+    for name in found.difference(&looked) {
+        if is_nobodys(name)? {
+            nobodys.push(name.clone());
+        }
+    }
+    Ok(nobodys)
+}
+
+/// Removes them, and says whose name they had.
+pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
+    let nobodys = nobodys(&groups::existing(&host.mountinfo()?)?)?;
     if nobodys.is_empty() {
         return Ok(nobodys);
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Outcome, status_of_wait};
 use crate::escape::escape;
-use crate::lookup::{Found, all};
+use crate::lookup::{Found, all, all_at_a_glance};
 use crate::options::List;
 use crate::output::{print, print_json, table};
 use crate::session::Session;
@@ -53,7 +53,7 @@ fn entry(found: &Found) -> Entry {
         uuid: found.uuid(),
         title: title(found),
         state: found.state(),
-        persistent: found.definition.is_some(),
+        persistent: found.persistent,
         exit_status: exit_status(found),
         pid: found.pids().map(|p| p.pid1),
         host_ids: host_ids(found),
@@ -81,7 +81,7 @@ pub fn in_state(found: &Found, states: [bool; 4]) -> bool {
 fn chosen(found: &Found, options: &List, marked: bool) -> bool {
     let active = found.id().is_some();
     let inactive_only = options.inactive || options.state_shutoff;
-    let persistent = found.definition.is_some();
+    let persistent = found.persistent;
     (options.all || active != inactive_only)
         && asked(&[(options.persistent, persistent), (options.transient, !persistent)])
         && asked(&[(options.autostart, marked), (options.no_autostart, !marked)])
@@ -146,7 +146,12 @@ fn rows(found: &[Found], options: &List) -> String {
 /// Lists.
 pub fn list(session: &Session, options: &List) -> Outcome<()> {
     crate::reconcile::sweep(session)?;
-    let mut found = all(&session.store)?;
+    let beyond = options.json || options.title || options.wide;
+    let mut found = if beyond {
+        all(&session.store)?
+    } else {
+        all_at_a_glance(&session.store)?
+    };
     let marked = session.store.marked()?;
     found.retain(|f| chosen(f, options, marked.contains(&f.name)));
     found.sort_by_key(|f| (f.id().is_none(), f.id(), f.name.clone()));
