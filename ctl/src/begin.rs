@@ -50,15 +50,34 @@ pub fn lot(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lo
     choose(session, policy, uuid, &[])
 }
 
-/// The lowest block that no container of this state directory uses, and that is not known to be busy otherwise.
-fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRange]) -> Outcome<Lot> {
+/// Every id that a container of this state directory uses, and those that are known to be busy otherwise. Of those that lived when this command
+/// looked, what their locks said then: if one has other ids by now, the launcher, where they are claimed, says that they are busy.
+fn taken(session: &Session, busy: &[IdRange]) -> Outcome<Vec<IdRange>> {
+    let living = session.living.borrow();
     let mut taken = busy.to_vec();
     for name in session.store.names()? {
-        if let Some(record) = session.store.record(&name)?.filter(Record::occupies) {
-            taken.extend(record.ids);
+        match living.get(&name).filter(|ids| !ids.is_empty()) {
+            Some(ids) => taken.extend(ids),
+            None => {
+                let record = session.store.record(&name)?.filter(Record::occupies);
+                taken.extend(record.into_iter().flat_map(|r| r.ids));
+            }
         }
     }
-    let (slot, block) = free_slot(policy.first, policy.blocks, &taken).ok_or_else(|| {
+    Ok(taken)
+}
+
+/// The lowest block that none of them reaches.
+fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRange]) -> Outcome<Lot> {
+    let mut taken = taken(session, busy)?;
+    let mut free = free_slot(policy.first, policy.blocks, &taken);
+    if free.is_none() {
+        // One of those that lived may have ended meanwhile.
+        session.living.borrow_mut().clear();
+        taken = self::taken(session, busy)?;
+        free = free_slot(policy.first, policy.blocks, &taken);
+    }
+    let (slot, block) = free.ok_or_else(|| {
         Error::caller(format!(
             "all {} blocks of ids are in use; /etc/lazaret.policy or /etc/subuid can give more",
             policy.blocks
@@ -157,7 +176,7 @@ fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRan
         .definition
         .map_or(Ok(()), |text| place.write_live_definition(text));
     let planned = definition.and_then(|()| place.write_plan(&plan));
-    let written = planned.and_then(|()| place.starting());
+    let written = planned.and_then(|()| place.starting(&record.ids));
     if let Err(e) = written.and_then(|()| place.write_record(&record)) {
         session.store.remove_place(&lock, start.name)?;
         return Err(e);
@@ -252,7 +271,7 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
     let write = || {
         let _lock = session.store.lock()?;
         place.write_record(&record)?;
-        place.started()
+        place.started(&record.ids)
     };
     let written = write();
     written.map_or_else(Asked::Unsure, |()| Asked::Runs(record))

@@ -25,8 +25,12 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
     let mut orphans = Vec::new();
     {
         let lock = session.store.lock()?;
+        let mut living = session.living.borrow_mut();
+        living.clear();
         for name in session.store.names()? {
-            if session.store.lives(&name)? && !session.store.starts(&name) {
+            let life = session.store.life(&name)?;
+            if let Some(life) = life.filter(|l| !l.starting) {
+                living.insert(name, life.ids);
                 continue;
             }
             let Some(place) = session.store.place(&name)? else {
@@ -42,7 +46,7 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
                 None => {
                     let asker_is_gone = |id: u32| !Path::new(&format!("/proc/{id}")).exists();
                     match place.record() {
-                        Ok(Some(record)) if record.phase != Phase::Starting => place.started()?,
+                        Ok(Some(record)) if record.phase != Phase::Starting => place.started(&record.ids)?,
                         Ok(Some(record)) if asker_is_gone(record.id) => orphans.push((place, record)),
                         _ => {}
                     }
@@ -168,12 +172,13 @@ fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
     let _lock = session.store.lock()?;
     match place.record()? {
         Some(current) if current == record => {
-            place.write_record(&Record {
+            let record = Record {
                 phase: Phase::Running,
                 pids,
                 ..record
-            })?;
-            place.started()
+            };
+            place.write_record(&record)?;
+            place.started(&record.ids)
         }
         _ => Ok(()),
     }

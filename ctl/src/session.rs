@@ -9,7 +9,11 @@ use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
 use crate::timing::Clock;
 use policies::Confined;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use wire::ContainerName;
+use wire::ids::IdRange;
 use wire::init::Profile;
 
 /// Where the three directories are, unless an option or a variable says otherwise.
@@ -32,6 +36,8 @@ pub struct Session {
     pub clock: Clock,
     /// Descriptors of the caller's that a container is to have (`--pass-fds`).
     pub passed: Vec<OwnedFd>,
+    /// Who lived when this command last looked, and their ids, where their locks told.
+    pub living: RefCell<BTreeMap<ContainerName, Vec<IdRange>>>,
     resolv: Vec<String>,
 }
 
@@ -66,6 +72,7 @@ impl Session {
             directory,
             clock,
             passed,
+            living: RefCell::default(),
             resolv,
         })
     }

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Outcome};
 use nix::errno::Errno;
-use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The most bytes of a definition or a state file.
@@ -36,6 +36,31 @@ pub fn open_or_make(directory: impl AsFd, name: &str) -> Outcome<OwnedFd> {
     rustix::fs::openat(directory, name, flags, OWN_FILE).map_err(says("open", name))
 }
 
+/// Opens a file for reading alone, and makes it if it is not there: whoever is handed it cannot write it.
+pub fn open_or_make_to_read(directory: impl AsFd, name: &str) -> Outcome<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(directory, name, flags, OWN_FILE).map_err(says("open", name))
+}
+
+/// Writes a short file that is there in its place, so that it stays the same file: who reads it meanwhile may find nothing, or a part.
+pub fn overwrite(directory: impl AsFd, name: &str, content: &[u8]) -> Outcome<()> {
+    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = rustix::fs::openat(directory, name, flags, Mode::empty()).map_err(says("open", name))?;
+    write_whole(&fd, name, content)
+}
+
+fn write_whole(fd: &OwnedFd, name: &str, content: &[u8]) -> Outcome<()> {
+    let mut rest = content;
+    while !rest.is_empty() {
+        match rustix::io::write(fd, rest) {
+            Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(says("write", name)(e)),
+        }
+    }
+    Ok(())
+}
+
 /// Opens a file in a directory of that directory, following no link in either; `None` if there is none.
 pub fn open_below(directory: impl AsFd, inner: &str, name: &str, flags: OFlags) -> Outcome<Option<OwnedFd>> {
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
@@ -45,11 +70,6 @@ pub fn open_below(directory: impl AsFd, inner: &str, name: &str, flags: OFlags) 
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
         Err(e) => Err(says("open", &path)(e)),
     }
-}
-
-/// Whether there is anything of that name.
-pub fn is_there(directory: impl AsFd, name: &str) -> bool {
-    rustix::fs::accessat(directory, name, Access::EXISTS, AtFlags::empty()).is_ok()
 }
 
 /// Opens a directory; `None` if it is not there.
@@ -128,14 +148,7 @@ pub fn write(directory: impl AsFd, name: &str, content: &[u8], lasting: Lasting)
     let temporary = format!(".{name}.new");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = rustix::fs::openat(directory, &temporary, flags, OWN_FILE).map_err(says("make", name))?;
-    let mut rest = content;
-    while !rest.is_empty() {
-        match rustix::io::write(&fd, rest) {
-            Ok(n) => rest = rest.get(n..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(says("write", name)(e)),
-        }
-    }
+    write_whole(&fd, name, content)?;
     if lasting == Lasting::Always {
         rustix::fs::fsync(&fd).map_err(says("write", name))?;
     }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! RUN                   itself locked while any record is read to be changed
-//! RUN/NAME/lock         locked as long as the container is alive: by lazaret, the launcher, then the supervisor
+//! RUN/NAME/lock         locked as long as the container is alive: by lazaret, the launcher, then the supervisor, none of which can write it; it
+//!                       says which host ids are the container's, and whether it is noted that it runs
 //! RUN/NAME/state.json   the record
 //! RUN/NAME/plan.json    what was done to start it: written before the record, and once
-//! RUN/NAME/starting     there from before its start is asked for until it is noted that it runs
 //! RUN/NAME/domain.xml   the definition that it was started from
 //! RUN/NAME/control      the supervisor's listening socket
 //! RUN/NAME/exit         the exit record
@@ -22,17 +22,27 @@ use files::{Lasting, MOST};
 use nix::errno::Errno;
 use record::{End, Record, remains};
 use rustix::fs::OFlags;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::ContainerName;
 use wire::frame;
+use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains};
 use wire::supervisor::{ExitRecord, LoopRecord, RING, RING_HEADER};
 
 const RECORD: &str = "state.json";
 const PLAN: &str = "plan.json";
-const STARTING: &str = "starting";
+const LOCK: &str = "lock";
+
+/// What the lock of a container that lives says: what every start must know of every container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Life {
+    /// Whether its start was asked for and is not known to have been seen through.
+    pub starting: bool,
+    /// Every host id that it uses, as in its record; none if that is to be asked.
+    pub ids: Vec<IdRange>,
+}
 
 /// What a file of a container's says; `None` if it is empty, since then the machine has crashed since, and the container with it.
 fn parsed<T: DeserializeOwned>(name: &ContainerName, file: &str, bytes: &[u8]) -> Outcome<Option<T>> {
@@ -97,16 +107,23 @@ impl Store {
             .collect())
     }
 
-    /// Whether somebody holds a container's life lock. What follows are the questions that every command asks of every container, each with
-    /// as few calls as can be.
+    /// Whether somebody holds a container's life lock.
     pub fn lives(&self, name: &ContainerName) -> Outcome<bool> {
-        let lock = files::open_below(&self.run, name.as_str(), "lock", OFlags::RDONLY)?;
-        lock.map_or(Ok(false), |lock| Ok(!files::try_lock(&lock, "lock")?))
+        self.life(name).map(|life| life.is_some())
     }
 
-    /// Whether a container's start was asked for and is not known to have been seen through.
-    pub fn starts(&self, name: &ContainerName) -> bool {
-        files::is_there(&self.run, &format!("{name}/{STARTING}"))
+    /// What the lock of a container says that somebody holds; `None` if nobody does. Every command asks that of every container, and so with as
+    /// few calls as can be.
+    pub fn life(&self, name: &ContainerName) -> Outcome<Option<Life>> {
+        let Some(lock) = files::open_below(&self.run, name.as_str(), LOCK, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        if files::try_lock(&lock, LOCK)? {
+            return Ok(None);
+        }
+        // What is not there yet, or half written, tells nothing.
+        let said = files::read_short(&lock, LOCK)?;
+        Ok(Some(serde_json::from_slice(&said).unwrap_or_default()))
     }
 
     /// The record of a container; `None` if it has none.
@@ -132,7 +149,7 @@ impl Store {
         let place = self
             .place(name)?
             .ok_or_else(|| Error::Bug("the state directory vanished".into()))?;
-        for file in [RECORD, PLAN, STARTING, "domain.xml", "control", "exit", "log"] {
+        for file in [RECORD, PLAN, "domain.xml", "control", "exit", "log"] {
             files::remove(&place.directory, file)?;
         }
         Ok(place)
@@ -235,14 +252,24 @@ impl Place {
         self.write_json(PLAN, plan)
     }
 
-    /// Notes that its start is asked for; [`Place::started`] takes that back.
-    pub fn starting(&self) -> Outcome<()> {
-        files::open_or_make(&self.directory, STARTING).map(drop)
+    /// Notes in its lock, which the caller holds, that its start is asked for, and its ids; [`Place::started`] takes the first back.
+    pub fn starting(&self, ids: &[IdRange]) -> Outcome<()> {
+        self.note_life(true, ids)
     }
 
-    /// Forgets that its start was asked for, once its record says what came of it.
-    pub fn started(&self) -> Outcome<()> {
-        files::remove(&self.directory, STARTING).map(drop)
+    /// Notes that its record says what came of its start.
+    pub fn started(&self, ids: &[IdRange]) -> Outcome<()> {
+        self.note_life(false, ids)
+    }
+
+    /// In place: another file would be another lock.
+    fn note_life(&self, starting: bool, ids: &[IdRange]) -> Outcome<()> {
+        let life = Life {
+            starting,
+            ids: ids.to_vec(),
+        };
+        let text = serde_json::to_vec(&life).map_err(|e| Error::Bug(format!("{LOCK} cannot be written: {e}")))?;
+        files::overwrite(&self.directory, LOCK, &text)
     }
 
     /// What the launcher is to clear away of it.
@@ -272,14 +299,14 @@ impl Place {
 
     /// Takes the container's life lock; `None` if somebody holds it, which is what being alive means.
     pub fn claim(&self) -> Outcome<Option<OwnedFd>> {
-        let lock = files::open_or_make(&self.directory, "lock")?;
-        Ok(files::try_lock(&lock, "lock")?.then_some(lock))
+        let lock = files::open_or_make_to_read(&self.directory, LOCK)?;
+        Ok(files::try_lock(&lock, LOCK)?.then_some(lock))
     }
 
     /// Waits until nobody holds the container's life lock, and takes it.
     pub fn claim_when_ended(&self) -> Outcome<OwnedFd> {
-        let lock = files::open_or_make(&self.directory, "lock")?;
-        files::lock(&lock, "lock")?;
+        let lock = files::open_or_make_to_read(&self.directory, LOCK)?;
+        files::lock(&lock, LOCK)?;
         Ok(lock)
     }
 

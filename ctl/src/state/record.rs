@@ -197,12 +197,22 @@ pub fn overlap(a: &IdRange, b: &IdRange) -> bool {
     u64::from(a.outside) < end(b) && u64::from(b.outside) < end(a)
 }
 
-/// The lowest slot whose block no record uses and no map of one reaches; `None` if all `blocks` are in use.
+/// The lowest slot whose block no record uses and no map of one reaches; `None` if all `blocks` are in use. In one pass, since each container
+/// adds a range.
 pub fn free_slot(first: u32, blocks: u32, taken: &[IdRange]) -> Option<(u32, IdBlock)> {
+    let end = |r: &IdRange| u64::from(r.outside).saturating_add(u64::from(r.count));
+    let mut spans: Vec<(u64, u64)> = taken.iter().map(|r| (u64::from(r.outside), end(r))).collect();
+    spans.sort_unstable();
+    let mut spans = spans.into_iter().peekable();
+    // How far those reach that begin before the end of a block.
+    let mut reached = 0;
     (0..blocks).find_map(|slot| {
         let block = IdBlock::new(slot.checked_mul(wire::ids::BLOCK)?.checked_add(first)?)?;
         let range = whole(block);
-        (!taken.iter().any(|t| overlap(t, &range))).then_some((slot, block))
+        while let Some((_, to)) = spans.next_if(|(from, _)| *from < end(&range)) {
+            reached = to.max(reached);
+        }
+        (reached <= u64::from(range.outside)).then_some((slot, block))
     })
 }
 
@@ -225,6 +235,31 @@ mod tests {
         ];
         assert_eq!(free_slot(OWN_FIRST, 4, &taken).unwrap().0, 2);
         assert_eq!(free_slot(OWN_FIRST, 2, &taken), None);
+    }
+
+    #[test]
+    fn a_block_is_free_where_no_range_reaches_it_however_they_lie() {
+        let range = |outside, count| IdRange {
+            inside: 0,
+            outside,
+            count,
+        };
+        let at = |slot: u32, offset: u32| OWN_FIRST + slot * BLOCK + offset;
+        let cases: [&[IdRange]; 6] = [
+            &[range(at(2, 0), BLOCK), range(at(0, 0), BLOCK)],
+            &[range(at(0, 0), 3 * BLOCK), range(at(1, 7), 1)],
+            &[range(at(1, 0), BLOCK), range(0, at(0, 1))],
+            &[range(0, at(0, 0)), range(at(3, 0), BLOCK)],
+            &[range(at(0, BLOCK - 1), 2)],
+            &[],
+        ];
+        for taken in cases {
+            let slow = (0..8).find(|slot| {
+                let block = whole(IdBlock::new(at(*slot, 0)).unwrap());
+                !taken.iter().any(|t| overlap(t, &block))
+            });
+            assert_eq!(free_slot(OWN_FIRST, 8, taken).map(|(slot, _)| slot), slow, "{taken:?}");
+        }
     }
 
     #[test]
