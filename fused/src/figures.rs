@@ -54,14 +54,15 @@ pub struct Figures {
 /// The text of a group's files.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts<'a> {
-    /// `memory.limit_in_bytes` or `memory.max`.
-    pub limit: &'a str,
+    /// `memory.limit_in_bytes` or `memory.max`. On version 1 `None` if `memory.stat` [tells](tells_limits) what binds.
+    pub limit: Option<&'a str>,
     /// `memory.usage_in_bytes` or `memory.current`.
     pub usage: &'a str,
     /// `memory.stat`.
     pub stat: &'a str,
-    /// `memory.memsw.limit_in_bytes` and `memory.memsw.usage_in_bytes`, or `memory.swap.max` and `memory.swap.current`.
-    pub swap: Option<(&'a str, &'a str)>,
+    /// `memory.memsw.limit_in_bytes` and `memory.memsw.usage_in_bytes`, or `memory.swap.max` and `memory.swap.current`;
+    /// the first as `limit`.
+    pub swap: Option<(Option<&'a str>, &'a str)>,
 }
 
 /// From here on a version 1 limit means none: the kernel shows the highest multiple of a page below 2^63.
@@ -123,6 +124,11 @@ fn common(counted: Counted, total: u64, used: u64, swap: Option<Swap>) -> Option
     })
 }
 
+/// Whether the `memory.stat` of version 1 tells the limits that bind, the group's own among them; every kernel's does that this is made for.
+pub fn tells_limits(stat: &str) -> bool {
+    stat.contains("\nhierarchical_memory_limit ") && stat.contains("\nhierarchical_memsw_limit ")
+}
+
 /// Version 1: the `total_` keys, which count the groups below, and the limit that binds, which may be one further up.
 /// `None` if a file does not read as it should, or if there is no limit at all: then there is no figure to show.
 pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
@@ -142,7 +148,10 @@ pub fn version1(texts: &Texts<'_>) -> Option<Figures> {
         "total_shmem",
     ];
     let [above, above_with_swap, counted @ ..] = keys(texts.stat, KEYS);
-    let binding = |own: &str, above: Option<u64>| Some(number(own)?.min(above.unwrap_or(u64::MAX)));
+    let binding = |own: Option<&str>, above: Option<u64>| match own {
+        Some(own) => Some(number(own)?.min(above.unwrap_or(u64::MAX))),
+        None => above,
+    };
     let total = binding(texts.limit, above)?;
     if total >= UNLIMITED {
         return None;
@@ -194,12 +203,12 @@ pub fn version2(texts: &Texts<'_>) -> Option<Figures> {
         page_tables,
         counted @ ..,
     ] = keys(texts.stat, KEYS);
-    let total = number(texts.limit)?;
+    let total = number(texts.limit?)?;
     let swap = match texts.swap {
         None => None,
-        Some((limit, _)) if limit.trim_end() == "max" => None,
+        Some((Some(limit), _)) if limit.trim_end() == "max" => None,
         Some((limit, usage)) => {
-            let total = number(limit)?;
+            let total = number(limit?)?;
             Some(Swap {
                 total,
                 free: total.saturating_sub(number(usage)?),
@@ -227,10 +236,10 @@ mod tests {
 
     fn texts<'a>(limit: &'a str, usage: &'a str, stat: &'a str, swap: Option<(&'a str, &'a str)>) -> Texts<'a> {
         Texts {
-            limit,
+            limit: Some(limit),
             usage,
             stat,
-            swap,
+            swap: swap.map(|(limit, usage)| (Some(limit), usage)),
         }
     }
 
@@ -250,6 +259,24 @@ mod tests {
         assert_eq!(figures.total, 67_108_864);
         let unlimited = STAT1.replace("67108864", "9223372036854771712");
         assert_eq!(version1(&texts("9223372036854771712\n", "0\n", &unlimited, None)), None);
+    }
+
+    #[test]
+    fn version_1_needs_no_limit_that_its_statistics_tell() {
+        let told = Texts {
+            limit: None,
+            usage: "1000\n",
+            stat: STAT1,
+            swap: Some((None, "3000\n")),
+        };
+        assert!(tells_limits(STAT1));
+        let read = texts("67108864\n", "1000\n", STAT1, Some(("134217728\n", "3000\n")));
+        assert_eq!(version1(&told), version1(&read));
+        let untold = STAT1.replace("hierarchical_memsw_limit", "another");
+        assert!(!tells_limits(&untold));
+        assert_eq!(version1(&Texts { stat: &untold, ..told }), None);
+        // Version 2 tells no limit there.
+        assert_eq!(version2(&Texts { stat: STAT2, ..told }), None);
     }
 
     #[test]

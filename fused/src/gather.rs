@@ -1,6 +1,7 @@
 //! Gathers a sample from the group's files. May touch: the descriptors that came with the request, by pread(2).
 
-use crate::figures::{Figures, Texts, version1, version2};
+use crate::figures::{Figures, Texts, tells_limits, version1, version2};
+use rustix::buffer::spare_capacity;
 use rustix::io::pread;
 use std::os::fd::OwnedFd;
 use wire::fused::Source;
@@ -28,17 +29,21 @@ impl Files {
         let [limit, usage, stat, swap @ ..] = self.files.as_slice() else {
             return None;
         };
+        // What binds, version 1 tells in `memory.stat` too: there is a sample for each read, and each file is a call.
+        let stat = read(stat, STAT)?;
+        let told = matches!(self.source, Source::Version1 { .. }) && tells_limits(&stat);
+        let bound = |file| if told { Some(None) } else { read(file, NUMBER).map(Some) };
         let swap = match swap {
             [] => None,
-            [most, used] => Some((read(most, NUMBER)?, read(used, NUMBER)?)),
+            [most, used] => Some((bound(most)?, read(used, NUMBER)?)),
             _ => return None,
         };
-        let (limit, usage, stat) = (read(limit, NUMBER)?, read(usage, NUMBER)?, read(stat, STAT)?);
+        let (limit, usage) = (bound(limit)?, read(usage, NUMBER)?);
         let texts = Texts {
-            limit: &limit,
+            limit: limit.as_deref(),
             usage: &usage,
             stat: &stat,
-            swap: swap.as_ref().map(|(most, used)| (most.as_str(), used.as_str())),
+            swap: swap.as_ref().map(|(most, used)| (most.as_deref(), used.as_str())),
         };
         match self.source {
             Source::Version1 { .. } => version1(&texts),
@@ -49,8 +54,7 @@ impl Files {
 
 /// The whole of a file that the kernel generates: it gives all of it at once to whoever has room for it.
 fn read(file: &OwnedFd, most: usize) -> Option<String> {
-    let mut bytes = vec![0; most];
-    let length = pread(file, bytes.as_mut_slice(), 0).ok().filter(|n| *n < most)?;
-    bytes.truncate(length);
-    String::from_utf8(bytes).ok()
+    let mut bytes = Vec::with_capacity(most);
+    let length = pread(file, spare_capacity(&mut bytes), 0).ok()?;
+    (length < most).then(|| String::from_utf8(bytes).ok())?
 }

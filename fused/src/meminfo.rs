@@ -3,14 +3,31 @@
 //! left out; no line ever carries a figure of the host.
 
 use crate::figures::Figures;
-use std::fmt::Write;
 
-/// Writes one line, in kB of 1024 bytes; nothing if there is no figure.
+/// Columns of a name, and of a number.
+const NAME: usize = 16;
+const NUMBER: usize = 8;
+
+/// Writes one line, in kB of 1024 bytes; nothing if there is no figure. By hand, since each read has more than twenty.
 fn line(text: &mut String, name: &str, bytes: Option<u64>) {
-    if let Some(bytes) = bytes {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<16}{:>8} kB", bytes >> 10);
+    let Some(bytes) = bytes else { return };
+    let mut digits = [b' '; 20];
+    let mut rest = bytes >> 10;
+    let mut used = 0usize;
+    for place in digits.iter_mut().rev() {
+        *place = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or(0));
+        rest /= 10;
+        used = used.saturating_add(1);
+        if rest == 0 {
+            break;
+        }
     }
+    let shown = digits.len().saturating_sub(used.max(NUMBER));
+    let number = digits.get(shown..).and_then(|d| std::str::from_utf8(d).ok());
+    text.push_str(name);
+    text.extend(std::iter::repeat_n(' ', NAME.saturating_sub(name.len())));
+    text.push_str(number.unwrap_or_default());
+    text.push_str(" kB\n");
 }
 
 /// What could be used without swapping, as the kernel reckons it (`si_mem_available`): free memory, the page cache and the kernel
@@ -88,6 +105,18 @@ mod tests {
             kernel_stack: None,
             page_tables: None,
         }
+    }
+
+    #[test]
+    fn a_line_has_the_columns_of_the_kernel_whatever_the_number() {
+        for kib in [0, 9, 10, 99_999_999, 100_000_000, u64::MAX >> 10] {
+            let mut written = String::new();
+            line(&mut written, "Name:", Some(kib << 10));
+            assert_eq!(written, format!("{:<16}{kib:>8} kB\n", "Name:"));
+        }
+        let mut written = String::new();
+        line(&mut written, "Name:", None);
+        assert!(written.is_empty());
     }
 
     #[test]

@@ -58,6 +58,10 @@ struct Served {
 impl Served {
     /// What `mountd` does, then what the launcher does.
     fn new(source: Source, files: &[File]) -> Result<Self, Reply> {
+        Self::mounted(source, files, &["allow_other", "default_permissions", "ro"])
+    }
+
+    fn mounted(source: Source, files: &[File], flags: &[&str]) -> Result<Self, Reply> {
         let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse").unwrap();
         let context = fsopen("fuse", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
         fsconfig_set_string(context.as_fd(), "fd", fuse.as_raw_fd().to_string()).unwrap();
@@ -69,8 +73,8 @@ impl Served {
         ] {
             fsconfig_set_string(context.as_fd(), key, value).unwrap();
         }
-        for flag in ["allow_other", "default_permissions"] {
-            fsconfig_set_flag(context.as_fd(), flag).unwrap();
+        for flag in flags {
+            fsconfig_set_flag(context.as_fd(), *flag).unwrap();
         }
         fsconfig_create(context.as_fd()).unwrap();
         let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
@@ -261,17 +265,51 @@ fn refuses_to_serve_a_group_without_a_limit() {
 #[test]
 fn refuses_to_be_written() {
     need_fuse!();
-    let served = Served::new(V1, &said(&["67108864\n", "0\n", STAT1])).unwrap();
-    assert_eq!(error(OpenOptions::new().write(true).open(served.path())), Errno::EACCES);
-    assert_eq!(
-        error(OpenOptions::new().read(true).write(true).open(served.path())),
-        Errno::EACCES
-    );
-    assert_eq!(nix::unistd::truncate(&served.path(), 0), Err(Errno::EROFS));
+    let figures = || said(&["67108864\n", "0\n", STAT1]);
+    // The kernel refuses it, and where that would not, the server.
+    let writable = Served::mounted(V1, &figures(), &["allow_other", "default_permissions"]).unwrap();
+    let served = Served::new(V1, &figures()).unwrap();
+    for (served, refusal) in [(&served, Errno::EROFS), (&writable, Errno::EACCES)] {
+        assert_eq!(error(OpenOptions::new().write(true).open(served.path())), refusal);
+        assert_eq!(
+            error(OpenOptions::new().read(true).write(true).open(served.path())),
+            refusal
+        );
+        assert_eq!(nix::unistd::truncate(&served.path(), 0), Err(Errno::EROFS));
+    }
     let metadata = served.open().metadata().unwrap();
     assert_eq!(
         (metadata.mode(), metadata.len(), metadata.uid(), metadata.gid()),
         (0o100_444, 4096, 4242, 4343)
+    );
+}
+
+/// An open, a read, the read that finds the end, and the release: a reader that looks at the file's attributes too, as most do, asks for no more.
+#[test]
+fn a_read_from_open_to_close_is_four_requests_whoever_looks_at_the_attributes() {
+    need_fuse!();
+    let served = Served::new(V1, &said(&["67108864\n", "0\n", STAT1])).unwrap();
+    let answered = || -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", served.server.id())).unwrap();
+        let line = text.lines().find_map(|l| l.strip_prefix("syscw: ")).unwrap();
+        line.parse().unwrap()
+    };
+    served.read();
+    assert!(tests::capture::until(tests::capture::DEADLINE, || answered() >= 5));
+    // What the kernel asks once in a connection's life is behind it.
+    let before = answered();
+    for _ in 0..50 {
+        let mut file = served.open();
+        assert_eq!(file.metadata().unwrap().len(), 4096);
+        file.read_to_string(&mut String::new()).unwrap();
+    }
+    // The last release is answered when nobody waits for it any more.
+    assert!(tests::capture::until(tests::capture::DEADLINE, || answered() >= before + 200));
+    // That of the read before may be among them.
+    assert!(
+        answered() <= before + 201,
+        "{} answers to 50 reads",
+        answered() - before
     );
 }
 

@@ -26,6 +26,8 @@ fn configure(number: &CString) -> nix::Result<OwnedFd> {
     // Without it only the connection's own user could read, and the container's users are others.
     superblock.flag(c"allow_other")?;
     superblock.flag(c"default_permissions")?;
+    // Else the kernel keeps no attributes beyond a read, which might have changed a time, and asks the server for them at the next fstat(2).
+    superblock.flag(c"ro")?;
     superblock.create()?;
     superblock.mount(Attr::MOUNT_ATTR_RDONLY | INERT)
 }
