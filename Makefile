@@ -27,7 +27,7 @@ ONLY ?=
 POINT ?=
 VIRSH ?=
 
-.PHONY: all build demo test test-vm faults fuzz security-figures attacks escape-table incumbents bench install link-virsh uninstall clean
+.PHONY: all build demo test test-vm faults fuzz security-figures attacks escape-table incumbents bench where install link-virsh uninstall clean
 
 all: build
 
@@ -77,6 +77,10 @@ incumbents:
 
 bench: build
 	sh bench/run.sh $(BUILT)
+
+# Where the time of each goes, by program and by kernel call, and what the kernel's part costs alone; needs perf(1). bench/WHERE.md reads it.
+where: build
+	BENCH=where.py sh bench/run.sh $(BUILT)
 
 # The pages and completions are printed by the program itself, from its option definitions.
 install: build

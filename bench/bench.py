@@ -3,6 +3,7 @@
 
 Everything runs in a network namespace of its own (see run.sh) and below one directory in /srv, which goes at the end. Commands take
 turns. Results go to bench/results/DATE-MACHINE.json, and as a drawing to bench/results/start.svg and scale.svg.
+Where the time goes is in bench/WHERE.md, and printed by where.py.
 
 usage: bench.py DIRECTORY-OF-THE-PROGRAMS [--rounds N] [--containers N] [--only PART,...] [--floor PROGRAM]
 """
