@@ -1,5 +1,6 @@
 //! Every option of `lazaret`: the help, the man pages and the shell completions are all made from these definitions. Pure.
 
+mod attach;
 mod audit;
 mod domain;
 mod event;
@@ -19,6 +20,9 @@ mod tune;
 use crate::values::{Environment, UserSpec};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use attach::{
+    AttachDisk, AttachInterface, DetachDisk, DetachInterface, DeviceFile, DiskMode, DiskType, SourceType, Where,
+};
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use domain::{Asking, Console, Create, Destroy, EnterNamespace, SendSignal, Start, Starting, Undefine};
 pub use event::Event;
@@ -122,6 +126,20 @@ pub enum Verb {
     Memtune(Memtune),
     /// Show or set how much processor time a container gets
     Schedinfo(Schedinfo),
+    /// Give a container a device from a file
+    AttachDevice(DeviceFile),
+    /// Take a device from a container, as a file tells it
+    DetachDevice(DeviceFile),
+    /// Put a device from a file in the place of another of a container's
+    UpdateDevice(DeviceFile),
+    /// Give a container a disk
+    AttachDisk(AttachDisk),
+    /// Take a disk from a container
+    DetachDisk(DetachDisk),
+    /// Give a container an interface
+    AttachInterface(AttachInterface),
+    /// Take an interface from a container
+    DetachInterface(DetachInterface),
     /// Run a command inside a running container
     Enter(Enter),
     /// Run a command inside a running container, as virsh does
@@ -371,6 +389,13 @@ impl Verb {
             Self::Setmem(s) | Self::Setmaxmem(s) => format!("set the memory of {}", s.container()),
             Self::Memtune(t) => format!("tune the memory of {}", t.container),
             Self::Schedinfo(s) => format!("tune the processor time of {}", s.container),
+            Self::AttachDevice(d) => format!("attach a device to {}", d.container),
+            Self::DetachDevice(d) => format!("detach a device from {}", d.container),
+            Self::UpdateDevice(d) => format!("update a device of {}", d.container),
+            Self::AttachDisk(d) => format!("attach a disk to {}", d.container),
+            Self::DetachDisk(d) => format!("detach a disk from {}", d.container),
+            Self::AttachInterface(i) => format!("attach an interface to {}", i.container),
+            Self::DetachInterface(i) => format!("detach an interface from {}", i.container),
             Self::Enter(e) => format!("enter {}", e.container),
             Self::LxcEnterNamespace(e) => format!("enter {}", e.container),
             Self::SendProcessSignal(s) => format!("signal process {} of {}", s.pid, s.container),

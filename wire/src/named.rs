@@ -32,8 +32,8 @@ pub struct Named {
     pub runs: bool,
 }
 
-/// Options of `run`, `enter`, `create`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 19] = [
+/// Options of `run`, `enter`, `create`, `attach-device`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
+const FLAGS: [&str; 24] = [
     "read-only",
     "tty",
     "detach",
@@ -47,6 +47,11 @@ const FLAGS: [&str; 19] = [
     "console",
     "autodestroy",
     "paused",
+    "live",
+    "config",
+    "current",
+    "persistent",
+    "force",
     "help",
     "version",
     "t",
@@ -85,6 +90,10 @@ impl Named {
                     (Some("audit"), _) => named.definitions.push(word.to_owned()),
                     (Some("domxml-from-native"), 0) => operands = 1,
                     (Some("define" | "create" | "domxml-from-native"), _) => named.definitions.push(word.to_owned()),
+                    (Some("attach-device" | "detach-device" | "update-device"), 1) => {
+                        operands = 2;
+                        named.definitions.push(word.to_owned());
+                    }
                     // It runs a command, with the options of `run`.
                     (Some("policy"), 0) if word == "learn" => {
                         verb = Some("run");
@@ -180,6 +189,18 @@ mod tests {
                 runs: named.runs,
                 ..Named::default()
             }
+    }
+
+    #[test]
+    fn a_device_to_attach_is_named_and_its_container_is_not() {
+        for line in [
+            "attach-device vm1 a.xml --live",
+            "detach-device --persistent vm1 a.xml",
+            "update-device vm1 --config a.xml x.xml",
+        ] {
+            assert_eq!(named(line).definitions, ["a.xml"], "{line}");
+        }
+        assert!(names_nothing("attach-disk vm1 /dev/a b") && names_nothing("attach-device vm1"));
     }
 
     #[test]

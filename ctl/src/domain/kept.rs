@@ -79,7 +79,7 @@ impl Kept {
 }
 
 /// The order in which the elements in one are printed, where libvirt has one that is not that of the document.
-const ORDER: [(&str, &str); 10] = [
+const ORDER: [(&str, &str); 11] = [
     (
         "domain",
         "name uuid genid title description metadata maxMemory memory currentMemory blkiotune memoryBacking memtune vcpu vcpus iothreads \
@@ -106,6 +106,11 @@ const ORDER: [(&str, &str); 10] = [
          ccf-assist xen cfpc sbbc ibs tcg",
     ),
     ("hostdev", "source ip route boot rom alias address"),
+    (
+        "disk",
+        "driver auth source backingStore backenddomain geometry blockio mirror target iotune readonly shareable transient serial wwn vendor product \
+         encryption boot alias address",
+    ),
     ("blkiotune", "weight device"),
     (
         "device",
@@ -161,6 +166,18 @@ pub fn put(kept: &[Kept], document: &mut Tree) {
             }
         }
     }
+}
+
+/// The one element of this name in a document, made if it is missing.
+pub fn only_child<'a>(document: &'a mut Tree, name: &str) -> Option<&'a mut Tree> {
+    let place = nth(document, name, 0).unwrap_or_else(|| insert(Tree::new(name), 0, document));
+    document.children.get_mut(place)
+}
+
+/// Puts an element behind those of its name, or to its place where it is the first.
+pub fn add(tree: Tree, parent: &mut Tree) {
+    let same = parent.children.iter().filter(|c| c.name == tree.name).count();
+    insert(tree, same, parent);
 }
 
 /// The element at the end of a way. One that says nothing else is not there yet, and is made.

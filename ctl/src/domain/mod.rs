@@ -2,6 +2,7 @@
 //! refusal with file and line out.
 
 pub mod capability;
+pub mod change;
 mod complete;
 pub mod cpuset;
 pub mod device;
@@ -25,6 +26,5 @@ pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
 pub use model::{Arch, Domain, Source};
 pub use parse::{parse, parse_telling};
-#[cfg(test)]
 pub use sift::device_element;
 pub use xml::MAX_BYTES;

@@ -331,7 +331,6 @@ fn whole(element: &Element) -> Result<(), Fault> {
 }
 
 /// One element of `devices`, in libvirt's own order and with what libvirt adds.
-#[cfg(test)]
 pub fn device_element(bytes: &[u8]) -> Result<Tree, Fault> {
     let element = super::xml::read(bytes)?;
     if !known("devices").is_some_and(|d| d.holds(&element.name)) {

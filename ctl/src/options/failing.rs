@@ -25,6 +25,13 @@ impl Verb {
                 let what = if d.title { "title" } else { "description" };
                 Some(format!("Failed to set new domain {what}"))
             }
+            Self::AttachDevice(d) => Some(format!("Failed to attach device from {}", d.file)),
+            Self::DetachDevice(d) => Some(format!("Failed to detach device from {}", d.file)),
+            Self::UpdateDevice(d) => Some(format!("Failed to update device from {}", d.file)),
+            Self::AttachDisk(_) => Some("Failed to attach disk".to_owned()),
+            Self::DetachDisk(_) => Some("Failed to detach disk".to_owned()),
+            Self::AttachInterface(_) => Some("Failed to attach interface".to_owned()),
+            Self::DetachInterface(_) => Some("Failed to detach interface".to_owned()),
             _ => None,
         }
     }
@@ -39,6 +46,10 @@ impl Verb {
             Self::Schedinfo(s) => s.values.is_empty() && s.set.is_empty(),
             Self::Policy(p) => !matches!(p.verb, PolicyVerb::Learn(_)),
             Self::Audit(a) => !matches!(a.verb, AuditVerb::Rotate),
+            Self::AttachDisk(d) => d.print_xml,
+            Self::DetachDisk(d) => d.print_xml,
+            Self::AttachInterface(i) => i.print_xml,
+            Self::AttachDevice(_) | Self::DetachDevice(_) | Self::UpdateDevice(_) | Self::DetachInterface(_) => false,
             Self::Run(_)
             | Self::Edit(_)
             | Self::Define(_)

@@ -66,6 +66,9 @@ fn the_launcher_reads_the_same_words_as_options() {
                 "lxc-enter-namespace",
                 "define",
                 "create",
+                "attach-device",
+                "detach-device",
+                "update-device",
                 "domxml-from-native",
                 "domxml-to-native",
             ]

@@ -1,6 +1,7 @@
 //! The verbs, one file each. Nothing else but the one place where each is called.
 
 mod amend;
+mod attach;
 mod audit;
 mod autodestroy;
 mod autostart;
@@ -83,6 +84,13 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Setmaxmem(options) => tune::setmaxmem(session, options),
         Verb::Memtune(options) => tune::memtune(session, options),
         Verb::Schedinfo(options) => tune::schedinfo(session, options),
+        Verb::AttachDevice(options) => attach::attach_device(session, options),
+        Verb::DetachDevice(options) => attach::detach_device(session, options),
+        Verb::UpdateDevice(options) => attach::update_device(session, options),
+        Verb::AttachDisk(options) => attach::attach_disk(session, options),
+        Verb::DetachDisk(options) => attach::detach_disk(session, options),
+        Verb::AttachInterface(options) => attach::attach_interface(session, options),
+        Verb::DetachInterface(options) => attach::detach_interface(session, options),
         Verb::SendProcessSignal(options) => send_signal::send(session, options),
         Verb::Top(options) => top::top(session, options),
         Verb::Console(options) => console::console(session, options),
