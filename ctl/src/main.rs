@@ -32,6 +32,7 @@ mod supervisor;
 mod terminal;
 mod timing;
 mod unparsed;
+mod user;
 mod values;
 mod verbs;
 mod virsh;
@@ -89,6 +90,14 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
     };
     let count = passed.len();
     let mut standing = handover::standing();
+    let mut obstacle = None;
+    if standing == Standing::Ordinary && user::is_needed(&text) {
+        // From here on this process is root of the user's own host, and does as root does.
+        match user::enter() {
+            Ok(()) => standing = Standing::Powerful,
+            Err(reason) => obstacle = Some(reason),
+        }
+    }
     if standing == Standing::Powerful {
         if let Err(reason) = handover::hand_over(words, passed) {
             output::fail(&[&reason]);
@@ -118,7 +127,13 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
     };
     clock.done("confines itself, and reads the command line");
     let began = std::time::Instant::now();
-    let status = act(&confined, standing, &options, clock, count).unwrap_or_else(|e| {
+    let launched = standing == Standing::Launched;
+    let status = if launched || !options.verb.needs_authority() {
+        act(&confined, launched, &options, clock, count)
+    } else {
+        Err(powerless(obstacle))
+    };
+    let status = status.unwrap_or_else(|e| {
         let told = told(&options, &e);
         output::fail(&told.iter().map(String::as_str).collect::<Vec<_>>());
         let virsh = manner::manner().virsh;
@@ -160,29 +175,33 @@ fn told(options: &Options, error: &Error) -> Vec<String> {
     }
 }
 
-fn act(confined: &Confined, standing: Standing, options: &Options, clock: Clock, passed: usize) -> Outcome<u8> {
+/// Why nothing can be done that takes a launcher: nobody could be root of anything.
+fn powerless(obstacle: Option<String>) -> Error {
+    let root = "or call it as root";
+    match obstacle {
+        Some(reason) => Error::caller(format!("{reason}, {root}")),
+        None => Error::caller(format!(
+            "this takes a user namespace of yours, which was not made, {root}"
+        )),
+    }
+}
+
+fn act(confined: &Confined, launched: bool, options: &Options, clock: Clock, passed: usize) -> Outcome<u8> {
     if manner::manner().readonly && !options.verb.only_reads() {
         return Err(Error::caller("operation forbidden: read only access prevents it"));
     }
-    if standing == Standing::Launched {
-        let socket =
-            sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;
-        let launcher = Launcher::new(socket);
-        if !options.verb.needs_authority() {
-            return bare(options, Some(&launcher));
-        }
-        let session = Session::open(confined, launcher, options, clock, passing::kept(passed)?)?;
-        reconcile::reconcile(&session)?;
-        return verbs::with_authority(&session, &options.verb);
+    if !launched {
+        return bare(options, None);
     }
-    if options.verb.needs_authority() {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let line = arguments.join(" ");
-        return Err(Error::caller(format!(
-            "this needs root, whose power goes to the launcher alone (sudo lazaret {line})"
-        )));
+    let socket =
+        sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;
+    let launcher = Launcher::new(socket);
+    if !options.verb.needs_authority() {
+        return bare(options, Some(&launcher));
     }
-    bare(options, None)
+    let session = Session::open(confined, launcher, options, clock, passing::kept(passed)?)?;
+    reconcile::reconcile(&session)?;
+    verbs::with_authority(&session, &options.verb)
 }
 
 /// Verbs that need nobody's help; `check` asks the launcher if there is one.

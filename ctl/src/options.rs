@@ -48,7 +48,8 @@ pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
         sudo lazaret define vm1.xml                   keep a libvirt domain of type lxc\n  \
         sudo lazaret start vm1                        start it\n  \
         sudo lazaret console vm1                      log in; leave with ^]\n  \
-        sudo lazaret privileges vm1                   what each of its processes may do\n\n\
+        sudo lazaret privileges vm1                   what each of its processes may do\n  \
+        lazaret run --rootfs box --read-only -- sh    without root, by ids of one's own (`lazaret check`)\n\n\
         Exit status: run, enter, lxc-enter-namespace and policy learn give the command's own, 128+N for signal N, 125 where Lazaret itself failed, 126 and 127 as a \
         shell does. Every other verb: 0 done, 1 refused or failed. A command line that is wrong: 2, whatever the verb."
 )]

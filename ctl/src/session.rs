@@ -8,6 +8,7 @@ use crate::plan::Host;
 use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
 use crate::timing::Clock;
+use crate::user;
 use policies::Confined;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,13 +16,18 @@ use std::os::fd::OwnedFd;
 use wire::ContainerName;
 use wire::ids::IdRange;
 use wire::init::Profile;
+use wire::launcher::Directory;
 
-/// Where the three directories are, unless an option or a variable says otherwise.
-const DIRECTORIES: [(&str, &str); 3] = [
-    ("LAZARET_RUN_DIR", "/run/lazaret"),
-    ("LAZARET_CONFIG_DIR", "/etc/lazaret"),
-    ("LAZARET_DATA_DIR", "/var/lib/lazaret"),
-];
+/// Where the three directories are, unless an option or a variable says otherwise: root's, or the user's on whose host this is.
+fn usual() -> Result<[(Directory, String); 3], String> {
+    match user::here() {
+        None => {
+            let all = [Directory::Run, Directory::Definitions, Directory::Data];
+            Ok(all.map(|which| (which, which.usual().to_owned())))
+        }
+        Some(user) => Ok(user::places(user.uid)?.1.directories),
+    }
+}
 
 /// The session.
 #[derive(Debug)]
@@ -51,13 +57,13 @@ impl Session {
         passed: Vec<OwnedFd>,
     ) -> Outcome<Self> {
         let directory = working_directory();
+        let usual = usual().map_err(Error::Caller)?;
         let asked = [&options.run_dir, &options.config_dir, &options.data_dir];
         let mut paths: [String; 3] = Default::default();
-        for ((path, asked), (variable, default)) in paths.iter_mut().zip(asked).zip(DIRECTORIES) {
-            let chosen = asked
-                .clone()
-                .or_else(|| std::env::var(variable).ok().filter(|v| !v.is_empty()));
-            *path = absolute(&chosen.unwrap_or_else(|| default.to_owned()), directory.as_deref())?;
+        for ((path, asked), (which, usual)) in paths.iter_mut().zip(asked).zip(usual) {
+            let named = || std::env::var(which.variable()).ok().filter(|v| !v.is_empty());
+            let chosen = asked.clone().or_else(named);
+            *path = absolute(&chosen.unwrap_or(usual), directory.as_deref())?;
         }
         // The host's resolv.conf may be a link to a place that is out of sight afterwards.
         let resolv = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].iter();
@@ -86,6 +92,7 @@ impl Session {
         Ok(Host {
             policy,
             hierarchies,
+            user: user::here().is_some(),
             covered_proc: covered_proc(&mounts),
             forwards: on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists()),
             resolv: self.resolv.clone(),

@@ -26,6 +26,8 @@ pub struct Boot {
     pub groups: Vec<OwnedFd>,
     /// Its group of version 2, in which it is born; kept only if the container can start again.
     pub cradle: Option<OwnedFd>,
+    /// Whether it has a group of its own in any hierarchy; without one there is none to show.
+    pub grouped: bool,
     /// Its cgroup namespace.
     pub cgroup: Option<OwnedFd>,
     /// The factory's mounts, until the tree is built from them.
@@ -48,6 +50,7 @@ impl Boot {
         let number = u16::try_from(groups.len()).map_err(|_| Failure::protocol("join that many hierarchies"))?;
         let borrowed: Vec<_> = groups.iter().map(AsFd::as_fd).collect();
         let (answer, descriptors) = ask(&self.first.channel, &Order::Join(number), &borrowed)?;
+        self.grouped |= !groups.is_empty();
         self.cgroup = Some(only(answer, descriptors, |a| matches!(a, Answer::Joined))?);
         if self.container.restarts() {
             self.groups = groups;
@@ -87,7 +90,13 @@ impl Boot {
             .cgroup
             .as_ref()
             .ok_or_else(|| Failure::protocol("build before joining the control groups"))?;
-        let shown = Shown { pid, net, ipc, cgroup };
+        let shown = Shown {
+            pid,
+            net,
+            ipc,
+            cgroup,
+            grouped: self.grouped,
+        };
         self.nodes = tree::build(&self.container, parts, &shown, &mut self.places)?;
         self.built = true;
         Ok(())

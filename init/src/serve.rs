@@ -70,6 +70,7 @@ fn step(stage: Stage, request: Request, descriptors: Vec<OwnedFd>, channel: &ToP
             let cradle = descriptors.into_iter().next();
             let (first, templates) = builder.bear(&container, &streams, cradle.as_ref().map(AsFd::as_fd))?;
             let boot = Boot {
+                grouped: cradle.is_some(),
                 cradle: cradle.filter(|_| container.restarts()),
                 container: *container,
                 first,

@@ -214,7 +214,8 @@ fn attach_root(container: &Judged, staging: BorrowedFd<'_>, root: BorrowedFd<'_>
     Ok(())
 }
 
-/// `/sys/fs/cgroup`: the unified hierarchy itself, or a directory with the named one in it, by which systemd knows the old layout.
+/// `/sys/fs/cgroup`: the unified hierarchy itself, or a directory with the named one in it, by which systemd knows the old layout. A container
+/// without a group of its own would be shown those of whoever started it: it is shown none.
 fn groups(
     container: &Judged,
     shown: &Shown<'_>,
@@ -222,6 +223,10 @@ fn groups(
     places: &mut Places,
 ) -> Result<Vec<Laid>, Failure> {
     let (unified, writable) = (container.unified, container.cgroup_writable);
+    if !shown.grouped {
+        let above = above_groups(None)?;
+        return Ok(vec![places.lay(root, "/sys/fs/cgroup", above.as_fd())?]);
+    }
     let hierarchy = if container.restarts() {
         views::cgroup_from_outside(shown, unified, writable)?
     } else {
@@ -230,18 +235,26 @@ fn groups(
     if container.unified {
         return Ok(vec![places.lay(root, "/sys/fs/cgroup", hierarchy.as_fd())?]);
     }
+    let above = above_groups(Some("systemd"))?;
+    Ok(vec![
+        places.lay(root, "/sys/fs/cgroup", above.as_fd())?,
+        places.lay(root, "/sys/fs/cgroup/systemd", hierarchy.as_fd())?,
+    ])
+}
+
+/// A read-only directory, with one below it to mount at if it has a name.
+fn above_groups(below: Option<&str>) -> Result<OwnedFd, Failure> {
     let flags = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC;
     let above = dev::tmpfs(c"4k", c"0755", flags).to("make /sys/fs/cgroup")?;
-    place::directory(above.as_fd(), "systemd").to("make /sys/fs/cgroup/systemd")?;
+    if let Some(name) = below {
+        place::directory(above.as_fd(), name).to("make a directory below /sys/fs/cgroup")?;
+    }
     let change = Change {
         set: Attr::MOUNT_ATTR_RDONLY,
         ..Change::default()
     };
     set_attributes(above.as_fd(), false, change).to("make /sys/fs/cgroup read-only")?;
-    Ok(vec![
-        places.lay(root, "/sys/fs/cgroup", above.as_fd())?,
-        places.lay(root, "/sys/fs/cgroup/systemd", hierarchy.as_fd())?,
-    ])
+    Ok(above)
 }
 
 /// No user namespace below the builder's but the one that is there: the limit belongs to the builder's, where the payload cannot reach it.

@@ -24,6 +24,8 @@ pub struct Shown<'a> {
     pub ipc: &'a OwnedFd,
     /// Whose groups /sys/fs/cgroup shows.
     pub cgroup: &'a OwnedFd,
+    /// Whether there is any that is the container's.
+    pub grouped: bool,
 }
 
 /// Joins all but the one of processes, which cannot be left again and is needed for one view only. The builder has no use for its own ones

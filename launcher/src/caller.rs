@@ -16,7 +16,8 @@ pub fn caller(channel: BorrowedFd<'_>) -> Caller {
     let maker = getsockopt(&channel, PeerCredentials).map_or(0, |made| made.pid());
     let stat = read(&format!("/proc/{maker}/stat"));
     Caller {
-        uid: nix::unistd::getuid().as_raw(),
+        // On a user's host it is 0 that asks, who is the user.
+        uid: crate::user::here().map_or_else(|| nix::unistd::getuid().as_raw(), |user| user.uid),
         login: login(&read("/proc/self/loginuid")),
         session: login(&read("/proc/self/sessionid")),
         terminal: terminal(&stat).map(|t| Text::cut(&t)),

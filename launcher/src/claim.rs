@@ -3,6 +3,7 @@
 //! block, the name of whoever claimed it last. The supervisor's descriptor cannot write: it can neither rename a block nor claim another.
 //! May touch: that file, the identity of the host's network namespace.
 
+use crate::user::claims;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, c_int};
@@ -15,7 +16,8 @@ use wire::ids::{BLOCK, IdBlock, IdRange};
 use wire::netd::Publish;
 use wire::{ContainerName, Failure};
 
-const FILE: &str = "/run/lazaret.ids";
+/// Where they are claimed on a host of root's.
+pub const FILE: &str = "/run/lazaret.ids";
 /// Bytes of a name; the most that [`ContainerName`] has.
 const NAME: usize = 64;
 /// The byte, beyond that of every id, that is locked by whoever is claiming.
@@ -71,7 +73,7 @@ pub struct Turn(OwnedFd);
 
 /// Waits for the turn.
 pub fn turn() -> Result<Turn, Failure> {
-    turn_in(FILE).map_err(|e| Failure::kernel("wait for the turn to claim ids", e as i32))
+    turn_in(&claims()).map_err(|e| Failure::kernel("wait for the turn to claim ids", e as i32))
 }
 
 impl Turn {
@@ -94,11 +96,12 @@ pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
         let errno = e.raw_os_error().unwrap_or(0);
         Failure::kernel("find the network namespace", errno)
     })?;
-    let held = match claim_in(FILE, wanted.block, wanted.name) {
+    let file = claims();
+    let held = match claim_in(&file, wanted.block, wanted.name) {
         Err(Errno::EBUSY) => return Ok(None),
         done => done.map_err(kernel)?,
     };
-    let also = |span: Span, taken: &dyn Fn() -> String| match extend_in(FILE, &held, span) {
+    let also = |span: Span, taken: &dyn Fn() -> String| match extend_in(&file, &held, span) {
         Err(Errno::EBUSY) => Err(Failure::caller(&taken())),
         done => done.map_err(kernel),
     };
@@ -127,13 +130,19 @@ pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
 
 /// Whether what runs under a block may be ended in the name of `name`: whoever claims it has that name, or nobody does.
 pub fn may_clear(block: IdBlock, name: &ContainerName) -> Result<Clearing, Failure> {
-    may_clear_in(FILE, block, name)
+    may_clear_in(&claims(), block, name)
         .map_err(|e| Failure::kernel("clear this container away: its ids belong to another one now", e as i32))
+}
+
+/// Whether nobody claims a block at the moment.
+pub fn is_free(block: IdBlock) -> Result<bool, Failure> {
+    is_free_in(&claims(), block).map_err(|e| Failure::kernel("learn whether ids are in use", e as i32))
 }
 
 /// Whether the container that claimed a block last has that name.
 pub fn belongs(block: IdBlock, name: &ContainerName) -> Result<(), Failure> {
-    belongs_in(FILE, block, name).map_err(|e| Failure::kernel("use these ids in the name of this container", e as i32))
+    belongs_in(&claims(), block, name)
+        .map_err(|e| Failure::kernel("use these ids in the name of this container", e as i32))
 }
 
 fn block_span(block: IdBlock) -> Span {
@@ -219,6 +228,14 @@ fn may_clear_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<Clea
     }
 }
 
+fn is_free_in(file: &str, block: IdBlock) -> Result<bool, Errno> {
+    let looker = open(file, OFlags::RDWR | OFlags::CREATE)?;
+    match set(&looker, libc::F_WRLCK, block_span(block)) {
+        Err(Errno::EBUSY) => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 fn belongs_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<(), Errno> {
     let mut last = [0u8; NAME];
     let read = pread(&open(file, OFlags::RDONLY)?, &mut last, block.first().into())?;
@@ -286,6 +303,10 @@ mod tests {
         let copy = held.try_clone().unwrap();
         drop(held);
         assert_eq!(claim_in(&file, block(0), &name("b")).unwrap_err(), Errno::EBUSY);
+        assert_eq!(
+            (is_free_in(&file, block(0)), is_free_in(&file, block(1))),
+            (Ok(false), Ok(true))
+        );
         let other = claim_in(&file, block(1), &name("b")).unwrap();
         assert_eq!(extend_in(&file, &other, block_span(block(0))), Err(Errno::EBUSY));
         assert_eq!(extend_in(&file, &other, block_span(block(1))), Ok(()));

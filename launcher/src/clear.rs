@@ -69,6 +69,11 @@ pub type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
 
 pub fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     let groups = host.groups()?;
+    if groups.is_empty() {
+        return Err(Failure::caller(
+            "do this without a control group: none is delegated to you",
+        ));
+    }
     let cgroupd = host.cgroupd(block, &groups)?;
     Ok((cgroupd, groups.iter().map(|g| g.hierarchy.clone()).collect()))
 }

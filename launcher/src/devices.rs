@@ -1,5 +1,6 @@
 //! Who puts a container's device rules in force: `devd`, by a program on its group of version 2; on a host whose control groups are of version 1
-//! alone one more `mountd`, since writing them takes the capability which that has. May touch: what `groups` opens.
+//! alone one more `mountd`, since writing them takes the capability which that has. On an ordinary user's host nobody: neither is to be had there,
+//! and the nodes that a container is given are all that it can have, since nobody makes one in a user namespace. May touch: what `groups` opens.
 
 use crate::expect;
 use crate::groups::{self, Group};
@@ -19,12 +20,16 @@ pub enum Devices {
     Attached(Piece<devd::Request, devd::Reply>),
     /// For version 1.
     Written(Piece<mountd::Request, mountd::Reply>),
+    /// Nobody.
+    Nobody,
 }
 
 impl Devices {
     /// Starts it.
     pub fn new(host: &Host, block: IdBlock, groups: &[Group]) -> Result<Self, Failure> {
-        if groups.iter().any(|g| g.hierarchy.unified) {
+        if host.user.is_some() {
+            Ok(Self::Nobody)
+        } else if groups.iter().any(|g| g.hierarchy.unified) {
             host.piece(Program::Devd, block).map(Self::Attached)
         } else {
             host.piece(Program::Mountd, block).map(Self::Written)
@@ -51,6 +56,7 @@ impl Devices {
                 let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
                 mountd.send(&mountd::Request::Allow(rules), &files)
             }
+            Self::Nobody => Ok(()),
         }
     }
 
@@ -59,6 +65,7 @@ impl Devices {
         match self {
             Self::Attached(devd) => expect!(devd, devd, (devd::Reply::InForce, _) => ()),
             Self::Written(mountd) => expect!(mountd, mountd, (mountd::Reply::Made(0), _) => ()),
+            Self::Nobody => {}
         }
         Ok(())
     }

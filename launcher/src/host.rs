@@ -12,6 +12,7 @@ use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
 use wire::netd::Publish;
+use wire::user::User;
 use wire::{Failure, Program, cgroupd, idmapd};
 
 /// This host.
@@ -25,6 +26,8 @@ pub struct Host {
     pub named: Named,
     /// What is put on record.
     pub ledger: Ledger,
+    /// The ordinary user whose host it is, if it is not root's.
+    pub user: Option<User>,
     groups: RefCell<Option<Rc<[Group]>>>,
 }
 
@@ -88,16 +91,20 @@ impl Host {
             programs,
             named,
             ledger,
+            user: crate::user::here(),
             groups: RefCell::default(),
         }
     }
 
-    /// Every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)).
+    /// Every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)). On an ordinary user's host none.
     pub fn groups(&self) -> Result<Rc<[Group]>, Failure> {
         if let Some(groups) = self.groups.borrow().as_ref() {
             return Ok(Rc::clone(groups));
         }
-        let groups: Rc<[Group]> = groups::all(&self.mountinfo()?)?.into();
+        let groups: Rc<[Group]> = match self.user {
+            None => groups::all(&self.mountinfo()?)?.into(),
+            Some(_) => Rc::new([]),
+        };
         *self.groups.borrow_mut() = Some(Rc::clone(&groups));
         Ok(groups)
     }

@@ -352,6 +352,27 @@ pub fn written(policy: &Policy, path: &str, led: &str) -> Result<(), Failure> {
     }
 }
 
+/// Judges a tree on an ordinary user's host, where the kernel maps the ids of no files: whose files are not the container's already can only
+/// be read, by whoever on the host may.
+pub fn unmapped(path: &str, writable: bool, shifted: bool) -> Result<(), Failure> {
+    if writable && !shifted {
+        return refuse(&format!(
+            "mount {path} writable: its files have none of the container's ids, and the kernel maps those of files for root alone; \
+             take it read-only, or give its files to the container"
+        ));
+    }
+    Ok(())
+}
+
+/// Judges limits of a container that is to have no group.
+pub fn unlimited(limits: &Limits) -> Result<(), Failure> {
+    if *limits == Limits::default() {
+        Ok(())
+    } else {
+        refuse("limit a container without a control group: none is delegated to you")
+    }
+}
+
 /// Judges what is to be cleared away. Where the empty files of an image may be needs no consent, whatever path it is: nothing is removed there
 /// but an empty file that is called `hosts` or `resolv.conf`, has the mark of those that `init` makes, and that no container holds.
 pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failure> {

@@ -9,6 +9,7 @@ mod consent;
 mod cradle;
 mod devices;
 mod enter;
+mod fit;
 mod groups;
 mod host;
 mod judge;
@@ -24,6 +25,7 @@ mod running;
 mod serve;
 mod start;
 mod sweep;
+mod user;
 mod virt;
 
 use host::{Host, Named};
@@ -104,6 +106,10 @@ fn refuse(socket: OwnedFd, failure: Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
+fn unfollowed(e: policy::PolicyError) -> Failure {
+    Failure::caller(&format!("follow the host's policy: {e}"))
+}
+
 /// What takes all that root has: the host's policy, and the question whether the kernel's audit system is enabled.
 fn powerful() -> Result<(Policy, Option<OwnedFd>), Failure> {
     if !nix::unistd::geteuid().is_root() {
@@ -111,7 +117,12 @@ fn powerful() -> Result<(Policy, Option<OwnedFd>), Failure> {
             "hand out power without having any: run lazaret as root",
         ));
     }
-    let policy = policy::read().map_err(|e| Failure::caller(&format!("follow the host's policy: {e}")))?;
+    let read = match user::here() {
+        None => policy::read(),
+        // The kernel's audit system is the host's own, and hears nobody from here.
+        Some(user) => return user::policy(user).map(|policy| (policy, None)).map_err(unfollowed),
+    };
+    let policy = read.map_err(unfollowed)?;
     let question = kernel_audit::ask().map_err(kernel("ask the kernel's audit system"))?;
     Ok((policy, question))
 }
@@ -143,7 +154,7 @@ fn named(here: Option<&Path>) -> Named {
         .filter_map(|d| std::env::var(d.variable()).ok().map(|path| (d, path)));
     Named::new(
         &words(),
-        variables.collect(),
+        variables.chain(user::directories()).collect(),
         here.map(Path::to_string_lossy).as_deref(),
     )
 }

@@ -3,6 +3,7 @@
 use crate::claim::{self, Clearing};
 use crate::clear;
 use crate::enter;
+use crate::fit;
 use crate::host::Host;
 use crate::judge;
 use crate::ledger::Asked;
@@ -165,6 +166,9 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 None
             };
             let remains = judged.get().remains();
+            if fit::other(host, &judged)? {
+                return Ok((Reply::Busy, Vec::new()));
+            }
             let Some(claim) = claim::claim(&judged.get().claims())? else {
                 return Ok((Reply::Busy, Vec::new()));
             };

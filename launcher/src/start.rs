@@ -5,12 +5,11 @@ use crate::cradle::{self, Cradle};
 use crate::devices::Devices;
 use crate::expect;
 use crate::groups::{self, Group};
-use crate::host::{Host, Named};
+use crate::host::Host;
 use crate::judge::{self, Judged, Start, Way};
 use crate::nodes;
 use crate::open;
 use crate::piece::Piece;
-use crate::policy::Policy;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::init::Stream;
@@ -38,7 +37,8 @@ struct Sources {
     fuse: Option<OwnedFd>,
 }
 
-fn sources(policy: &Policy, named: &Named, start: &Start) -> Result<Sources, Failure> {
+fn sources(host: &Host, start: &Start) -> Result<Sources, Failure> {
+    let (policy, named) = (&host.policy, &host.named);
     let mut found = Sources {
         from: Vec::new(),
         mounts: Vec::new(),
@@ -66,10 +66,13 @@ fn sources(policy: &Policy, named: &Named, start: &Start) -> Result<Sources, Fai
                         "mount {path}: it is the host's own root, which is never given with mapped ids"
                     )));
                 }
-                if *writable && !shifted {
+                let as_they_are = shifted || host.user.is_some();
+                if host.user.is_some() {
+                    judge::unmapped(path.as_str(), *writable, shifted)?;
+                } else if *writable && !shifted {
                     open::closed_to_others(path.as_str(), &place)?;
                 }
-                if let (Mount::Tree { idmapped, .. }, true) = (&mut mount, shifted) {
+                if let (Mount::Tree { idmapped, .. }, true) = (&mut mount, as_they_are) {
                     *idmapped = false;
                 }
                 Some(place.fd)
@@ -191,7 +194,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
     let groups = host.groups()?;
-    let sources = sources(&host.policy, &host.named, start)?;
+    let sources = sources(host, start)?;
     let given_nodes: Result<Vec<nodes::Found>, _> = start.container.nodes.iter().map(nodes::find).collect();
     let given_nodes = given_nodes?;
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
@@ -227,14 +230,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         host.begin(start.block)?;
     }
     let netd = netd(host, start)?;
-    let cgroupd = host.cgroupd(start.block, &groups)?;
-    let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
-    let make = cgroupd::Request::Make {
-        name: start.name.clone(),
-        hierarchies,
-        limits: start.limits.clone(),
-    };
-    cgroupd.send(&make, &[])?;
+    let cgroupd = limited(host, start, &groups)?;
     let devices = Devices::new(host, start.block, &groups)?;
     let mountd: Mountd = host.piece(Program::Mountd, start.block)?;
     let (request, descriptors) = sources.request(&plain, None);
@@ -261,7 +257,9 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     }
 
     // Limits and device rules are in force before the first process joins.
-    expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
+    if let Some(cgroupd) = &cgroupd {
+        expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
+    }
     devices.allow(&groups, start, given_nodes.iter().map(|n| n.rule))?;
     // Version 1 takes no rules for a group that has others below it.
     let unified = groups.iter().any(|g| g.hierarchy.unified);
@@ -314,6 +312,22 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
         log: streams.log,
     };
     finish(host, start, begun, given.claim, given.state).map_err(|failure| reason(&init, failure))
+}
+
+/// Begins to make the container's groups, with its limits, where there are any. Without one nothing can be limited.
+fn limited(host: &Host, start: &Start, groups: &[Group]) -> Result<Option<Cgroupd>, Failure> {
+    if groups.is_empty() {
+        judge::unlimited(&start.limits)?;
+        return Ok(None);
+    }
+    let cgroupd = host.cgroupd(start.block, groups)?;
+    let make = cgroupd::Request::Make {
+        name: start.name.clone(),
+        hierarchies: groups.iter().map(|g| g.hierarchy.clone()).collect(),
+        limits: start.limits.clone(),
+    };
+    cgroupd.send(&make, &[])?;
+    Ok(Some(cgroupd))
 }
 
 /// A container whose tree is being built.

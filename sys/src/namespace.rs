@@ -4,7 +4,7 @@
 use crate::process::errno;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 /// A kind of namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,24 @@ pub fn same(a: impl AsFd, b: impl AsFd) -> nix::Result<bool> {
     Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 
+/// The user namespace in which a user namespace was made (ioctl_ns(2), `NS_GET_PARENT`). `EPERM`: it is none that the caller may know of.
+pub fn parent(user: impl AsFd) -> nix::Result<OwnedFd> {
+    const NS_GET_PARENT: libc::Ioctl = 0xb702;
+    // SAFETY: the request takes no argument; of anything but a user namespace it gives an error.
+    let parent = Errno::result(unsafe { libc::ioctl(user.as_fd().as_raw_fd(), NS_GET_PARENT) })?;
+    // SAFETY: the kernel has just made this descriptor for nobody else, close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(parent) })
+}
+
+/// Who made a user namespace, as the caller's own numbers it (ioctl_ns(2), `NS_GET_OWNER_UID`).
+pub fn owner(user: impl AsFd) -> nix::Result<u32> {
+    const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the request writes one `uid_t`, which is alive; of anything but a user namespace it gives an error.
+    Errno::result(unsafe { libc::ioctl(user.as_fd().as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) })?;
+    Ok(uid)
+}
+
 /// Brings up the loopback link of the caller's network namespace (netdevice(7), `SIOCSIFFLAGS`).
 pub fn raise_loopback() -> nix::Result<()> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -133,6 +151,15 @@ mod tests {
         let proc = File::open("/proc").unwrap();
         let uts = own(&proc, Kind::Uts).unwrap();
         assert_eq!(join(&uts, Kind::Net), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_user_namespace_has_an_owner_and_a_parent_and_no_other_has() {
+        let proc = File::open("/proc").unwrap();
+        let uts = own(&proc, Kind::Uts).unwrap();
+        assert!(owner(&uts).is_err());
+        // Where this test runs in the first one, that has no parent; in any other it may not know of one.
+        assert_eq!(parent(own(&proc, Kind::User).unwrap()).unwrap_err(), Errno::EPERM);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod host;
 pub mod image;
 pub mod inject;
 pub mod kernel;
+pub mod ordinary;
 pub mod outside;
 pub mod process;
 pub mod programs;

@@ -27,6 +27,7 @@ pub mod program;
 pub mod recordd;
 pub mod supervisor;
 pub mod timing;
+pub mod user;
 
 pub use bytes::Bytes;
 pub use failure::{Failure, Kind};

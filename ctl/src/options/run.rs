@@ -37,9 +37,9 @@ pub struct Run {
     /// Name of the container [default: made up]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Most memory, in bytes or with K, M, G or T
-    #[arg(long, value_name = "SIZE", default_value = "64M")]
-    pub memory: Memory,
+    /// Most memory, in bytes or with K, M, G or T [default: 64M, or none for an ordinary user without a group]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Memory>,
     /// Most processors' worth of time, such as 1.5
     #[arg(long, value_name = "N")]
     pub cpus: Option<Rate>,
@@ -47,9 +47,9 @@ pub struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304))]
     pub pids: Option<u64>,
     /// Network: `default` is a bridge with NAT, `none` has a loopback only, `host` is the host's own; bridge:BRIDGE, macvlan:LINK[:MODE],
-    /// ipvlan:LINK[:MODE] and vlan:LINK:ID are on a bridge or link of the host's
-    #[arg(long, value_name = "NET", default_value = "default")]
-    pub network: Network,
+    /// ipvlan:LINK[:MODE] and vlan:LINK:ID are on a bridge or link of the host's [default: default, or none for an ordinary user]
+    #[arg(long, value_name = "NET")]
+    pub network: Option<Network>,
     /// Give its link this address
     #[arg(long, value_name = "ADDRESS/PREFIX")]
     pub ip: Vec<Inside>,

@@ -1,13 +1,13 @@
 //! Limits of the control group, from the options of `run` and from a domain. Pure.
 
-use super::{Host, fit};
+use super::{Host, fit, user};
 use crate::domain::Domain;
 use crate::domain::cpuset::CpuSet;
 use crate::domain::model::BlkioDevice;
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
 use crate::values::{Rate, check_memory};
-use wire::cgroupd::{DeviceLimits, Limits};
+use wire::cgroupd::{Controller, DeviceLimits, Limits};
 
 /// The period, in microseconds, in which `run --cpus` is kept.
 pub const PERIOD: u64 = 100_000;
@@ -17,16 +17,19 @@ pub const PERIOD: u64 = 100_000;
 pub const TASKS: u64 = 4096;
 
 /// The limits of `run`.
-pub fn of_run(memory: u64, cpus: Option<Rate>, pids: Option<u64>) -> Limits {
+pub fn of_run(memory: Option<u64>, cpus: Option<Rate>, pids: Option<u64>) -> Limits {
     let quota = cpus.map(|Rate(thousandths)| i64::from(thousandths).saturating_mul(100));
     Limits {
-        memory: Some(memory),
+        memory,
         cpu_period: quota.map(|_| PERIOD),
         cpu_quota: quota,
         tasks: pids,
         ..Limits::default()
     }
 }
+
+/// What libvirt writes for a limit that is none (`VIR_DOMAIN_MEMORY_PARAM_UNLIMITED`), in KiB.
+pub const UNLIMITED: u64 = 9_007_199_254_740_991;
 
 /// The limits of a domain, as libvirt's LXC driver takes them: `memtune/hard_limit` overrides `memory`.
 pub fn of_domain(domain: &Domain, host: &Host) -> Outcome<Limits> {
@@ -37,8 +40,9 @@ pub fn of_domain(domain: &Domain, host: &Host) -> Outcome<Limits> {
             .map_err(|e| Error::caller(format!("{what} of {kib} KiB: {e}")))
     };
     let memory = match domain.memtune.hard_limit {
-        Some(limit) => bytes("a hard_limit", limit)?,
-        None => bytes("a memory", domain.memory)?,
+        Some(UNLIMITED) if !user::sets(host, Controller::Memory) => None,
+        Some(limit) => Some(bytes("a hard_limit", limit)?),
+        None => Some(bytes("a memory", domain.memory)?),
     };
     let soft = domain
         .memtune
@@ -52,14 +56,14 @@ pub fn of_domain(domain: &Domain, host: &Host) -> Outcome<Limits> {
         .transpose()?;
     let list = |what: &str, set: &Option<CpuSet>| set.as_ref().map(|s| fit(what, &s.to_string())).transpose();
     Ok(Limits {
-        memory: Some(memory),
+        memory,
         memory_soft: soft,
         memory_and_swap: swap,
         cpu_shares: domain.cputune.shares,
         cpu_period: domain.cputune.period,
         cpu_quota: domain.cputune.quota,
         cpus: list("the cpuset", &domain.vcpu.cpuset)?,
-        tasks: Some(TASKS),
+        tasks: user::sets(host, Controller::Pids).then_some(TASKS),
         nodes: list("the nodeset", &domain.nodes)?,
         io_weight: domain.blkiotune.weight,
         io: domain
@@ -96,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_quota_of_a_period() {
-        let limits = of_run(1 << 26, Some(Rate(1500)), Some(100));
+        let limits = of_run(Some(1 << 26), Some(Rate(1500)), Some(100));
         assert_eq!((limits.memory, limits.tasks), (Some(1 << 26), Some(100)));
         assert_eq!((limits.cpu_period, limits.cpu_quota), (Some(100_000), Some(150_000)));
-        assert_eq!(of_run(1 << 26, None, None).cpu_period, None);
+        assert_eq!(of_run(None, None, None).cpu_period, None);
     }
 }

@@ -13,6 +13,7 @@ pub mod proc_net;
 pub mod run;
 pub mod show;
 pub mod tree;
+pub mod user;
 
 use crate::domain::device::FindUsb;
 use crate::error::{Error, Outcome};
@@ -33,6 +34,8 @@ pub struct Host {
     pub policy: HostPolicy,
     /// Where containers are placed.
     pub hierarchies: Vec<Hierarchy>,
+    /// Whether it is an ordinary user's: no files with mapped ids, no links of the host's, no groups but those that are delegated.
+    pub user: bool,
     /// Whether something covers a part of the host's `/proc`, so that one has to be lent.
     pub covered_proc: bool,
     /// Whether IPv4 and IPv6 are forwarded already.
@@ -90,10 +93,14 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         links,
         firewall,
     } = draft;
+    user::within_reach(&root, &links, host)?;
+    if !user::sets(host, Controller::Memory) {
+        container.meminfo = false;
+    }
     container.lent_proc = host.covered_proc;
     container.unified = host.hierarchies.iter().any(|h| h.unified);
     check_ids(&container, lot, host)?;
-    check_controllers(&limits, &host.hierarchies)?;
+    check_controllers(&limits, host)?;
     let mut mounts = vec![root];
     let node = |device: &Device| PlannedMount {
         mount: Mount::Node(*device),
@@ -201,7 +208,9 @@ fn check_ids(container: &Container, lot: &Lot, host: &Host) -> Outcome<()> {
 }
 
 /// Refuses a limit that no hierarchy of this host can keep.
-fn check_controllers(limits: &Limits, hierarchies: &[Hierarchy]) -> Outcome<()> {
+fn check_controllers(limits: &Limits, host: &Host) -> Outcome<()> {
+    let hierarchies = &host.hierarchies;
+    let whose = if host.user { "delegated to you" } else { "of this host" };
     let wanted = [
         (
             limits.memory.is_some() || limits.memory_soft.is_some() || limits.memory_and_swap.is_some(),
@@ -219,7 +228,7 @@ fn check_controllers(limits: &Limits, hierarchies: &[Hierarchy]) -> Outcome<()> 
     for (asked, controller, name) in wanted {
         if asked && !hierarchies.iter().any(|h| h.controllers.contains(&controller)) {
             return Err(Error::caller(format!(
-                "no control group hierarchy of this host has the {name} controller turned on: `lazaret check` says what mends it"
+                "no control group hierarchy {whose} has the {name} controller turned on: `lazaret check` says what mends it"
             )));
         }
     }
@@ -291,6 +300,7 @@ pub mod testing {
                     controllers: vec![],
                 },
             ],
+            user: false,
             covered_proc: false,
             forwards: false,
             resolv: vec![
@@ -333,8 +343,10 @@ mod tests {
             tasks: Some(5),
             ..Limits::default()
         };
-        assert!(check_controllers(&limits, &testing::host().hierarchies).is_ok());
-        let e = check_controllers(&limits, &[]).unwrap_err();
+        let mut host = testing::host();
+        assert!(check_controllers(&limits, &host).is_ok());
+        host.hierarchies.clear();
+        let e = check_controllers(&limits, &host).unwrap_err();
         assert!(e.to_string().contains("pids"), "{e}");
     }
 }

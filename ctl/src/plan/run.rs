@@ -4,15 +4,19 @@ use super::command;
 use super::filter::Asked;
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
-use super::{Draft, Host, Lot, assemble, capabilities, devices, fit, hostname, limits};
+use super::{Draft, Host, Lot, assemble, capabilities, devices, fit, hostname, limits, user};
 use crate::domain::{self, Attached, Uuid};
 use crate::error::{Error, Outcome};
 use crate::options::Run;
 use crate::values::Network;
+use wire::cgroupd::Controller;
 use wire::init::{Afterwards, Container, Profile, Stream, Then, Window};
 use wire::launcher::Plan;
 use wire::mountd::Device;
 use wire::{ContainerName, Text};
+
+/// The most memory that a container gets where none is asked for.
+const MEMORY: u64 = 64 << 20;
 
 /// What the planner must know of the caller.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +66,8 @@ pub fn working_directory() -> Option<String> {
 }
 
 /// The links that the options describe.
-fn wiring(run: &Run, name: &ContainerName, lot: &Lot) -> Outcome<Wiring> {
-    let (attached, vlan) = match &run.network {
+fn wiring(run: &Run, network: &Network, name: &ContainerName, lot: &Lot) -> Outcome<Wiring> {
+    let (attached, vlan) = match network {
         Network::None | Network::Host if !(run.ip.is_empty() && run.gateway.is_empty()) => {
             let what = "--ip and --gateway are for a container with a link of its own";
             return Err(Error::caller(what).into_usage());
@@ -101,7 +105,8 @@ pub fn plan(
     let host_root = root.from == wire::launcher::Opened::HostRoot;
     let read_only = run.read_only || host_root;
     let tree = attachments(run, caller, host_root)?;
-    let wiring = wiring(run, name, lot)?;
+    let network = user::network(run.network.as_ref(), host);
+    let wiring = wiring(run, &network, name, lot)?;
     let hostname = chosen_hostname(run, name).map_err(Error::into_usage)?;
     let streams = streams(caller.terminals, run.tty, run.detach);
     let on_console = streams.contains(&Stream::Console);
@@ -122,7 +127,7 @@ pub fn plan(
     .map_err(Error::into_usage)?;
     command.apparmor.clone_from(&run.apparmor);
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
-    let resolv = match run.network {
+    let resolv = match network {
         Network::None => None,
         Network::Default | Network::On(_) => Some(network::resolv_conf(host, false)),
         Network::Host => Some(network::resolv_conf(host, true)),
@@ -137,7 +142,7 @@ pub fn plan(
         hostname,
         uid_map: vec![lot.block.range()],
         gid_map: vec![lot.block.range()],
-        host_network: run.network == Network::Host,
+        host_network: network == Network::Host,
         read_only_root: read_only,
         attachments: tree.attachments,
         devices: Device::ALL.to_vec(),
@@ -161,11 +166,12 @@ pub fn plan(
         nodes: vec![],
     };
     network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
+    let usual = user::sets(host, Controller::Memory).then_some(MEMORY);
     let draft = Draft {
         container,
         root,
         trees: tree.mounts,
-        limits: limits::of_run(run.memory.0, run.cpus, run.pids),
+        limits: limits::of_run(run.memory.map(|m| m.0).or(usual), run.cpus, run.pids),
         devices: devices(),
         links: wiring.links,
         firewall: wiring.firewall,
@@ -185,7 +191,7 @@ fn covered(run: &Run, place: &str) -> bool {
 
 fn attachments(run: &Run, caller: Caller<'_>, host_root: bool) -> Outcome<Tree> {
     let mut tree = Tree::default();
-    let half = run.memory.0 / 2;
+    let half = run.memory.map_or(MEMORY, |m| m.0) / 2;
     let asked =
         |target: &str| run.bind.iter().any(|b| b.target == target) || run.tmpfs.iter().any(|t| t.target == target);
     for (target, mode) in [("/run", 0o755), ("/tmp", 0o1777)] {
