@@ -27,7 +27,7 @@ ONLY ?=
 POINT ?=
 VIRSH ?=
 
-.PHONY: all build demo test test-vm faults fuzz security-figures attacks escape-table incumbents bench where install link-virsh uninstall clean
+.PHONY: all build demo test differential test-vm faults fuzz security-figures attacks escape-table incumbents bench where install link-virsh uninstall clean
 
 all: build
 
@@ -42,6 +42,10 @@ demo:
 
 test:
 	sh tests/run.sh
+
+# What libvirt's virsh says and what ours says to the same command lines; needs libvirt's driver and client (make incumbents), of which it starts no container.
+differential: build
+	sh tests/run.sh differential
 
 # The system tests again, in a virtual machine with Debian's kernel 6.1 and nothing but cgroup version 2. Needs root, a Debian mirror and 2 GB
 # below target/vm; FILES="run define:200" runs but those, each with its seconds.
@@ -73,7 +77,7 @@ escape-table: build
 
 # What `escape-table` compares with. Nothing else needs these packages.
 incumbents:
-	apt-get install -y --no-install-recommends runc crun bubblewrap systemd-container lxc jq
+	apt-get install -y --no-install-recommends runc crun bubblewrap systemd-container lxc jq libvirt-clients libvirt-daemon libvirt-daemon-driver-lxc
 
 bench: build
 	sh bench/run.sh $(BUILT)

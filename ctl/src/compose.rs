@@ -4,7 +4,7 @@
 use crate::error::REFUSED;
 use crate::manner::manner;
 use crate::options::{Affect, Desc, Edit, Metadata, Options, Verb};
-use crate::output::{done, fail, say};
+use crate::output::{after, done, fail, say};
 use crate::values::uri;
 use clap::Parser;
 use nix::errno::Errno;
@@ -17,6 +17,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use sys::process::Fork;
 
 /// The options of `lazaret` that may precede the verb and take a value.
@@ -152,7 +153,14 @@ impl Again {
 
     /// What a command prints; the error is empty where it said on standard error why it failed.
     fn printed(&self, words: &[&str]) -> Result<String, String> {
-        let ran = self.command(words).stderr(Stdio::inherit()).output();
+        // Quiet, or virsh's empty line would follow.
+        let quiet = manner().virsh.then_some("--quiet");
+        let ran = lazaret()
+            .args(&self.before)
+            .args(quiet)
+            .args(words)
+            .stderr(Stdio::inherit())
+            .output();
         let ran = ran.map_err(|e| format!("cannot start a command: {e}"))?;
         if !ran.status.success() {
             return Err("it could not be read".to_owned());
@@ -169,9 +177,7 @@ impl Again {
             let after = draft.edited()?;
             if after == before {
                 draft.forget();
-                return done(&format!("Domain '{name}' XML configuration not changed."))
-                    .map(|()| 0)
-                    .map_err(|e| e.to_string());
+                return said_done(&format!("Domain '{name}' XML configuration not changed."));
             }
             let now = self.printed(&shown).map_err(|e| format!("{e}; {}", draft.kept()))?;
             let refused = if now == before {
@@ -185,9 +191,7 @@ impl Again {
             };
             if !refused {
                 draft.forget();
-                return done(&format!("Domain '{name}' XML configuration edited."))
-                    .map(|()| 0)
-                    .map_err(|e| e.to_string());
+                return said_done(&format!("Domain '{name}' XML configuration edited."));
             }
             if !again() {
                 return Err(draft.kept());
@@ -201,16 +205,22 @@ impl Again {
         let name = options.container.as_str();
         let what = if options.title { "title" } else { "description" };
         let before = match options.new_desc.as_slice() {
-            [] => self.printed(&[&["desc", "--bare"], words.as_slice(), &["--", name]].concat())?,
+            [] => {
+                let shown = self.printed(&[&["desc", "--bare"], words.as_slice(), &["--", name]].concat())?;
+                let end = if shown.is_empty() || shown.ends_with('\n') {
+                    ""
+                } else {
+                    "\n"
+                };
+                format!("{shown}{end}")
+            }
             new => format!("{}\n", new.join(" ")),
         };
         let mut draft = Draft::new(&before, "txt")?;
         let after = draft.edited()?;
         if after == before && options.new_desc.is_empty() {
             draft.forget();
-            return done(&format!("Domain {what} not changed"))
-                .map(|()| 0)
-                .map_err(|e| e.to_string());
+            return said_done(&format!("Domain {what} not changed"));
         }
         let text = after.strip_suffix('\n').unwrap_or(&after);
         let status = execute(&mut self.command(&[&["desc"], words.as_slice(), &["--", name, text]].concat()));
@@ -235,7 +245,7 @@ impl Again {
         let after = draft.edited()?;
         if after == before {
             draft.forget();
-            return done("Metadata not changed").map(|()| 0).map_err(|e| e.to_string());
+            return said_done("Metadata not changed");
         }
         let given = ["metadata", "--key", key, "--set", &after];
         let status = execute(&mut self.command(&[&given, words.as_slice(), &["--", name, uri]].concat()));
@@ -260,6 +270,13 @@ impl Again {
         }
         Ok(worst.min(REFUSED))
     }
+}
+
+/// Says that it is done, as the last word of a command.
+fn said_done(text: &str) -> Result<u8, String> {
+    done(text).map_err(|e| e.to_string())?;
+    after(Duration::ZERO);
+    Ok(0)
 }
 
 /// The words that say which definition is meant.

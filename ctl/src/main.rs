@@ -41,7 +41,7 @@ use clap::Parser;
 use error::{Error, Needed, Outcome};
 use handover::Standing;
 use launcher::Launcher;
-use options::Options;
+use options::{Options, Verb};
 use policies::Confined;
 use session::Session;
 use std::ffi::{OsStr, OsString};
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
     let variable = std::env::var(values::uri::VARIABLE).ok();
     let called = virsh::called(&words, variable.as_deref());
     manner::choose(called.manner);
+    called.told.iter().for_each(|told| output::fail(&[told]));
     let status = match called.what {
         What::Verb(words) => verb(&words, clock),
         What::Session(session) => virsh::hold(&session).unwrap_or_else(|reason| {
@@ -143,7 +144,9 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
             e.status(options.verb.runs())
         }
     });
-    output::time(began.elapsed());
+    if options.verb.is_virshs() {
+        output::after(began.elapsed());
+    }
     status
 }
 
@@ -165,13 +168,18 @@ fn told(options: &Options, error: &Error) -> Vec<String> {
         return vec![format!("cannot {}: {why}", options.verb.doing())];
     }
     match (error, options.verb.failing()) {
-        (Error::Container(Needed::Known, name), _) => {
-            vec![format!("failed to get domain '{name}'"), Needed::Known.in_virsh(name)]
-        }
+        (Error::Container(Needed::Known, name), _) => vec![format!("failed to get domain '{name}'")],
         (Error::Container(Needed::Inactive, _), _) => vec!["Domain is already active".to_owned()],
+        (Error::Container(Needed::Running, _), _) if matches!(options.verb, Verb::Console(_)) => {
+            vec!["The domain is not running".to_owned()]
+        }
+        (Error::Kernel(what, errno), _) if what.starts_with("open ") && options.verb.file().is_some() => {
+            let file = options.verb.file().unwrap_or_default();
+            vec![format!("Failed to open file '{file}': {}", errno.desc())]
+        }
         (Error::Container(needed, name), first) => first.into_iter().chain([needed.in_virsh(name)]).collect(),
-        (_, Some(first)) => vec![first, error.to_string()],
-        (_, None) => vec![format!("cannot {}: {why}", options.verb.doing())],
+        (Error::Usage(text), _) => vec![text.clone()],
+        (_, first) => first.into_iter().chain([error.to_string()]).collect(),
     }
 }
 

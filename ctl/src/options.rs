@@ -25,7 +25,7 @@ pub use attach::{
 };
 pub use audit::{Audit, AuditLog, AuditReplay, AuditVerb, AuditVerify};
 pub use domain::{Asking, Console, Create, Destroy, EnterNamespace, SendSignal, Start, Starting, Undefine};
-pub use event::Event;
+pub use event::{Event, Kind};
 pub use information::*;
 pub use kept::{Autostart, Desc, Domrename, Edit, Metadata};
 pub use native::{FromNative, ToNative};
@@ -34,7 +34,7 @@ pub use node::*;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};
 pub use top::{Column, Top};
-pub use tune::{Affect, Limit, Memtune, Schedinfo, SetMemory, Share};
+pub use tune::{Affect, Blkiotune, Devices, Limit, Memtune, Schedinfo, SetMemory, Share};
 
 /// `lazaret` and what may precede the verb.
 #[derive(Debug, Parser)]
@@ -125,6 +125,8 @@ pub enum Verb {
     Setmaxmem(SetMemory),
     /// Show or set limits on a container's memory
     Memtune(Memtune),
+    /// Show or set limits on a container's input and output of block devices
+    Blkiotune(Blkiotune),
     /// Show or set how much processor time a container gets
     Schedinfo(Schedinfo),
     /// Give a container a device from a file
@@ -218,6 +220,12 @@ pub struct Dumpxml {
     /// Print the kept definition, even if what runs was made from another
     #[arg(long)]
     pub inactive: bool,
+    /// Only what this names: a path of element names, // for any depth, * for any name, @NAME for an attribute, [@NAME='V'] and [N]
+    #[arg(long, value_name = "XPATH")]
+    pub xpath: Option<String>,
+    /// With --xpath: all that is found in one element, nodes
+    #[arg(long, requires = "xpath")]
+    pub wrap: bool,
     /// Accepted for virsh's sake: nothing of a definition is hidden
     #[arg(long, hide = true)]
     pub security_info: bool,
@@ -389,6 +397,7 @@ impl Verb {
             Self::Resume(w) => format!("resume {}", w.container),
             Self::Setmem(s) | Self::Setmaxmem(s) => format!("set the memory of {}", s.container()),
             Self::Memtune(t) => format!("tune the memory of {}", t.container),
+            Self::Blkiotune(b) => format!("tune the input and output of {}", b.container),
             Self::Schedinfo(s) => format!("tune the processor time of {}", s.container),
             Self::AttachDevice(d) => format!("attach a device to {}", d.container),
             Self::DetachDevice(d) => format!("detach a device from {}", d.container),

@@ -62,20 +62,33 @@ pub fn done(text: &str) -> Outcome<()> {
     if manner().quiet {
         Ok(())
     } else {
-        print(&format!("{text}\n\n"))
+        print(&format!("{text}\n{}", gap()))
     }
 }
 
-/// Prints how long a command took, where that is asked for.
-pub fn time(took: std::time::Duration) {
-    if manner().timing {
+/// The empty line behind an answer. Called as virsh it is none of the answer's: there one follows each command, whatever came of it.
+pub fn gap() -> &'static str {
+    if manner().virsh { "" } else { "\n" }
+}
+
+/// The end of a line that is the whole answer. Called as virsh it comes with the empty line, if at all.
+pub fn end() -> &'static str {
+    if manner().virsh { "" } else { "\n" }
+}
+
+/// What virsh prints behind each command: an empty line, or how long it took.
+pub fn after(took: std::time::Duration) {
+    let manner = manner();
+    if manner.virsh && manner.timing {
         let micros = took.as_micros();
         let (millis, rest) = (
             micros.checked_div(1000).unwrap_or(0),
             micros.checked_rem(1000).unwrap_or(0),
         );
         // Nobody is there to be told that standard output is closed.
-        let _ = print(&format!("(Time: {millis}.{rest:03} ms)\n\n"));
+        let _ = print(&format!("\n(Time: {millis}.{rest:03} ms)\n\n"));
+    } else if manner.virsh && !manner.quiet {
+        let _ = print("\n");
     }
 }
 
@@ -85,7 +98,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count());
         cells
-            .chain(head.get(column).map(|h| h.chars().count()))
+            .chain(head.get(column).filter(|_| !manner().quiet).map(|h| h.chars().count()))
             .max()
             .unwrap_or(0)
     };
@@ -113,14 +126,14 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     for row in &rows {
         out.push_str(&line(row.iter().map(String::as_str).collect()));
     }
-    out.push('\n');
+    out.push_str(gap());
     out
 }
 
 /// Names and values in virsh's layout, the values in one column.
 pub fn facts(pairs: &[(&str, String)]) -> String {
     let line = |(name, value): &(&str, String)| format!("{:<15} {}\n", format!("{name}:"), escape(value));
-    pairs.iter().map(line).collect::<String>() + "\n"
+    pairs.iter().map(line).collect::<String>() + gap()
 }
 
 #[cfg(test)]

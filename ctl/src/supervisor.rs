@@ -100,6 +100,14 @@ impl Supervisor {
         }
     }
 
+    /// How often its first process was started anew.
+    pub fn restarts(&self) -> Outcome<u32> {
+        match self.ask(&Control::Identify)? {
+            (Report::State { restarts, .. }, _) => Ok(restarts),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// The container's namespaces: user, mnt, pid, net, ipc, uts, cgroup.
     pub fn namespaces(&self) -> Outcome<Vec<OwnedFd>> {
         match self.ask(&Control::Namespaces)? {

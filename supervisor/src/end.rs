@@ -77,6 +77,8 @@ impl Keeper {
         }
         self.pids[0] = pid1;
         self.restarts = self.restarts.saturating_add(1);
+        let logged = self.consoles.iter_mut().filter(|c| c.is_logged());
+        logged.for_each(Console::touch);
         if self.killed {
             self.finish_off();
         }

@@ -22,7 +22,11 @@ struct Listener {
 
 impl Listener {
     fn start(host: &Host, arguments: &[&str]) -> Self {
-        let mut command = host.lazaret(&[&["event", "--all"], arguments].concat());
+        Self::of(host, &[&["event", "--all"], arguments].concat())
+    }
+
+    fn of(host: &Host, arguments: &[&str]) -> Self {
+        let mut command = host.lazaret(arguments);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -129,6 +133,45 @@ fn a_life_is_told_from_its_definition_to_the_end() {
 }
 
 #[test]
+fn what_starts_itself_anew_and_what_it_is_called_are_told() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("vm");
+    // It ends with SIGHUP, as reboot(2) has it, the first time, and stays the second.
+    let again = "if [ -e /again ]; then while :; do sleep 1000; done; fi; until [ -e /go ]; do sleep 0.1; done; touch /again; reboot -f";
+    host.run(&["define", &host.domain_file(name, again, "", "")]).ok();
+    host.run(&["start", name]).ok();
+    let mut all = Listener::start(&host, &["--loop", "--timestamp"]);
+    let mut reboots = Listener::of(&host, &["event", "--event", "reboot", name]);
+    let told = |all: &mut Listener| all.line().split_once("Z: ").expect("a time").1.to_owned();
+    host.run(&["desc", name, "--title", "Post"]).ok();
+    assert_eq!(
+        told(&mut all),
+        format!("event 'metadata-change' for domain '{name}': type title, uri <null>")
+    );
+    host.run(&[
+        "metadata",
+        name,
+        "http://x/y",
+        "--key",
+        "k",
+        "--set",
+        "<a/>",
+        "--config",
+    ])
+    .ok();
+    assert_eq!(
+        told(&mut all),
+        format!("event 'metadata-change' for domain '{name}': type element, uri http://x/y")
+    );
+    fs::write(host.image().join("go"), "").expect("let it go on");
+    assert_eq!(told(&mut all), format!("event 'reboot' for domain '{name}'"));
+    assert_eq!(reboots.line(), format!("event 'reboot' for domain '{name}'"));
+    assert_eq!(reboots.child.wait().expect("it ends").code(), Some(0));
+    host.run(&["event", "--event", "nope"]).exits(2);
+}
+
+#[test]
 fn one_event_of_one_container_is_enough_and_time_runs_out() {
     need_root!();
     let host = Host::new();
@@ -154,7 +197,11 @@ fn one_event_of_one_container_is_enough_and_time_runs_out() {
         (said.code(), said.stdout.as_str()),
         (1, "event loop timed out\nevents received: 0\n\n")
     );
-    assert_eq!(host.run(&["event", "--list"]).ok().stdout, "lifecycle\n");
+    let kinds = host.run(&["event", "--list"]).ok().stdout;
+    assert!(
+        kinds.starts_with("lifecycle\nreboot\n") && kinds.lines().count() == 27,
+        "{kinds}"
+    );
     host.run(&["event"]).exits(2);
     host.run(&["event", "nobody", "--all"]).refused(1, &["nobody"]);
 }

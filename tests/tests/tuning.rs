@@ -1,7 +1,7 @@
 //! Limits are shown and changed, of what runs and of what is kept; the kernel's own files are asked each time, and the next start.
 
 use std::fs;
-use tests::{Host, kernel, need_root};
+use tests::{Host, kernel, need_root, skip};
 
 const STAY: &str = "while :; do sleep 1000; done";
 
@@ -209,4 +209,84 @@ fn a_container_without_a_definition_is_tuned_while_it_runs_and_every_change_is_o
     for stopped in [&["setmem", name, "16M"][..], &["memtune", name], &["schedinfo", name]] {
         host.run(stopped).refused(1, &[name, "definition"]);
     }
+}
+
+#[test]
+fn input_and_output_are_limited_by_device_while_it_runs_and_for_the_next_start() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("vm");
+    defined(&host, name, "");
+    let partitions = fs::read_to_string("/proc/partitions").expect("the kernel has a list of block devices");
+    let disk = partitions
+        .lines()
+        .filter_map(|l| l.split_whitespace().nth(3))
+        .find(|d| fs::metadata(format!("/sys/block/{d}")).is_ok() && fs::metadata(format!("/dev/{d}")).is_ok());
+    let Some(disk) = disk else {
+        skip!("this machine has no disk whose input could be limited");
+    };
+    let number = fs::read_to_string(format!("/sys/block/{disk}/dev")).expect("a device has a number");
+    let (number, disk) = (number.trim(), format!("/dev/{disk}"));
+    let shown = |arguments: &[&str]| host.run(&[&["blkiotune", name], arguments].concat()).ok().stdout;
+    let none = "weight         : 0\ndevice_weight  : \ndevice_read_iops_sec: \ndevice_write_iops_sec: \ndevice_read_bytes_sec: \ndevice_write_bytes_sec: \n\n";
+    assert_eq!(shown(&[]), none);
+    shown(&["--device-read-bytes-sec", &format!("{disk},1048576")]);
+    shown(&["--device-write-iops-sec", &format!("{disk},77"), "--config"]);
+    assert!(shown(&[]).contains(&format!("device_read_bytes_sec: {disk},1048576\n")));
+    host.run(&["start", name]).ok();
+    let says = |word: &str, files: [&str; 2]| {
+        let text = kernel_says(name, files);
+        text.lines().any(|l| {
+            l.starts_with(&format!("{number} ")) && l.split(' ').any(|w| w == word || w.ends_with(&format!("={word}")))
+        })
+    };
+    let (read, written) = (
+        ["blkio.throttle.read_bps_device", "io.max"],
+        ["blkio.throttle.write_iops_device", "io.max"],
+    );
+    assert!(says("1048576", read) && says("77", written));
+    shown(&[
+        "--device-read-bytes-sec",
+        &format!("{disk},2097152"),
+        "--device-write-iops-sec",
+        &format!("{disk},0"),
+        "--live",
+    ]);
+    assert!(says("2097152", read) && !says("77", written));
+    assert!(
+        shown(&["--config"]).contains(&format!("device_write_iops_sec: {disk},77\n")),
+        "what is kept is another"
+    );
+    assert!(shown(&[]).contains(&format!("device_read_bytes_sec: {disk},2097152\n")));
+    // All of it or nothing, and what cannot be said changes nothing.
+    host.run(&[
+        "blkiotune",
+        name,
+        "--device-read-bytes-sec",
+        &format!("{disk},5,/dev/null,7"),
+        "--live",
+    ])
+    .refused(1, &["/dev/null"]);
+    host.run(&[
+        "blkiotune",
+        name,
+        "--device-write-iops-sec",
+        &format!("{disk},4294967296"),
+    ])
+    .refused(1, &["4294967295"]);
+    assert!(says("2097152", read) && !says("5", read));
+    for bad in ["9", "1001", "x", "-1"] {
+        host.run(&["blkiotune", name, "--weight", bad]).exits(2);
+    }
+    for bad in ["sda,5", "/dev/x", "/dev/x,y", "/dev/x,-1", "/dev/x,1,/dev/x,2"] {
+        host.run(&["blkiotune", name, "--device-weights", bad]).exits(2);
+    }
+    assert_eq!(
+        host.run(&["blkiotune", name, "--json"]).ok().json()["device_read_bytes_sec"][&disk],
+        2_097_152
+    );
+    host.run(&["destroy", name]).ok();
+    host.run(&["blkiotune", name, "--weight", "500", "--live"])
+        .refused(1, &["running"]);
+    host.run(&["blkiotune", &host.name("nobody")]).refused(1, &["nobody"]);
 }

@@ -28,7 +28,8 @@ fn lxc_enter_namespace_executes_a_program_inside_with_the_callers_environment() 
         ],
     )
     .ok();
-    assert_eq!(said.stdout, "/bin/ls\n");
+    // As with every command of virsh, an empty line follows.
+    assert_eq!(said.stdout, "/bin/ls\n\n");
     let said = run(&host, &["lxc-enter-namespace", &name, "--", "/bin/ls", "-al", "/dev"]).ok();
     assert!(
         said.stdout.contains(" null\n") && said.stdout.contains("total"),
@@ -52,7 +53,7 @@ fn lxc_enter_namespace_executes_a_program_inside_with_the_callers_environment() 
             .display()
             .to_string()
     };
-    assert_eq!(said.stdout, format!("{}\n{}\na b\n", link("net"), link("uts")));
+    assert_eq!(said.stdout, format!("{}\n{}\na b\n\n", link("net"), link("uts")));
     for (command, status) in [("exit 7", 7), ("exit 0", 0)] {
         let said = run(&host, &["lxc-enter-namespace", &name, "--", "/bin/sh", "-c", command]);
         assert_eq!(said.status.code(), Some(status), "{said}");

@@ -3,21 +3,17 @@
 use super::interface::{Address, Attached, Interface, LinkState, Native, Rate, Route, Vlan, family};
 use super::kept;
 use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
-use super::xml::Writer;
+use super::xml::{Tree, Writer};
 use wire::IdRange;
 use wire::init::Then;
 
 /// The canonical document of a definition.
 pub fn format(domain: &Domain) -> String {
-    document(domain, None)
+    tree(domain, None).document()
 }
 
-/// The document of a container that runs: the same, with its number.
-pub fn format_live(domain: &Domain, id: u32) -> String {
-    document(domain, Some(id))
-}
-
-fn document(domain: &Domain, id: Option<u32>) -> String {
+/// The same as a value, with its number if it runs.
+pub fn tree(domain: &Domain, id: Option<u32>) -> Tree {
     let mut writer = Writer::default();
     let id = id.map(|id| id.to_string());
     writer.element("domain", &[("type", Some("lxc")), ("id", id.as_deref())], |w| {
@@ -36,7 +32,7 @@ fn document(domain: &Domain, id: Option<u32>) -> String {
     });
     let mut tree = writer.finish();
     kept::put(&domain.kept, &mut tree);
-    tree.document()
+    tree
 }
 
 fn seclabel(w: &mut Writer, label: &Seclabel) {

@@ -4,7 +4,7 @@ use super::error::Fault;
 use super::kept::{Kept, What, Why};
 use super::model::Domain;
 use super::sift;
-use super::xml::Tree;
+use super::xml::{Part, Tree};
 
 /// The prefix of a name, if it has one.
 fn prefix(name: &str) -> Option<&str> {
@@ -27,6 +27,21 @@ fn whole(domain: &Domain) -> Option<&Tree> {
     })
 }
 
+/// The namespaces of the elements.
+pub fn uris(domain: &Domain) -> Vec<String> {
+    let elements = whole(domain).into_iter().flat_map(|m| &m.children);
+    let uri = |e: &Tree| e.attribute(&declaration(prefix(&e.name))).map(str::to_owned);
+    elements.filter_map(uri).collect()
+}
+
+/// The domain without any such element.
+pub fn without(domain: &Domain) -> Domain {
+    let mut bare = domain.clone();
+    let is = |k: &Kept| matches!(&k.what, What::Element(tree, _) if k.within.is_empty() && tree.name == "metadata");
+    bare.kept.retain(|k| !is(k));
+    bare
+}
+
 /// The element of this namespace, without its prefix.
 pub fn get(domain: &Domain, uri: &str) -> Option<String> {
     let element = whole(domain)?.children.iter().find(|c| is_of(c, uri))?;
@@ -35,7 +50,7 @@ pub fn get(domain: &Domain, uri: &str) -> Option<String> {
     bare.attributes
         .retain(|(name, _)| *name != declaration(prefix.as_deref()));
     strip(&mut bare, prefix.as_deref());
-    Some(bare.document())
+    Some(format!("{}\n", Part::Element(&bare).print(0)))
 }
 
 fn strip(element: &mut Tree, taken: Option<&str>) {
@@ -128,10 +143,9 @@ mod tests {
         let mut d = domain("");
         let plain = format(&d);
         set(&mut d, "http://x", "k", "<a b=\"c\"><d>t &amp; u</d></a>").unwrap();
-        let shown =
-            "  <metadata>\n    <k:a xmlns:k='http://x' b='c'>\n      <k:d>t &amp; u</k:d>\n    </k:a>\n  </metadata>\n";
+        let shown = "  <metadata>\n    <k:a xmlns:k=\"http://x\" b=\"c\">\n      <k:d>t &amp; u</k:d>\n    </k:a>\n  </metadata>\n";
         assert!(format(&d).contains(shown), "{}", format(&d));
-        assert_eq!(get(&d, "http://x").unwrap(), "<a b='c'>\n  <d>t &amp; u</d>\n</a>\n");
+        assert_eq!(get(&d, "http://x").unwrap(), "<a b=\"c\">\n  <d>t &amp; u</d>\n</a>\n");
         set(&mut d, "http://y", "y", "<e/>").unwrap();
         set(&mut d, "http://x", "z", "<f/>").unwrap();
         assert_eq!(

@@ -21,7 +21,7 @@ pub mod xml;
 
 pub use capability::{Capabilities, Capability};
 pub use complete::complete;
-pub use format::{format, format_live};
+pub use format::{format, tree};
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
 pub use model::{Arch, Domain, Source};

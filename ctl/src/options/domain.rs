@@ -66,6 +66,9 @@ pub struct Undefine {
     /// Accepted for virsh's sake: there are no checkpoints
     #[arg(long, hide = true)]
     pub checkpoints_metadata: bool,
+    /// Accepted for virsh's sake: no volume of a storage pool can be a container's
+    #[arg(long, hide = true)]
+    pub remove_all_storage: bool,
 }
 
 /// Options of `destroy`.

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 #[command(
     after_help = "Examples:\n  lazaret event --event lifecycle --loop\n  lazaret event vm1 --event lifecycle --timeout 60\n  \
     lazaret event --all --loop --json\n\n\
-    Tells of what is defined, changed and forgotten, and of what starts, ends, is suspended and goes on. Without --loop the first event is the \
-    last. Ends with 0 if an event came, and else with 1. Nobody's power is kept while it waits."
+    Tells of what is defined, changed and forgotten, of what starts, ends, is suspended and goes on (lifecycle), of what starts itself anew (reboot), and of \
+    titles, descriptions and metadata that change (metadata-change). virsh's other events are known, and happen to no container. Without --loop the first event is the last. Ends with 0 if an event came, and else with 1. Nobody's power is kept while it waits."
 )]
 pub struct Event {
     /// Name, uuid or id of the only container that is meant
@@ -36,9 +36,47 @@ pub struct Event {
     pub json: bool,
 }
 
-/// A kind of event.
+/// A kind of event, in virsh's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Defined, undefined, started, suspended, resumed, stopped
     Lifecycle,
+    /// Started itself anew
+    Reboot,
+    RtcChange,
+    Watchdog,
+    IoError,
+    Graphics,
+    IoErrorReason,
+    ControlError,
+    BlockJob,
+    DiskChange,
+    TrayChange,
+    PmWakeup,
+    PmSuspend,
+    BalloonChange,
+    PmSuspendDisk,
+    DeviceRemoved,
+    #[value(name = "block-job-2")]
+    BlockJob2,
+    Tunable,
+    AgentLifecycle,
+    DeviceAdded,
+    MigrationIteration,
+    JobCompleted,
+    DeviceRemovalFailed,
+    /// Has another title, description or element of metadata
+    MetadataChange,
+    BlockThreshold,
+    MemoryFailure,
+    MemoryDeviceSizeChange,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|v| v.get_name().to_owned())
+            .unwrap_or_default()
+    }
 }

@@ -1,6 +1,6 @@
 //! What virsh says first of a verb that failed. Pure.
 
-use super::{AuditVerb, PolicyVerb, Verb};
+use super::{Ask, AuditVerb, Node, PolicyVerb, Verb};
 
 impl Verb {
     /// The line, of verbs that virsh has such a line for.
@@ -21,6 +21,14 @@ impl Verb {
                 let name = a.container.as_deref()?;
                 Some(format!("Failed to {what} domain '{name}' as autostarted"))
             }
+            Self::Ask(ask) => of_answer(ask),
+            Self::Node(Node::Nodecpustats(_)) => Some("Unable to get node cpu stats".to_owned()),
+            Self::Node(Node::Nodememstats(_)) => Some("Unable to get number of memory stats".to_owned()),
+            Self::Setmaxmem(_) => Some("Unable to change MaxMemorySize".to_owned()),
+            Self::Memtune(_) if self.only_reads() => Some("Unable to get number of memory parameters".to_owned()),
+            Self::Memtune(_) => Some("Unable to change memory parameters".to_owned()),
+            Self::Blkiotune(_) if self.only_reads() => Some("Unable to get blkio parameters".to_owned()),
+            Self::Blkiotune(_) => Some("Unable to change blkio parameters".to_owned()),
             Self::Desc(d) if !d.new_desc.is_empty() => {
                 let what = if d.title { "title" } else { "description" };
                 Some(format!("Failed to set new domain {what}"))
@@ -36,13 +44,48 @@ impl Verb {
         }
     }
 
+    /// The file that the verb reads first of all, where it reads one.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Define(f) => Some(&f.file),
+            Self::Create(f) => Some(&f.file),
+            Self::DomxmlFromNative(f) => Some(&f.file),
+            _ => None,
+        }
+    }
+
+    /// Whether virsh has this verb; what the others print is followed by nothing.
+    pub const fn is_virshs(&self) -> bool {
+        !matches!(
+            self,
+            Self::Run(_)
+                | Self::Enter(_)
+                | Self::Logs(_)
+                | Self::Wait(_)
+                | Self::Top(_)
+                | Self::Plan(_)
+                | Self::Privileges(_)
+                | Self::Audit(_)
+                | Self::Policy(_)
+                | Self::Check(_)
+                | Self::Wire(_)
+                | Self::Generate(_)
+        )
+    }
+
     /// Whether the verb changes nothing, and so may be used by whoever asked for that. Every verb is here, so that none is forgotten.
     pub const fn only_reads(&self) -> bool {
         match self {
             Self::Desc(d) => d.new_desc.is_empty(),
             Self::Metadata(m) => m.set.is_none() && !m.remove,
             Self::Autostart(a) => a.list,
-            Self::Memtune(m) => m.hard_limit.is_none() && m.soft_limit.is_none() && m.swap_hard_limit.is_none(),
+            Self::Memtune(m) => {
+                m.hard_limit.is_none()
+                    && m.soft_limit.is_none()
+                    && m.swap_hard_limit.is_none()
+                    && m.min_guarantee.is_none()
+            }
+            Self::Blkiotune(b) => b.only_shows(),
             Self::Schedinfo(s) => s.values.is_empty() && s.set.is_empty(),
             Self::Policy(p) => !matches!(p.verb, PolicyVerb::Learn(_)),
             Self::Audit(a) => !matches!(a.verb, AuditVerb::Rotate),
@@ -88,4 +131,22 @@ impl Verb {
             | Self::Generate(_) => true,
         }
     }
+}
+
+/// The line, of verbs that tell of one container.
+fn of_answer(ask: &Ask) -> Option<String> {
+    let line = match ask {
+        Ask::Dommemstat(o) => format!("Failed to get memory statistics for domain {}", o.container),
+        Ask::Domblkstat(o) => format!(
+            "Failed to get block stats for domain '{}' device '{}'",
+            o.container,
+            o.device.as_deref().unwrap_or_default()
+        ),
+        Ask::Domifstat(o) => format!("Failed to get interface stats {} {}", o.container, o.interface),
+        Ask::Domifaddr(_) => "Failed to query for interfaces addresses".to_owned(),
+        Ask::Domhostname(_) => "failed to get hostname".to_owned(),
+        Ask::CpuStats(o) => format!("Failed to retrieve CPU statistics for domain '{}'", o.container),
+        _ => return None,
+    };
+    Some(line)
 }

@@ -106,8 +106,12 @@ pub enum Ask {
     Domiflist(Domiflist),
     /// List the disks of a container
     Domblklist(Domblklist),
+    /// Print whether a link of a container is up
+    DomifGetlink(DomifGetlink),
     /// List the addresses of a container
     Domifaddr(Domifaddr),
+    /// Print the terminal of a container's first console
+    Ttyconsole(One),
     /// Show the figures of containers, for programs
     Domstats(Domstats),
     /// Show the processor time of a container
@@ -207,6 +211,25 @@ pub struct Domiflist {
     /// Those of the kept definition, even if what runs was made from another
     #[arg(long)]
     pub inactive: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `domif-getlink`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret domif-getlink vm1 lzv0\n  lazaret domif-getlink vm1 52:54:00:11:22:33 --config\n\n\
+    Of a container that runs it is the state that its definition asks for and that was set since; without one it is up."
+)]
+pub struct DomifGetlink {
+    /// Its name, uuid or id
+    pub container: String,
+    /// The link, by its name on the host or its hardware address
+    pub interface: String,
+    /// That of the kept definition
+    #[arg(long, alias = "persistent")]
+    pub config: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -366,6 +389,8 @@ impl Ask {
             Self::Domifstat(o) => format!("show the link {} of {}", o.interface, o.container),
             Self::Domiflist(o) => format!("list the links of {}", o.container),
             Self::Domblklist(o) => format!("list the disks of {}", o.container),
+            Self::DomifGetlink(o) => format!("show the link {} of {}", o.interface, o.container),
+            Self::Ttyconsole(o) => format!("show the terminal of {}", o.container),
             Self::Domifaddr(o) => format!("list the addresses of {}", o.container),
             Self::Domstats(_) => "show the figures of containers".into(),
             Self::CpuStats(o) => format!("show the processor time of {}", o.container),

@@ -118,8 +118,8 @@ impl Node {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  lazaret version")]
 pub struct Version {
-    /// Refused: there is no daemon
-    #[arg(long, hide = true)]
+    /// Also that no daemon runs: none is needed
+    #[arg(long)]
     pub daemon: bool,
     /// Print JSON
     #[arg(long)]

@@ -1,7 +1,8 @@
 //! Options of the verbs that change limits. Pure.
 
-use crate::domain::units::kib;
+use crate::domain::units::{MOST_KIB, kib, number};
 use clap::Args;
+use wire::init::Path;
 
 /// Whether what runs is meant, or what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -33,7 +34,7 @@ pub struct SetMemory {
     #[arg(required_unless_present = "domain")]
     pub container: Option<String>,
     /// How much
-    #[arg(value_parser = size, required_unless_present = "bytes")]
+    #[arg(value_parser = size, required_unless_present = "bytes", allow_negative_numbers = true)]
     pub size: Option<u64>,
     /// How much
     #[arg(long = "size", alias = "kilobytes", hide = true, value_parser = size, value_name = "SIZE", conflicts_with = "size")]
@@ -61,6 +62,9 @@ pub struct Memtune {
     /// The most memory and swap together
     #[arg(long, value_name = "SIZE", value_parser = limit, allow_hyphen_values = true)]
     pub swap_hard_limit: Option<Limit>,
+    /// Refused, as libvirt's LXC driver refuses it: the kernel guarantees a group no memory
+    #[arg(long, value_name = "SIZE", value_parser = limit, allow_hyphen_values = true, hide = true)]
+    pub min_guarantee: Option<Limit>,
     #[command(flatten)]
     pub affect: Affect,
     /// Print JSON
@@ -92,6 +96,58 @@ pub struct Schedinfo {
     pub json: bool,
 }
 
+/// Options of `blkiotune`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret blkiotune vm1\n  lazaret blkiotune vm1 --weight 500 --live\n  \
+    lazaret blkiotune vm1 --device-read-bytes-sec /dev/vda,1048576 --config\n\n\
+    Without a limit, the limits are printed; a weight of 0 is one that is not set. A weight is 10 to 1000. A list is /dev/A,VALUE,/dev/B,VALUE; the value 0 \
+    takes a limit of a device away. All that is asked for is done, or nothing."
+)]
+pub struct Blkiotune {
+    /// Its name, uuid or id
+    pub container: String,
+    /// Relative weight of all its input and output
+    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u16).range(10..=1000))]
+    pub weight: Option<u16>,
+    /// Relative weights, by device
+    #[arg(long, value_name = "LIST", value_parser = devices)]
+    pub device_weights: Option<Devices>,
+    /// Reads in a second, by device
+    #[arg(long, value_name = "LIST", value_parser = devices)]
+    pub device_read_iops_sec: Option<Devices>,
+    /// Writes in a second, by device
+    #[arg(long, value_name = "LIST", value_parser = devices)]
+    pub device_write_iops_sec: Option<Devices>,
+    /// Bytes read in a second, by device
+    #[arg(long, value_name = "LIST", value_parser = devices)]
+    pub device_read_bytes_sec: Option<Devices>,
+    /// Bytes written in a second, by device
+    #[arg(long, value_name = "LIST", value_parser = devices)]
+    pub device_write_bytes_sec: Option<Devices>,
+    #[command(flatten)]
+    pub affect: Affect,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Blkiotune {
+    /// Whether nothing is to be changed.
+    pub const fn only_shows(&self) -> bool {
+        self.weight.is_none()
+            && self.device_weights.is_none()
+            && self.device_read_iops_sec.is_none()
+            && self.device_write_iops_sec.is_none()
+            && self.device_read_bytes_sec.is_none()
+            && self.device_write_bytes_sec.is_none()
+    }
+}
+
+/// Devices by their paths, each with its value; none comes twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Devices(pub Vec<(Path, u64)>);
+
 /// A limit in KiB, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(pub Option<u64>);
@@ -121,8 +177,28 @@ fn limit(text: &str) -> Result<Limit, String> {
     if text == "-1" {
         Ok(Limit(None))
     } else {
-        size(text).map(|kib| Limit(Some(kib)))
+        // The largest number is how virsh says that there is none.
+        size(text).map(|kib| Limit(Some(kib).filter(|kib| *kib < MOST_KIB)))
     }
+}
+
+fn devices(text: &str) -> Result<Devices, String> {
+    let mut devices: Vec<(Path, u64)> = Vec::new();
+    let mut words = text.split(',');
+    while let Some(path) = words.next() {
+        let value = words
+            .next()
+            .ok_or_else(|| format!("unable to parse blkio device '{text}'"))?;
+        let value =
+            number(value, 0, u64::MAX >> 1).ok_or_else(|| format!("invalid value '{value}' of device '{path}'"))?;
+        let named = Path::new(path).ok().filter(|p| p.as_str().starts_with('/'));
+        let named = named.ok_or_else(|| format!("the device '{path}' is not named by a path that begins with /"))?;
+        if devices.iter().any(|(other, _)| *other == named) {
+            return Err(format!("the device '{path}' comes twice"));
+        }
+        devices.push((named, value));
+    }
+    Ok(Devices(devices))
 }
 
 fn share(text: &str) -> Result<Share, String> {
@@ -165,6 +241,26 @@ mod tests {
         assert!(["", "0", "-1", "x", "1q", "1 M"].into_iter().all(|t| size(t).is_err()));
         assert_eq!((limit("-1"), limit("5")), (Ok(Limit(None)), Ok(Limit(Some(5)))));
         assert!(limit("-2").is_err());
+    }
+
+    #[test]
+    fn devices_come_with_their_values() {
+        let path = |p: &str| Path::new(p).unwrap();
+        assert_eq!(
+            devices("/dev/vda,0,/dev/vdb,7").unwrap().0,
+            [(path("/dev/vda"), 0), (path("/dev/vdb"), 7)]
+        );
+        for bad in [
+            "",
+            "/dev/vda",
+            "vda,5",
+            "/dev/vda,x",
+            "/dev/vda,-1",
+            "/dev/vda,1,/dev/vda,2",
+            "/dev/vda,1,",
+        ] {
+            assert!(devices(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

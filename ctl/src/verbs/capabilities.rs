@@ -6,7 +6,7 @@ use crate::error::Outcome;
 use crate::figures::machine::{caches, cells};
 use crate::figures::topology::{Cache, Cell, Processor};
 use crate::handover::libexec;
-use crate::output::{print, print_json};
+use crate::output::{gap, print, print_json};
 use serde_json::json;
 use wire::Program;
 
@@ -121,7 +121,7 @@ pub fn capabilities(json: bool) -> Outcome<()> {
         }));
     }
     let document = document(uuid.as_deref(), &cells, &caches, &emulator);
-    print(&format!("{document}\n\n"))
+    print(&format!("{document}\n{}", gap()))
 }
 
 #[cfg(test)]

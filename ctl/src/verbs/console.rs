@@ -70,6 +70,16 @@ impl Key {
     }
 }
 
+impl Key {
+    /// How it is typed, where that is not plain from its name.
+    fn typed(self) -> String {
+        match self.0 {
+            control @ 0..=0x1f => format!(" (Ctrl + {})", char::from(control | 0x40)),
+            _ => String::new(),
+        }
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
@@ -91,8 +101,9 @@ pub fn attach(session: &Session, found: &Found, console: u8, key: Key, alone: bo
     }
     let signals = Signals::take(&LEAVING)?;
     if manner().virsh {
+        let typed = key.typed();
         done(&format!(
-            "Connected to domain '{}'\nEscape character is {key}",
+            "Connected to domain '{}'\nEscape character is {key}{typed}",
             found.name
         ))?;
     } else if rustix::termios::isatty(rustix::stdio::stdin()) {
@@ -106,7 +117,7 @@ pub fn attach(session: &Session, found: &Found, console: u8, key: Key, alone: bo
         signals: &signals,
     };
     proxy.run(&mut viewer)?;
-    print("\n")
+    if manner().virsh { Ok(()) } else { print("\n") }
 }
 
 /// Attaches to the console that is asked for.

@@ -2,8 +2,9 @@
 
 use super::amend::{amend, read};
 use crate::error::{Error, Outcome};
+use crate::manner::manner;
 use crate::options::Desc;
-use crate::output::{done, print};
+use crate::output::{done, end, print};
 use crate::session::Session;
 
 /// Shows it, or puts another in its place.
@@ -22,9 +23,9 @@ pub fn desc(session: &Session, options: &Desc) -> Outcome<()> {
             domain.description
         };
         return match text {
-            Some(text) => print(&format!("{text}\n")),
+            Some(text) => print(&format!("{text}{}", end())),
             None if options.bare => Ok(()),
-            None => print(&format!("No {what} for domain: {}\n", domain.name)),
+            None => print(&format!("No {what} for domain: {}{}", domain.name, end())),
         };
     }
     let text = options.new_desc.join(" ");
@@ -41,5 +42,8 @@ pub fn desc(session: &Session, options: &Desc) -> Outcome<()> {
         place.clone_from(&text);
         Ok(())
     })?;
+    if manner().virsh && !manner().quiet {
+        return print(&format!("Domain {what} updated successfully"));
+    }
     done(&format!("Domain {what} updated successfully"))
 }

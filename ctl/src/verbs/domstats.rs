@@ -11,7 +11,7 @@ use crate::figures::machine::text;
 use crate::figures::read::Groups;
 use crate::lookup::{Found, all, find};
 use crate::options::Domstats;
-use crate::output::{print, print_json, say};
+use crate::output::{gap, print, print_json, say};
 use crate::session::Session;
 use serde_json::{Map, Value, json};
 
@@ -185,12 +185,11 @@ pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
         };
         return print_json(&shown.into_iter().map(one).collect::<Vec<_>>());
     }
-    print(
-        &shown
-            .iter()
-            .map(|(name, figures)| lines(name, figures))
-            .collect::<String>(),
-    )
+    let paragraphs: Vec<String> = shown.iter().map(|(name, figures)| lines(name, figures)).collect();
+    let text = paragraphs.concat();
+    // What follows the last paragraph follows the answer.
+    let text = text.strip_suffix('\n').map(|t| format!("{t}{}", gap()));
+    print(&text.unwrap_or_else(|| gap().to_owned()))
 }
 
 #[cfg(test)]

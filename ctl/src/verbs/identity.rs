@@ -1,9 +1,10 @@
 //! `domstate`, `domid`, `domuuid`, `domname`, `domhostname`: one fact of one container in one line. May touch: the store.
 
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Needed, Outcome};
 use crate::lookup::{Found, find};
+use crate::manner::manner;
 use crate::options::{Domhostname, Domstate, One};
-use crate::output::{print, print_json};
+use crate::output::{gap, print, print_json};
 use crate::session::Session;
 use crate::state::record::{End, Record};
 use serde_json::{Value, json};
@@ -46,16 +47,24 @@ pub fn domstate(session: &Session, options: &Domstate) -> Outcome<()> {
         return print_json(&json!({"name": found.name, "state": found.state(), "reason": reason.word}));
     }
     if options.reason {
-        return print(&format!("{} ({})\n\n", found.state(), reason.word));
+        return print(&format!("{} ({})\n{}", found.state(), reason.word, gap()));
     }
-    print(&format!("{}\n\n", found.state()))
+    print(&format!("{}\n{}", found.state(), gap()))
 }
 
 fn tell(found: &Found, json: bool, key: &str, value: Value, text: &str) -> Outcome<()> {
     if json {
         return print_json(&json!({"name": found.name, key: value}));
     }
-    print(&format!("{}\n\n", crate::escape::escape(text)))
+    print(&format!("{}\n{}", crate::escape::escape(text), gap()))
+}
+
+/// Refuses what virsh does not take here: it finds the name by what is no name, and the uuid by what is none.
+fn by_another(found: Found, address: &str, own: &str) -> Outcome<Found> {
+    if manner().virsh && address == own {
+        return Err(Error::Container(Needed::Known, address.to_owned()));
+    }
+    Ok(found)
 }
 
 /// The id, or a hyphen.
@@ -68,13 +77,27 @@ pub fn domid(session: &Session, options: &One) -> Outcome<()> {
 /// The uuid.
 pub fn domuuid(session: &Session, options: &One) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
+    let own = found.uuid();
+    let found = by_another(found, &options.container, &own)?;
     tell(&found, options.json, "uuid", json!(found.uuid()), &found.uuid())
 }
 
 /// The name.
 pub fn domname(session: &Session, options: &One) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
+    let own = found.name.to_string();
+    let found = by_another(found, &options.container, &own)?;
     tell(&found, options.json, "name", json!(found.name), found.name.as_str())
+}
+
+/// The terminal of its first console: it has none, since it is one of the container's own devpts.
+pub fn ttyconsole(session: &Session, options: &One) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    found.running()?;
+    Err(Error::caller(format!(
+        "its terminals have no name on the host; lazaret console {} attaches to one",
+        found.name
+    )))
 }
 
 /// The host name that it was started with.

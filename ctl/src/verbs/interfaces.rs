@@ -2,13 +2,13 @@
 
 use crate::domain::kept::What;
 use crate::domain::xml::Tree;
-use crate::domain::{Attached, Domain, Interface};
+use crate::domain::{Attached, Domain, Interface, LinkState};
 use crate::error::{Error, Outcome};
 use crate::figures::links::hardware;
 use crate::figures::read;
 use crate::lookup::{Found, find};
-use crate::options::{Addresses, Domifaddr, Domiflist};
-use crate::output::{print, print_json, table};
+use crate::options::{Addresses, DomifGetlink, Domifaddr, Domiflist};
+use crate::output::{end, gap, print, print_json, table};
 use crate::plan::network::DEFAULT;
 use crate::session::Session;
 use crate::state::Place;
@@ -145,6 +145,40 @@ pub fn domiflist(session: &Session, options: &Domiflist) -> Outcome<()> {
     ))
 }
 
+/// Tells whether a link is up.
+pub fn domif_getlink(session: &Session, options: &DomifGetlink) -> Outcome<()> {
+    let found = find(&session.store, &options.container)?;
+    let wanted = options.interface.as_str();
+    // What runs knows links by names that its definition need not have.
+    let (domain, mac) = match running(&found, options.config)? {
+        Some(place) => {
+            let link = links(&place.plan()?).into_iter().find(|l| called(l) == wanted);
+            (found.domain(), link.map(|l| hardware(l.mac)))
+        }
+        None => (found.definition.clone(), None),
+    };
+    let mac = mac.unwrap_or_else(|| wanted.to_owned());
+    let is = |l: &Listed| {
+        l.interface.as_deref() == Some(wanted) || l.mac.as_ref().is_some_and(|m| m.eq_ignore_ascii_case(&mac))
+    };
+    let own = domain
+        .iter()
+        .flat_map(|d| &d.interfaces)
+        .map(|i| (defined(i), i.link == Some(LinkState::Down)));
+    let others = domain.iter().flat_map(|d| kept(d, "interface"));
+    let others = others.map(|t| (only_kept(t), of_child(t, "link", &["state"]).as_deref() == Some("down")));
+    let down = own.chain(others).find(|(l, _)| is(l)).map(|(_, down)| down);
+    let down = down.ok_or_else(|| {
+        let how = if wanted.contains(':') { "mac" } else { "dev" };
+        Error::caller(format!("Interface ({how}: {wanted}) not found."))
+    })?;
+    let state = if down { "down" } else { "up" };
+    if options.json {
+        return print_json(&serde_json::json!({"interface": wanted, "state": state}));
+    }
+    print(&format!("{wanted} {state}{}", end()))
+}
+
 /// One address of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Addressed {
@@ -227,7 +261,7 @@ fn lines(found: &[Addressed], full: bool) -> String {
             one.protocol, one.address, one.prefix
         ));
     }
-    out.push('\n');
+    out.push_str(gap());
     out
 }
 

@@ -4,7 +4,7 @@ use crate::error::{Outcome, status_of_wait};
 use crate::escape::escape;
 use crate::lookup::{Found, all, all_at_a_glance};
 use crate::options::List;
-use crate::output::{print, print_json, table};
+use crate::output::{gap, print, print_json, table};
 use crate::session::Session;
 use crate::state::record::End;
 use serde::Serialize;
@@ -160,7 +160,7 @@ pub fn list(session: &Session, options: &List) -> Outcome<()> {
     }
     if options.name || options.uuid || options.id {
         let lines = found.iter().filter_map(|f| line(f, options)).collect::<String>();
-        return print(&format!("{lines}\n"));
+        return print(&format!("{lines}{}", gap()));
     }
     print(&rows(&found, options))
 }

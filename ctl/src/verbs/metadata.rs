@@ -4,7 +4,7 @@ use super::amend::{amend, read};
 use crate::domain::metadata;
 use crate::error::{Error, Outcome};
 use crate::options::Metadata;
-use crate::output::{done, print};
+use crate::output::{done, gap, print};
 use crate::session::Session;
 
 fn missing() -> Error {
@@ -27,16 +27,14 @@ pub fn metadata(session: &Session, options: &Metadata) -> Outcome<()> {
     }
     if options.remove {
         amend(session, address, options.affect, &|domain| {
-            if metadata::remove(domain, uri) {
-                Ok(())
-            } else {
-                Err(missing())
-            }
+            // As in virsh, what is not there is gone.
+            metadata::remove(domain, uri);
+            Ok(())
         })?;
         return done("Metadata removed");
     }
     match metadata::get(&read(session, address, options.affect)?, uri) {
-        Some(text) => print(&format!("{text}\n")),
+        Some(text) => print(&format!("{text}{}", gap())),
         None if options.bare => Ok(()),
         None => Err(missing()),
     }

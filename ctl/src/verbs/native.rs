@@ -9,7 +9,7 @@ use crate::launcher::Launcher;
 use crate::lookup::find;
 use crate::native::{File, IdmapOrder, MAX_BYTES, convert, export};
 use crate::options::{FromNative, ToNative};
-use crate::output::{print, say};
+use crate::output::{gap, print, say};
 use crate::plan::run::{absolute, working_directory};
 use crate::session::Session;
 use crate::state::files::read_open;
@@ -87,7 +87,7 @@ pub fn from_native(options: &FromNative, opened: Opened) -> Outcome<()> {
     let converted = convert(&options.file, &main, &mut include, order, Uuid::from_random(bytes))
         .map_err(|e| Error::caller(e.to_string()))?;
     converted.warnings.iter().for_each(|w| say(&format!("warning: {w}")));
-    print(&format!("{}\n", converted.text))
+    print(&format!("{}{}", converted.text, gap()))
 }
 
 /// Reads an included file, or the files of an included directory whose names end in `.conf`, in the order of their names. The place is looked

@@ -8,7 +8,7 @@ use crate::escape::escape;
 use crate::figures::links::hardware;
 use crate::figures::machine::text;
 use crate::options::{NetDhcpLeases, NetList, Network, Networks};
-use crate::output::{facts, print, print_json, table};
+use crate::output::{facts, gap, print, print_json, table};
 use crate::plan::network::DEFAULT;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr};
@@ -82,7 +82,7 @@ fn told(which: &Network, word: &str) -> Outcome<()> {
     if which.json {
         return print_json(&serde_json::json!({"name": DEFAULT, "uuid": UUID.to_string()}));
     }
-    print(&format!("{word}\n\n"))
+    print(&format!("{word}\n{}", gap()))
 }
 
 fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
@@ -105,7 +105,13 @@ fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
         });
         return print_json(&if shown { vec![network] } else { Vec::new() });
     }
-    let lines = |word: String| print(&if shown { format!("{word}\n\n") } else { "\n".to_owned() });
+    let lines = |word: String| {
+        print(&if shown {
+            format!("{word}\n{}", gap())
+        } else {
+            gap().to_owned()
+        })
+    };
     if options.name {
         return lines(DEFAULT.to_owned());
     }
@@ -171,7 +177,7 @@ fn net_dumpxml(which: &Network) -> Outcome<()> {
     if which.json {
         return print_json(&serde_json::json!({"name": DEFAULT, "xml": text}));
     }
-    print(&format!("{text}\n"))
+    print(&format!("{text}{}", gap()))
 }
 
 fn net_dhcp_leases(session: &Session, options: &NetDhcpLeases) -> Outcome<()> {

@@ -6,7 +6,7 @@ use crate::figures::host::{Times, frequency, memory, shares, times};
 use crate::figures::machine::{cells, online, present, text};
 use crate::figures::topology::{Cell, count};
 use crate::options::{Freecell, Node, Nodecpumap, Nodecpustats, Nodememstats};
-use crate::output::{print, print_json};
+use crate::output::{gap, print, print_json};
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use serde_json::json;
@@ -34,7 +34,7 @@ fn word(name: &str, value: &str, json: bool) -> Outcome<()> {
     if json {
         return print_json(&json!({name: value}));
     }
-    print(&format!("{value}\n\n"))
+    print(&format!("{value}\n{}", gap()))
 }
 
 fn figure(meminfo: &str, name: &str) -> Outcome<u64> {
@@ -75,7 +75,7 @@ fn nodeinfo(json: bool) -> Outcome<()> {
         .iter()
         .map(|(name, value)| format!("{name:<20} {value}\n"))
         .collect();
-    print(&format!("{lines}\n"))
+    print(&format!("{lines}{}", gap()))
 }
 
 fn look(processor: Option<u32>) -> Outcome<Times> {
@@ -109,7 +109,7 @@ fn nodecpustats(o: &Nodecpustats) -> Outcome<()> {
             }));
         }
         let line = |(name, value): &(&str, u64)| format!("{:<15} {value:>20}\n", format!("{name}:"));
-        return print(&(figures.iter().map(line).collect::<String>() + "\n"));
+        return print(&(figures.iter().map(line).collect::<String>() + gap()));
     }
     watch()?;
     let shares = shares(&before, &look(processor)?)
@@ -128,7 +128,7 @@ fn nodecpustats(o: &Nodecpustats) -> Outcome<()> {
         let share = format!("{}.{}", tenths / 10, tenths % 10);
         format!("{:<15} {share:>5}%\n", format!("{name}:"))
     };
-    print(&(figures.map(line).collect::<String>() + "\n"))
+    print(&(figures.map(line).collect::<String>() + gap()))
 }
 
 /// Numbers in the kernel's own form of a list.
@@ -173,7 +173,7 @@ fn nodecpumap(o: &Nodecpumap) -> Outcome<()> {
             .iter()
             .map(|(name, value)| format!("{name:<15} {value}\n"))
             .collect::<String>()
-            + "\n"),
+            + gap()),
     )
 }
 
@@ -203,7 +203,7 @@ fn nodememstats(o: &Nodememstats) -> Outcome<()> {
         return print_json(&map.collect::<serde_json::Map<_, _>>());
     }
     let line = |(name, kib): &(&str, u64)| format!("{name:<7}: {kib:>20} KiB\n");
-    print(&(figures.iter().map(line).collect::<String>() + "\n"))
+    print(&(figures.iter().map(line).collect::<String>() + gap()))
 }
 
 fn freecell(o: &Freecell) -> Outcome<()> {
@@ -212,7 +212,7 @@ fn freecell(o: &Freecell) -> Outcome<()> {
         if o.json {
             return print_json(&json!([{"cell": number, "free_kib": cell.free}]));
         }
-        return print(&format!("{number}: {} KiB\n\n", cell.free));
+        return print(&format!("{number}: {} KiB\n{}", cell.free, gap()));
     }
     if o.all {
         let cells = cells()?;
@@ -225,13 +225,13 @@ fn freecell(o: &Freecell) -> Outcome<()> {
             .map(|c| format!("{:>5}: {:>10} KiB\n", c.id, c.free))
             .collect();
         let total = cells.iter().map(|c| c.free).fold(0, u64::saturating_add);
-        return print(&format!("{lines}{}\nTotal: {total:>10} KiB\n\n", "-".repeat(20)));
+        return print(&format!("{lines}{}\nTotal: {total:>10} KiB\n{}", "-".repeat(20), gap()));
     }
     let free = figure(&text("/proc/meminfo")?, "MemFree")?;
     if o.json {
         return print_json(&json!({"free_kib": free}));
     }
-    print(&format!("Total: {free} KiB\n\n"))
+    print(&format!("Total: {free} KiB\n{}", gap()))
 }
 
 #[cfg(test)]

@@ -79,8 +79,8 @@ pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, b
 }
 
 /// Whether a signal is among the ways that are allowed: virsh's words, with commas between.
-fn allowed(mode: Option<&str>) -> Outcome<()> {
-    let Some(modes) = mode else { return Ok(()) };
+fn allowed(mode: Option<&str>, and: &str) -> Outcome<Allowed> {
+    let Some(modes) = mode else { return Ok(Allowed(true)) };
     let mut signal = false;
     for mode in modes.split(',') {
         match mode {
@@ -93,31 +93,46 @@ fn allowed(mode: Option<&str>) -> Outcome<()> {
             }
             other => {
                 return Err(Error::Usage(format!(
-                    "Unknown mode {other} value, expecting 'acpi', 'agent', 'initctl', 'signal' or 'paravirt'"
+                    "Unknown mode {other} value, expecting 'acpi', 'agent', 'initctl', 'signal'{and} or 'paravirt'"
                 )));
             }
         }
     }
-    if signal {
-        return Ok(());
+    Ok(Allowed(signal))
+}
+
+/// Whether a signal may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Allowed(bool);
+
+impl Allowed {
+    /// Refuses what can only be said by a message, of one that runs.
+    fn by_signal(self, found: &Found) -> Outcome<()> {
+        found.running()?;
+        if self.0 {
+            return Ok(());
+        }
+        Err(Error::caller(
+            "no message is written to a pipe called initctl; --mode signal says the same by a signal",
+        ))
     }
-    Err(Error::caller(
-        "no message is written to a pipe called initctl; --mode signal says the same by a signal",
-    ))
 }
 
 /// Asks the container to end.
 pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
-    allowed(options.mode.as_deref())?;
+    // The two messages of virsh's differ in a comma.
+    let allowed = allowed(options.mode.as_deref(), ",")?;
     let found = find(&session.store, &options.container)?;
+    allowed.by_signal(&found)?;
     ask(session, &found, Deed::Shutdown, ending)?;
     done(&format!("Domain '{}' is being shutdown", found.name))
 }
 
 /// Asks the container to start anew.
 pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
-    allowed(options.mode.as_deref())?;
+    let allowed = allowed(options.mode.as_deref(), "")?;
     let found = find(&session.store, &options.container)?;
+    allowed.by_signal(&found)?;
     let choose = |status: &str, reaper: bool| if reaper { None } else { rebooting(status) };
     ask(session, &found, Deed::Reboot, choose)?;
     done(&format!("Domain '{}' is being rebooted", found.name))
@@ -135,10 +150,11 @@ mod tests {
     #[test]
     fn a_signal_has_to_be_allowed() {
         for good in [None, Some("signal"), Some("initctl,signal")] {
-            assert!(allowed(good).is_ok(), "{good:?}");
+            assert_eq!(allowed(good, ""), Ok(Allowed(true)), "{good:?}");
         }
-        for bad in ["initctl", "acpi", "agent,signal", "foo", ""] {
-            assert!(allowed(Some(bad)).is_err(), "{bad}");
+        assert_eq!(allowed(Some("initctl"), ""), Ok(Allowed(false)));
+        for bad in ["acpi", "agent,signal", "foo", ""] {
+            assert!(allowed(Some(bad), "").is_err(), "{bad}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::figures::machine::text;
 use crate::figures::read::{self, Groups};
 use crate::lookup::{Found, find};
 use crate::options::{CpuStats, Domblkstat, Domifstat, Dommemstat};
-use crate::output::{print, print_json};
+use crate::output::{gap, print, print_json};
 use crate::session::Session;
 use serde_json::{Map, Value, json};
 use wire::netd::Link;
@@ -25,7 +25,7 @@ fn as_json(figures: &Figures) -> Value {
 
 fn lines(before: &str, figures: &Figures) -> String {
     let line = |(name, value): &(&str, u64)| format!("{before}{name} {value}\n");
-    figures.iter().map(line).collect::<String>() + "\n"
+    figures.iter().map(line).collect::<String>() + gap()
 }
 
 /// Memory.
@@ -66,7 +66,7 @@ fn in_words(device: &str, t: &Traffic) -> String {
         ("number of bytes written:", t.written_bytes),
     ];
     let lines = rows.map(|(what, figure)| format!(" {what:<31} {figure}\n"));
-    format!("Device: {device}\n{}\n", lines.concat())
+    format!("Device: {device}\n{}{}", lines.concat(), gap())
 }
 
 /// Block devices.
@@ -175,7 +175,7 @@ pub fn cpu_stats(session: &Session, options: &CpuStats) -> Outcome<()> {
             out.push_str(&format!("\t{name:<12} {}\n", seconds(time)));
         }
     }
-    print(&format!("{out}\n"))
+    print(&format!("{out}{}", gap()))
 }
 
 #[cfg(test)]

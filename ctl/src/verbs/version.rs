@@ -1,8 +1,9 @@
 //! `version`. May touch: standard output.
 
-use crate::error::{Error, Outcome};
+use crate::error::Outcome;
+use crate::manner::manner;
 use crate::options::Version;
-use crate::output::{print, print_json};
+use crate::output::{gap, print, print_json};
 
 /// Prints the version, and below it what virsh tells: no library but its own, and the kernel, which runs the containers.
 pub fn version(options: &Version) -> Outcome<()> {
@@ -14,16 +15,24 @@ pub fn version(options: &Version) -> Outcome<()> {
         .split(|c: char| !c.is_ascii_digit() && c != '.')
         .next()
         .unwrap_or_default();
-    if options.daemon {
-        return Err(Error::caller("no daemon is needed, and none runs"));
-    }
     if options.json {
         return print_json(&serde_json::json!({
             "version": version, "protocol": wire::frame::VERSION, "kernel": kernel,
         }));
     }
+    let own = if manner().virsh {
+        String::new()
+    } else {
+        format!("lazaret {version}\n")
+    };
+    let daemon = if options.daemon {
+        "Running against daemon: none\n"
+    } else {
+        ""
+    };
     print(&format!(
-        "lazaret {version}\nCompiled against library: lazaret {version}\nUsing library: lazaret {version}\nUsing API: LXC {version}\n\
-         Running hypervisor: LXC {kernel}\n\n"
+        "{own}Compiled against library: lazaret {version}\nUsing library: lazaret {version}\nUsing API: LXC {version}\n\
+         Running hypervisor: LXC {kernel}\n{daemon}{}",
+        gap()
     ))
 }

@@ -88,11 +88,7 @@ fn echo(words: &[&str]) -> Answer {
         if shell { for_shell(&word) } else { word }
     });
     let line = escaped.collect::<Vec<_>>().join(" ");
-    if aside {
-        Answer::Say(line)
-    } else {
-        Answer::Print(format!("{line}\n"))
-    }
+    if aside { Answer::Say(line) } else { Answer::Print(line) }
 }
 
 fn for_xml(word: &str) -> String {
@@ -125,14 +121,14 @@ mod tests {
 
     #[test]
     fn echo_says_its_words_again() {
-        assert_eq!(answers(&["echo", "a", "b c"]), Answer::Print("a b c\n".into()));
+        assert_eq!(answers(&["echo", "a", "b c"]), Answer::Print("a b c".into()));
         assert_eq!(
             answers(&["echo", "--shell", "a b", "it's"]),
-            Answer::Print("'a b' 'it'\\''s'\n".into())
+            Answer::Print("'a b' 'it'\\''s'".into())
         );
         assert_eq!(
             answers(&["echo", "--xml", "<a b='c'>"]),
-            Answer::Print("&lt;a b=&apos;c&apos;&gt;\n".into())
+            Answer::Print("&lt;a b=&apos;c&apos;&gt;".into())
         );
         assert!(matches!(answers(&["echo", "--split", "a"]), Answer::Refused(_)));
     }

@@ -13,6 +13,8 @@ pub struct Called {
     pub manner: Manner,
     /// What it is to do.
     pub what: What,
+    /// What is to be said of the options first.
+    pub told: Vec<String>,
 }
 
 /// What it is to do.
@@ -53,6 +55,7 @@ pub fn called(words: &[OsString], variable: Option<&str>) -> Called {
     Called {
         manner: Manner::default(),
         what: What::Verb(rest.to_vec()),
+        told: Vec::new(),
     }
 }
 
@@ -78,6 +81,7 @@ struct Before {
     kept: Vec<String>,
     escape: Option<String>,
     shown: Option<Shown>,
+    told: Vec<String>,
 }
 
 /// What is shown instead of a verb.
@@ -113,10 +117,11 @@ fn as_virsh(words: &[String], variable: Option<&str>) -> Called {
 }
 
 impl Before {
-    const fn called(&self, what: What) -> Called {
+    fn called(self, what: What) -> Called {
         Called {
             manner: self.manner,
             what,
+            told: self.told,
         }
     }
 
@@ -133,8 +138,21 @@ impl Before {
         match name {
             "connect" => self.uri = Some(value()?),
             "escape" => self.escape = Some(value()?),
-            "debug" | "keepalive-interval" | "keepalive-count" => number(name, &value()?)?,
-            "log" => return Err("option '--log' is refused: what is done is on record, see lazaret audit".to_owned()),
+            "debug" => {
+                let level = value()?.parse::<i32>();
+                let level = level.map_err(|_| "option -d takes a numeric argument".to_owned())?;
+                let wrong =
+                    (!(0..=4).contains(&level)).then(|| format!("ignoring debug level {level} out of range [0-4]"));
+                self.told.extend(wrong);
+            }
+            "keepalive-interval" => number('k', &value()?)?,
+            "keepalive-count" => number('K', &value()?)?,
+            "log" => {
+                let file = value()?;
+                self.told.push(format!(
+                    "warning: nothing is written to {file}: what is done is on record, see lazaret audit"
+                ));
+            }
             "help" => self.shown = Some(Shown::Help),
             "version" => {
                 self.shown = Some(if attached == Some("long") {
@@ -177,6 +195,7 @@ impl Before {
                         'e' => "escape",
                         'd' => "debug",
                         'l' => "log",
+                        'k' => "keepalive-interval",
                         _ => "keepalive-count",
                     };
                     return self.option(&format!("--{name}={value}"), &mut std::iter::empty());
@@ -228,9 +247,9 @@ impl Before {
     }
 }
 
-/// There is nothing that these numbers would change: nothing is debugged, and no connection has to be kept alive.
-fn number(name: &str, value: &str) -> Result<(), String> {
-    let wrong = |_| format!("option --{name} takes a numeric argument, not '{value}'");
+/// There is nothing that this number would change: no connection has to be kept alive.
+fn number(letter: char, value: &str) -> Result<(), String> {
+    let wrong = |_| format!("Invalid value for option -{letter}");
     value.parse::<i32>().map(drop).map_err(wrong)
 }
 
@@ -276,15 +295,16 @@ mod tests {
         assert!(!refused(call("lazaret list", Some("qemu:///system"))));
         assert!(!refused(call("virsh -c lxc:/// list", Some("qemu:///system"))));
         assert!(!refused(call("virsh list", Some("lxc:///"))) && !refused(call("virsh list", Some(""))));
-        for bad in [
-            "virsh -x list",
-            "virsh --nope list",
-            "virsh -c",
-            "virsh -l f list",
-            "virsh -d x list",
-        ] {
+        for bad in ["virsh -x list", "virsh --nope list", "virsh -c", "virsh -d x list"] {
             assert!(refused(call(bad, None)), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_told() {
+        assert_eq!(call("virsh -d 9 list", None).told.len(), 1);
+        assert!(call("virsh -l f list", None).told[0].contains("nothing is written to f"));
+        assert!(call("virsh -d 0 -k 5 -K 5 list", None).told.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `lazaret` where it is called as virsh, or with `--connect`: which command line that is in `lazaret`'s own words, several commands in one
 //! line, and the prompt.
 
+mod absent;
 mod builtin;
 mod called;
 mod help;
@@ -9,7 +10,9 @@ mod operands;
 mod reader;
 mod starter;
 
+pub use absent::refusal;
 pub use called::{Session, What, called};
+pub use help::about;
 
 use nix::errno::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};

@@ -28,7 +28,9 @@ pub fn placed(words: &[String]) -> Vec<String> {
         let (long, value) = long.split_once('=').map_or((long, None), |(n, v)| (n, Some(v)));
         Some((names.iter().position(|n| n == long)?, value.map(str::to_owned)))
     };
-    if !rest.iter().take_while(|w| *w != "--").any(|w| named(w).is_some()) {
+    let before = rest.iter().take_while(|w| *w != "--");
+    let more = before.clone().filter(|w| !w.starts_with('-')).count() > names.len() && !further(verb).is_empty();
+    if !more && !before.clone().any(|w| named(w).is_some()) {
         return words.to_vec();
     }
     let takes_value = |word: &str| {
@@ -62,11 +64,42 @@ pub fn placed(words: &[String]) -> Vec<String> {
     for place in places.iter_mut().filter(|p| p.is_none()) {
         *place = plain.next();
     }
+    for option in further(verb) {
+        let given = |w: &String| w.strip_prefix("--").and_then(|w| w.split('=').next()) == Some(option);
+        if !options.iter().any(given)
+            && let Some(value) = plain.next()
+        {
+            options.push(format!("--{option}={value}"));
+        }
+    }
     let mut all = vec![verb.clone()];
     all.extend(options);
     all.push("--".to_owned());
     all.extend(places.into_iter().flatten().chain(more).chain(plain));
     all
+}
+
+/// The options that take a value and may be said by their place alone, behind the operands, as virsh has them.
+fn further(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "memtune" => &["hard-limit", "soft-limit", "swap-hard-limit", "min-guarantee"],
+        "blkiotune" => &[
+            "weight",
+            "device-weights",
+            "device-read-iops-sec",
+            "device-write-iops-sec",
+            "device-read-bytes-sec",
+            "device-write-bytes-sec",
+        ],
+        "shutdown" | "reboot" => &["mode"],
+        "start" | "create" => &["pass-fds"],
+        "domhostname" | "domifaddr" => &["source"],
+        "metadata" => &["key", "set"],
+        "cpu-stats" => &["start", "count"],
+        "event" => &["event", "timeout"],
+        "dumpxml" => &["xpath"],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +110,16 @@ mod tests {
     fn named_operands_find_their_places() {
         let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
         for (line, expected) in [
-            ("start vm1", "start vm1"),
+            ("list vm1", "list vm1"),
+            (
+                "memtune vm1 1 2 --config",
+                "memtune --config --hard-limit=1 --soft-limit=2 -- vm1",
+            ),
+            (
+                "memtune vm1 --hard-limit 5 6",
+                "memtune --hard-limit 5 --soft-limit=6 -- vm1",
+            ),
+            ("shutdown vm1 signal", "shutdown --mode=signal -- vm1"),
             ("start --domain vm1 --console", "start --console -- vm1"),
             (
                 "console --devname console1 --domain=vm1",

@@ -5,12 +5,12 @@ use super::starter::{GO, MOST, RUN, WHERE};
 use super::{Session, line, operands};
 use crate::handover::{Standing, become_bare, keep_streams, standing};
 use crate::options::Options;
-use crate::output::{fail, print_bytes};
+use crate::output::{after, fail, print_bytes};
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::termios::{QueueSelector, isatty, tcflush};
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 use sys::channel::{receive_packet, send_packet};
 
 /// The prompt.
@@ -24,6 +24,7 @@ const CHANNEL: i32 = 3;
 struct Reader {
     starter: OwnedFd,
     quiet: bool,
+    prompting: bool,
 }
 
 /// Reads until there is no more, or somebody quits; gives the exit status.
@@ -40,6 +41,7 @@ pub fn read(channel: OwnedFd, session: &Session) -> Result<u8, String> {
     let reader = Reader {
         starter,
         quiet: crate::manner::manner().quiet,
+        prompting: session.commands.is_none(),
     };
     match &session.commands {
         Some(commands) => Ok(reader.all(commands).unwrap_or_else(|status| status)),
@@ -52,8 +54,8 @@ impl Reader {
     fn all(&self, commands: &[Vec<String>]) -> Result<u8, u8> {
         // What is no command at all keeps the others from being done.
         for words in commands {
-            if let Err(reason) = understood(words) {
-                fail(&[&reason]);
+            if let Err(reasons) = understood(words) {
+                fail(&reasons.iter().map(String::as_str).collect::<Vec<_>>());
                 return Ok(1);
             }
         }
@@ -65,6 +67,7 @@ impl Reader {
     }
 
     fn one(&self, words: &[String]) -> Result<u8, u8> {
+        let began = Instant::now();
         let status = match answer(words) {
             Answer::Verb => {
                 let mut packet = vec![RUN];
@@ -76,22 +79,25 @@ impl Reader {
                 }
                 return Ok(status);
             }
-            Answer::Quit => {
-                self.blank();
-                return Err(0);
-            }
+            Answer::Quit => return Err(0),
             Answer::Print(text) => {
                 let _ = print_bytes(text.as_bytes());
-                // What `echo` says ends its line already.
-                return Ok(0);
+                0
             }
             Answer::Say(text) => {
-                // There is nobody left to tell that standard error is closed.
-                let _ = writeln!(std::io::stderr().lock(), "{text}");
+                fail(&[&text]);
                 0
+            }
+            Answer::Refused(reason) if reason.starts_with("unexpected data") || reason.starts_with("command '") => {
+                fail(&[&reason]);
+                return Ok(1);
             }
             Answer::Refused(reason) => {
                 fail(&[&reason]);
+                1
+            }
+            Answer::GoTo(_) if !self.prompting => {
+                fail(&["cd: command valid only in interactive mode"]);
                 1
             }
             Answer::GoTo(directory) => {
@@ -107,15 +113,8 @@ impl Reader {
                 status
             }
         };
-        self.blank();
+        after(began.elapsed());
         Ok(status)
-    }
-
-    /// The empty line that virsh prints after each command.
-    fn blank(&self) {
-        if !self.quiet {
-            let _ = print_bytes(b"\n");
-        }
     }
 
     /// Asks the other half, and waits. Whatever is typed meanwhile is the command's.
@@ -201,13 +200,14 @@ fn typed() -> Result<Option<String>, String> {
 }
 
 /// Whether the words are a command at all: its verb, options and operands. What `--help` asks for is.
-fn understood(words: &[String]) -> Result<(), String> {
+fn understood(words: &[String]) -> Result<(), Vec<String>> {
     if answer(words) != Answer::Verb {
         return Ok(());
     }
     let name = "lazaret".to_owned();
     match Options::try_parse_from(std::iter::once(&name).chain(&operands::placed(words))) {
         Ok(_) => Ok(()),
+        Err(e) if crate::unparsed::is_found_late(&e, words) => Ok(()),
         Err(e) => crate::unparsed::in_virsh(&e, words),
     }
 }

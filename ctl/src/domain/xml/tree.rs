@@ -74,7 +74,7 @@ impl Tree {
     }
 
     fn print(&self, out: &mut String, depth: usize) {
-        out.extend(core::iter::repeat_n("  ", depth));
+        indent(out, depth);
         out.push('<');
         out.push_str(&self.name);
         for (name, value) in &self.attributes {
@@ -93,13 +93,27 @@ impl Tree {
         } else {
             out.push('\n');
             let deeper = depth.saturating_add(1);
-            self.children.iter().for_each(|c| c.print(out, deeper));
-            out.extend(core::iter::repeat_n("  ", depth));
+            for child in &self.children {
+                if depth == 1 && self.name == "metadata" {
+                    // What is somebody's own libvirt has its library print.
+                    indent(out, deeper);
+                    super::path::element(out, child, deeper);
+                    out.push('\n');
+                } else {
+                    child.print(out, deeper);
+                }
+            }
+            indent(out, depth);
         }
         out.push_str("</");
         out.push_str(&self.name);
         out.push_str(">\n");
     }
+}
+
+/// Two spaces for each level.
+pub fn indent(out: &mut String, depth: usize) {
+    out.extend(core::iter::repeat_n("  ", depth));
 }
 
 /// Appends text so that a reader gets it back as it is: line breaks that a reader would change are written as references.

@@ -5,10 +5,12 @@ mod view;
 use crate::error::{Error, Outcome};
 use crate::instant::Instant;
 use crate::lookup::find;
-use crate::options::Event;
-use crate::output::{print, print_json_line};
+use crate::manner::manner;
+use crate::options::{Event, Kind};
+use crate::output::{gap, print, print_json_line};
 use crate::session::Session;
 use crate::signals::{LEAVING, Signals};
+use clap::ValueEnum;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
@@ -17,9 +19,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use view::{Happened, View};
 use wire::ContainerName;
-
-/// The one kind of event that there is, as virsh calls it.
-const LIFECYCLE: &str = "lifecycle";
 
 /// What told of the end of a wait.
 enum Woken {
@@ -114,29 +113,46 @@ impl Watch {
     }
 }
 
-fn told(options: &Event, name: &ContainerName, happened: Happened) -> Outcome<()> {
+/// A moment as virsh writes it, to the thousandth of a second.
+fn stamp(since: Duration) -> String {
+    let moment = Instant(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)).to_string();
+    if !manner().virsh {
+        return moment;
+    }
+    let moment = moment.trim_end_matches('Z').replace('T', " ");
+    format!("{moment}.{:03}+0000", since.subsec_millis())
+}
+
+fn told(options: &Event, name: &ContainerName, happened: &Happened) -> Outcome<()> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (what, detail) = happened.words();
-    let now = || Instant(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)).to_string();
+    let (kind, words) = (happened.kind().name(), happened.words());
     if options.json {
+        let (what, detail) = words.map_or((None, None), |(w, d)| (Some(w), Some(d)));
         return print_json_line(&serde_json::json!({
-            "time": now(), "event": LIFECYCLE, "container": name, "what": what, "detail": detail,
+            "time": stamp(since), "event": kind, "container": name, "what": what, "detail": detail,
         }));
     }
     let stamp = if options.timestamp {
-        format!("{}: ", now())
+        format!("{}: ", stamp(since))
     } else {
         String::new()
     };
-    print(&format!(
-        "{stamp}event '{LIFECYCLE}' for domain '{name}': {what} {detail}\n"
-    ))
+    let words = match (happened, words) {
+        (Happened::Changed { .. }, Some((what, detail))) => format!(": type {what}, uri {detail}"),
+        (_, Some((what, detail))) => format!(": {what} {detail}"),
+        (_, None) => String::new(),
+    };
+    print(&format!("{stamp}event '{kind}' for domain '{name}'{words}\n"))
 }
 
 /// Tells what happens, until enough has.
 pub fn event(session: &Session, options: &Event) -> Outcome<u8> {
     if options.list {
-        print(&format!("{LIFECYCLE}\n"))?;
+        let names: String = Kind::value_variants()
+            .iter()
+            .map(|k| format!("{}\n", k.name()))
+            .collect();
+        print(&names)?;
         return Ok(0);
     }
     let only = match &options.container {
@@ -155,12 +171,14 @@ pub fn event(session: &Session, options: &Event) -> Outcome<u8> {
         let next = look()?;
         let mut happened = next.since(&view);
         view = next;
-        happened.retain(|(name, _)| only.as_ref().is_none_or(|o| o == name));
+        happened.retain(|(name, one)| {
+            only.as_ref().is_none_or(|o| o == name) && options.kind.is_none_or(|k| k == one.kind())
+        });
         if !options.again {
             happened.truncate(1);
         }
         for (name, one) in &happened {
-            told(options, name, *one)?;
+            told(options, name, one)?;
         }
         count = count.saturating_add(happened.len());
         if count > 0 && !options.again {
@@ -173,7 +191,11 @@ pub fn event(session: &Session, options: &Event) -> Outcome<u8> {
         }
     };
     if !options.json {
-        print(&format!("{}events received: {count}\n\n", why.unwrap_or_default()))?;
+        print(&format!(
+            "{}events received: {count}\n{}",
+            why.unwrap_or_default(),
+            gap()
+        ))?;
     }
     Ok(u8::from(count == 0))
 }

@@ -1,8 +1,11 @@
 //! What there is at one moment, and what has happened between two. May touch: the store, to read.
 
+use crate::domain::{Domain, metadata, parse};
 use crate::error::Outcome;
+use crate::options::Kind;
 use crate::state::record::{End, Phase};
 use crate::state::{Place, Store};
+use crate::supervisor::Supervisor;
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use wire::ContainerName;
@@ -11,7 +14,7 @@ use wire::ContainerName;
 const KILLED: i32 = 9;
 
 /// One thing that happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happened {
     /// A definition is kept that was not there.
     Added,
@@ -27,12 +30,32 @@ pub enum Happened {
     Resumed,
     /// It has ended, in this way.
     Stopped(End),
+    /// It has started itself anew.
+    Rebooted,
+    /// It says something else of itself.
+    Changed {
+        /// What: its title, its description, or an element of metadata.
+        what: &'static str,
+        /// The namespace of that element.
+        uri: Option<String>,
+    },
 }
 
 impl Happened {
-    /// The words that virsh has for it.
-    pub const fn words(self) -> (&'static str, &'static str) {
+    /// The kind of event that it is.
+    pub const fn kind(&self) -> Kind {
         match self {
+            Self::Rebooted => Kind::Reboot,
+            Self::Changed { .. } => Kind::MetadataChange,
+            _ => Kind::Lifecycle,
+        }
+    }
+
+    /// The words that virsh has for it.
+    pub fn words(&self) -> Option<(&str, &str)> {
+        Some(match self {
+            Self::Rebooted => return None,
+            Self::Changed { what, uri } => (what, uri.as_deref().unwrap_or("<null>")),
             Self::Added => ("Defined", "Added"),
             Self::Updated => ("Defined", "Updated"),
             Self::Removed => ("Undefined", "Removed"),
@@ -43,7 +66,7 @@ impl Happened {
             Self::Stopped(End::Status(_)) => ("Stopped", "Shutdown"),
             Self::Stopped(End::Crashed) => ("Stopped", "Crashed"),
             Self::Stopped(End::Looped(_)) => ("Stopped", "Failed"),
-        }
+        })
     }
 }
 
@@ -52,6 +75,10 @@ impl Happened {
 struct Live {
     id: u32,
     paused: bool,
+    /// How often it has started itself anew.
+    restarts: u32,
+    /// What it was started from, with what has changed since.
+    definition: Option<Vec<u8>>,
     /// Kept open: how it ended can be read when its place is gone.
     exit: Option<OwnedFd>,
     ended: Option<End>,
@@ -85,6 +112,9 @@ impl View {
                 let live = Live {
                     id: record.id,
                     paused: record.paused,
+                    // One that ends just now is not asked any more.
+                    restarts: restarts(&place, ended.is_some()),
+                    definition: place.live_definition()?,
                     exit,
                     ended,
                 };
@@ -106,12 +136,13 @@ impl View {
             let mut add = |happened: Option<Happened>| all.extend(happened.map(|h| (name.clone(), h)));
             let (was, is) = (before.defined.get(name), self.defined.get(name));
             let (lived, lives) = (before.running(name), self.running(name));
-            if is.is_some() && was != is {
-                add(Some(if was.is_some() {
-                    Happened::Updated
-                } else {
-                    Happened::Added
-                }));
+            match (was, is) {
+                (Some(was), Some(is)) if was != is => match changes(was, is) {
+                    said if said.is_empty() => add(Some(Happened::Updated)),
+                    said => said.into_iter().for_each(|s| add(Some(s))),
+                },
+                (None, Some(_)) => add(Some(Happened::Added)),
+                _ => {}
             }
             if let Some(old) = lived.filter(|old| lives.is_none_or(|new| new.id != old.id)) {
                 let end = self.live.get(name).filter(|l| l.id == old.id).and_then(|l| l.ended);
@@ -126,6 +157,10 @@ impl View {
                         Happened::Resumed
                     };
                     add((old.paused != new.paused).then_some(other));
+                    add((old.restarts < new.restarts).then_some(Happened::Rebooted));
+                    if let (Some(was), Some(is)) = (&old.definition, &new.definition) {
+                        changes(was, is).into_iter().for_each(|s| add(Some(s)));
+                    }
                 }
                 (_, Some(_)) => add(Some(Happened::Started)),
                 _ => {}
@@ -137,5 +172,91 @@ impl View {
 
     fn running(&self, name: &ContainerName) -> Option<&Live> {
         self.live.get(name).filter(|l| l.ended.is_none())
+    }
+}
+
+/// How often a container has started itself anew, as its supervisor tells.
+fn restarts(place: &Place, ended: bool) -> u32 {
+    if ended {
+        return 0;
+    }
+    let supervisor = Supervisor::connect(place).ok().flatten();
+    supervisor.and_then(|s| s.restarts().ok()).unwrap_or(0)
+}
+
+/// What two definitions say otherwise of the container for people and their programs; nothing if that is not all.
+fn changes(was: &[u8], is: &[u8]) -> Vec<Happened> {
+    if was == is {
+        return Vec::new();
+    }
+    let read = |text: &[u8]| parse(text, "domain.xml").ok();
+    let (Some(was), Some(is)) = (read(was), read(is)) else {
+        return Vec::new();
+    };
+    let bare = |domain: &Domain| {
+        let mut bare = metadata::without(domain);
+        (bare.title, bare.description) = (None, None);
+        bare
+    };
+    if bare(&was) != bare(&is) {
+        return Vec::new();
+    }
+    let changed = |what, uri: Option<String>| Happened::Changed { what, uri };
+    let mut all = Vec::new();
+    all.extend((was.description != is.description).then(|| changed("description", None)));
+    all.extend((was.title != is.title).then(|| changed("title", None)));
+    let (before, after) = (metadata::uris(&was), metadata::uris(&is));
+    let mut uris: Vec<&String> = before.iter().chain(&after).collect();
+    uris.sort();
+    uris.dedup();
+    let other = |uri: &&String| metadata::get(&was, uri) != metadata::get(&is, uri);
+    all.extend(
+        uris.into_iter()
+            .filter(other)
+            .map(|uri| changed("element", Some(uri.clone()))),
+    );
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(more: &str) -> Vec<u8> {
+        format!("<domain type='lxc'><name>vm1</name>{more}<memory>1</memory><os><type>exe</type><init>/i</init></os></domain>").into_bytes()
+    }
+
+    #[test]
+    fn what_is_said_for_people_is_told_apart_from_what_has_an_effect() {
+        let words = |was: &str, is: &str| -> Vec<String> {
+            let all = changes(&text(was), &text(is));
+            all.iter()
+                .map(|h| h.words().map_or(String::new(), |(w, d)| format!("{w} {d}")))
+                .collect()
+        };
+        assert_eq!(words("", "<title>a</title>"), ["title <null>"]);
+        assert_eq!(
+            words("<title>a</title>", "<description>b</description>"),
+            ["description <null>", "title <null>"]
+        );
+        let (one, two) = (
+            "<metadata><a xmlns='u:1'/></metadata>",
+            "<metadata><a xmlns='u:1'>x</a><b xmlns='u:2'/></metadata>",
+        );
+        assert_eq!(
+            (words("", one), words(one, two)),
+            (
+                vec!["element u:1".into()],
+                vec!["element u:1".into(), "element u:2".into()]
+            )
+        );
+        assert_eq!(
+            changes(
+                &text(""),
+                &text("<currentMemory>1</currentMemory><vcpu>3</vcpu><title>x</title>")
+            ),
+            []
+        );
+        assert_eq!(changes(&text(""), b"<nonsense/>"), []);
     }
 }

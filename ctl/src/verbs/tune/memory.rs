@@ -1,8 +1,10 @@
 //! `setmem`, `setmaxmem`, `memtune`. May touch: what `tune` touches.
 
 use super::{Tuning, target};
-use crate::error::{Error, Outcome};
-use crate::options::{self, Limit, SetMemory};
+use crate::domain::units::MOST_KIB;
+use crate::error::{Error, Needed, Outcome};
+use crate::manner::manner;
+use crate::options::{self, Affect, Limit, SetMemory};
 use crate::output::{print, print_json};
 use crate::session::Session;
 
@@ -15,7 +17,17 @@ pub fn setmem(session: &Session, options: &SetMemory) -> Outcome<()> {
         t
     };
     let config = |t: Tuning| Tuning { memory, ..t };
-    target(session, options.container(), options.affect)?.change(session, live, config)
+    let target = target(session, options.container(), options.affect)?;
+    let Affect {
+        live: l,
+        config: c,
+        current,
+    } = options.affect;
+    // virsh without a word on what is meant means what runs.
+    if manner().virsh && !(l || c || current || target.live) {
+        return Err(Error::Container(Needed::Running, target.found.name.to_string()));
+    }
+    target.change(session, live, config)
 }
 
 /// Sets the most that `setmem` may set.
@@ -39,6 +51,11 @@ pub fn setmaxmem(session: &Session, options: &SetMemory) -> Outcome<()> {
 /// Sets or prints limits on memory.
 pub fn memtune(session: &Session, options: &options::Memtune) -> Outcome<()> {
     let target = target(session, &options.container, options.affect)?;
+    if options.min_guarantee.is_some() {
+        return Err(Error::caller(
+            "argument unsupported: parameter 'min_guarantee' not supported",
+        ));
+    }
     let asked = [options.hard_limit, options.soft_limit, options.swap_hard_limit];
     if asked.iter().all(Option::is_none) {
         return show(&target.tuning()?, options.json);
@@ -74,6 +91,7 @@ fn show(tuning: &Tuning, json: bool) -> Outcome<()> {
         ("swap_hard_limit", limits.swap_hard_limit),
     ];
     let line = |(name, value): (&str, Option<u64>)| {
+        let value = value.filter(|kib| *kib < MOST_KIB);
         let value = value.map_or_else(|| "unlimited".to_owned(), |v| v.to_string());
         format!("{name:<15}: {value}\n")
     };

@@ -1,8 +1,10 @@
 //! Limits of a container that runs, and of its definition. May touch: the store, and through the launcher the container's groups.
 
+mod blkio;
 mod memory;
 mod schedule;
 
+pub use blkio::blkiotune;
 pub use memory::{memtune, setmaxmem, setmem};
 pub use schedule::schedinfo;
 
@@ -200,21 +202,33 @@ impl Target {
             self.change_live(session, live)?;
         }
         if self.config {
-            let lock = session.store.lock()?;
-            let kept = crate::lookup::definition(&session.store, &self.found.name)?;
-            let kept = kept.ok_or_else(|| Error::caller(format!("{} has no definition", self.found.name)))?;
-            let tuned = checked(config(Tuning::of_domain(&kept)))?.into_domain(kept);
-            session.store.define(&lock, &self.found.name, &domain::format(&tuned))?;
+            self.keep(session, |kept| {
+                Ok(checked(config(Tuning::of_domain(&kept)))?.into_domain(kept))
+            })?;
         }
         Ok(())
     }
 
+    /// Changes the kept definition.
+    fn keep(&self, session: &Session, change: impl FnOnce(Domain) -> Outcome<Domain>) -> Outcome<()> {
+        let lock = session.store.lock()?;
+        let kept = crate::lookup::definition(&session.store, &self.found.name)?;
+        let kept = kept.ok_or_else(|| Error::caller(format!("{} has no definition", self.found.name)))?;
+        session
+            .store
+            .define(&lock, &self.found.name, &domain::format(&change(kept)?))
+    }
+
     fn change_live(&self, session: &Session, change: impl Fn(Tuning) -> Tuning) -> Outcome<()> {
-        let (place, record) = self.found.running()?;
         let before = self.tuning()?;
         let after = checked(change(before))?;
-        let limits = after.since(&before)?;
-        if limits != Limits::default() {
+        self.enforce(session, &after.since(&before)?, |domain| after.into_live(domain))
+    }
+
+    /// Puts limits in force, and writes down that they are.
+    fn enforce(&self, session: &Session, limits: &Limits, amend: impl FnOnce(Domain) -> Domain) -> Outcome<()> {
+        let (place, record) = self.found.running()?;
+        if *limits != Limits::default() {
             session.launcher.limit(&self.found.name, limits.clone())?;
         }
         let _lock = session.store.lock()?;
@@ -225,11 +239,11 @@ impl Target {
         let mut plan = place.plan()?;
         for step in &mut plan.steps {
             if let Step::Groups(all) = step {
-                lay_over(all, &limits);
+                lay_over(all, limits);
             }
         }
         if let Some(domain) = live_domain(place)? {
-            place.write_live_definition(&domain::format(&after.into_live(domain)))?;
+            place.write_live_definition(&domain::format(&amend(domain)))?;
         }
         place.write_plan(&plan)
     }
@@ -244,6 +258,8 @@ fn lay_over(all: &mut Limits, changed: &Limits) {
     put(&mut all.cpu_shares, changed.cpu_shares);
     put(&mut all.cpu_period, changed.cpu_period);
     all.cpu_quota = changed.cpu_quota.or(all.cpu_quota);
+    all.io_weight = changed.io_weight.or(all.io_weight);
+    blkio::lay_over(&mut all.io, &changed.io);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is accepted, and how it is printed back.
 
 use super::{FULL, document};
-use crate::domain::{Attached, Source, format, format_live, parse};
+use crate::domain::{Attached, Source, format, parse, tree};
 use std::net::IpAddr;
 
 #[test]
@@ -27,7 +27,7 @@ fn the_whole_document_comes_back_as_it_was() {
 #[test]
 fn a_running_document_has_its_number_and_can_be_defined_again() {
     let domain = parse(FULL.as_bytes(), "full.xml").unwrap();
-    let live = format_live(&domain, 71);
+    let live = tree(&domain, Some(71)).document();
     assert_eq!(live, FULL.replacen("type='lxc'", "type='lxc' id='71'", 1));
     let with_tty = live.replacen("<console type='pty'", "<console type='pty' tty='/dev/pts/3'", 1);
     assert_eq!(parse(with_tty.as_bytes(), "live.xml"), Ok(domain));

@@ -8,7 +8,7 @@ const UNBUILT: &str = "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/
   <name>harbour</name>
   <uuid>3b1c9e54-6f0a-4d27-8c55-0e9a7d41b2f6</uuid>
   <metadata>
-    <p:port xmlns:p='urn:port' lit='yes &amp; no'>
+    <p:port xmlns:p=\"urn:port\" lit=\"yes &amp; no\">
       <p:berth>7 &lt; 8</p:berth>
     </p:port>
   </metadata>

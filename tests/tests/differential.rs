@@ -1,0 +1,160 @@
+//! Called as virsh, Lazaret says what libvirt's own virsh says of its LXC driver: the same command lines to both, where libvirt is installed. Its
+//! daemon runs in namespaces of its own, with everything that it keeps in the test's directory, and starts no container.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tests::capture::{self, DEADLINE, Outcome, until};
+use tests::skip::have;
+use tests::{Host, need_root, skip, virsh};
+
+/// Where Debian and others put the drivers.
+const DRIVERS: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver",
+    "/usr/lib/libvirt/connection-driver",
+];
+
+/// A daemon of libvirt's.
+struct Libvirt<'a> {
+    host: &'a Host,
+    daemon: Child,
+}
+
+fn drivers() -> Option<PathBuf> {
+    let driver = |d: &&&str| Path::new(d).join("libvirt_driver_lxc.so").exists();
+    DRIVERS.iter().find(driver).map(PathBuf::from)
+}
+
+impl<'a> Libvirt<'a> {
+    fn start(host: &'a Host, drivers: &Path) -> Self {
+        let directory = host.directory().join("libvirt");
+        for below in ["run", "var/log", "var/lib", "var/cache", "etc", "drivers"] {
+            fs::create_dir_all(directory.join(below)).unwrap();
+        }
+        let lxc = "libvirt_driver_lxc.so";
+        symlink(drivers.join(lxc), directory.join("drivers").join(lxc)).unwrap();
+        let log = directory.join("log");
+        let config = format!(
+            "listen_tls = 0\nlisten_tcp = 0\nauth_unix_rw = \"none\"\nunix_sock_rw_perms = \"0700\"\nlog_outputs = \"3:file:{}\"\n",
+            log.display()
+        );
+        fs::write(directory.join("libvirtd.conf"), config).unwrap();
+        // Its cgroups have to be of version 1 alone where both are mounted, or it finds none.
+        // The test's directory stays where it is below a /var that is the daemon's own.
+        let script = "umount /sys/fs/cgroup/unified 2>/dev/null; mount --bind \"$1\" /mnt && mount --bind /mnt/libvirt/etc /etc/libvirt && \
+            mount --bind /mnt/libvirt/run /run && mount --bind /mnt/libvirt/var /var && mkdir -p \"$1\" && mount --bind /mnt \"$1\" && \
+            ln -sfn /run /var/run && cd \"$1/libvirt\" && exec env LIBVIRT_DRIVER_DIR=\"$PWD/drivers\" libvirtd -f \"$PWD/libvirtd.conf\" -p \"$PWD/pid\"";
+        let mut command = host.command("unshare");
+        command.args(["--mount", "--propagation", "private", "--", "sh", "-c", script, "sh"]);
+        command
+            .arg(host.directory())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let daemon = command.spawn().expect("unshare");
+        let libvirt = Self { host, daemon };
+        assert!(
+            until(DEADLINE, || libvirt.run(&["uri"]).status.success()),
+            "libvirtd does not answer: {}",
+            fs::read_to_string(log).unwrap_or_default()
+        );
+        libvirt
+    }
+
+    fn pid(&self) -> String {
+        let file = self.host.directory().join("libvirt/pid");
+        fs::read_to_string(file).unwrap_or_default().trim().to_owned()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--target={}", self.pid()))
+            .args(["--mount", "--net", "--", "virsh", "-c", "lxc:///"]);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .current_dir("/");
+        capture::run(&mut command, b"")
+    }
+}
+
+impl Drop for Libvirt<'_> {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// Both, or why not.
+macro_rules! libvirt {
+    ($host:expr) => {{
+        let found = drivers().filter(|_| have("virsh") && have("libvirtd"));
+        let Some(found) = found else {
+            skip!("libvirt's LXC driver is not installed here: make incumbents");
+        };
+        Libvirt::start($host, &found)
+    }};
+}
+
+/// Without what is said to differ: the path of the program that keeps a container.
+fn comparable(text: &str) -> String {
+    let lines = text.lines().filter(|l| !l.trim_start().starts_with("<emulator>"));
+    let lines: String = lines.map(|l| format!("{l}\n")).collect();
+    if text.ends_with('\n') || text.is_empty() {
+        lines
+    } else {
+        lines.trim_end_matches('\n').to_owned()
+    }
+}
+
+#[test]
+fn every_verb_says_of_what_is_defined_what_virsh_says() {
+    need_root!();
+    let host = Host::new();
+    let libvirt = libvirt!(&host);
+    let root = host.image().display().to_string();
+    let xml = format!(
+        "<domain type='lxc'><name>d1</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><title>The title</title><memory unit='KiB'>65536</memory>\
+         <vcpu>1</vcpu><os><type>exe</type><init>/bin/sh</init></os><devices><filesystem type='mount'><source dir='{root}'/><target dir='/'/></filesystem>\
+         <interface type='bridge'><source bridge='br9'/><mac address='52:54:00:11:22:33'/></interface><console type='pty'/></devices></domain>"
+    );
+    let (xml, bad) = (
+        host.file("d1.xml", xml),
+        host.file("bad.xml", "<domain type=\"lxc\"><name>\n"),
+    );
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in include_str!("../differential/verbs.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+    {
+        let (how, line) = line.split_once(' ').expect("a mark and a command line");
+        let words: Vec<&str> = line
+            .split(' ')
+            .map(|w| match w {
+                "$XML" => xml.as_str(),
+                "$BAD" => bad.as_str(),
+                other => other,
+            })
+            .collect();
+        let (theirs, ours) = (
+            libvirt.run(&words),
+            virsh::run(&host, &[&["-c", "lxc:///"], words.as_slice()].concat()),
+        );
+        let same = match how {
+            "=" => theirs.stderr == ours.stderr,
+            "~" => theirs.stderr.is_empty() == ours.stderr.is_empty(),
+            other => panic!("{other} is no mark"),
+        };
+        count += 1;
+        if !same || theirs.status.code() != ours.status.code() || comparable(&theirs.stdout) != comparable(&ours.stdout)
+        {
+            wrong.push(format!("== {line}\nvirsh: {theirs}\nours: {ours}"));
+        }
+    }
+    println!("{count} command lines, {} differ", wrong.len());
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
