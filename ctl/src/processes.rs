@@ -24,6 +24,8 @@ pub struct Process {
     pub seccomp: u32,
     /// Whether no-new-privileges is set.
     pub no_new_privileges: bool,
+    /// Its label, as the security module in charge of these writes it; `-` where there is none.
+    pub label: String,
     /// Its namespaces, `-` where the kernel does not tell.
     pub namespaces: Vec<(String, String)>,
     /// Of PID 1: how the container differs from its profile.
@@ -72,6 +74,7 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
         },
         seccomp: field("Seccomp:")?.parse().ok()?,
         no_new_privileges: field("NoNewPrivs:")? == "1",
+        label: "-".to_owned(),
         namespaces: Vec::new(),
         difference: None,
     })
@@ -87,6 +90,7 @@ pub fn read(pid: u32) -> Option<Process> {
         Ok(_) => "container",
         Err(_) => "-",
     };
+    process.label = label(pid).unwrap_or_else(|| "-".to_owned());
     let link = |kind: &str| {
         let target = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
         let text = target.map(|t| t.to_string_lossy().into_owned());
@@ -95,6 +99,15 @@ pub fn read(pid: u32) -> Option<Process> {
     };
     process.namespaces = NAMESPACES.iter().map(|kind| ((*kind).to_owned(), link(kind))).collect();
     Some(process)
+}
+
+/// The AppArmor profile or SELinux context of a process; a kernel without either has neither file, or gives an error.
+fn label(pid: u32) -> Option<String> {
+    let files = ["attr/apparmor/current", "attr/current"];
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
+    let text = files.into_iter().find_map(read)?;
+    let text = text.trim_end_matches(['\0', '\n']);
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The numbers of all living processes.

@@ -152,7 +152,7 @@ fn become_payload(
     streams: &[OwnedFd],
     nodes: Vec<OwnedFd>,
 ) -> Result<(), Failure> {
-    label::upon_exec(proc, container.command.apparmor.as_ref())?;
+    label::upon_exec(proc, &container.command)?;
     namespace::unshare(&[Kind::Mount]).to("make the payload's mount namespace")?;
     let root =
         rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).to("open the root")?;

@@ -150,6 +150,7 @@ pub(crate) mod tests {
                 linux32: false,
                 filter: None,
                 apparmor: None,
+                selinux: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,

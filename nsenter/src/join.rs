@@ -22,7 +22,7 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
         Mode::empty(),
     )
     .to("open the host's /proc")?;
-    label::upon_exec(&proc, entry.command.apparmor.as_ref())?;
+    label::upon_exec(&proc, &entry.command)?;
     let shares_network = shares_network(entry, &proc)?;
     drop(proc);
     let [user, mount, pid, net, ipc, uts, cgroup] = &entry.namespaces;

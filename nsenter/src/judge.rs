@@ -86,6 +86,7 @@ mod tests {
             linux32: false,
             filter: None,
             apparmor: None,
+            selinux: None,
         }
     }
 

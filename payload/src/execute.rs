@@ -183,7 +183,18 @@ impl Words {
                 }
             }
         }
-        not_executed(command.program.as_str(), why as i32)
+        let program = command.program.as_str();
+        match (&command.selinux, why) {
+            // It is for the policy to say who becomes what, and by which program.
+            (Some(context), Errno::EACCES | Errno::EPERM) => Failure {
+                kind: Kind::Caller,
+                ..Failure::kernel(
+                    &format!("execute {program:?} in the SELinux context {context}"),
+                    why as i32,
+                )
+            },
+            _ => not_executed(program, why as i32),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The Landlock ruleset of each view. May touch: the calling process, and, for the views that name them, /proc, /sys/fs/cgroup,
-//! /etc and terminals.
+//! /sys/fs/selinux/enforce, /etc and terminals.
 
 use crate::confine::Refusal;
 use crate::policy::{Policy, View};
@@ -67,6 +67,7 @@ fn allow_lazaret(mut ruleset: RulesetCreated, abi: ABI) -> Result<RulesetCreated
     for path in ["/proc", "/sys/fs/cgroup", "/etc", "/sys/bus/usb", "/sys/devices"] {
         ruleset = allow_path(ruleset, path, read)?;
     }
+    ruleset = allow_path(ruleset, "/sys/fs/selinux/enforce", AccessFs::ReadFile.into())?;
     let mut terminal = AccessFs::ReadFile | AccessFs::WriteFile;
     if abi >= ABI::V5 {
         terminal |= AccessFs::IoctlDev;
@@ -96,7 +97,7 @@ fn allow_path(ruleset: RulesetCreated, path: &str, rights: BitFlags<AccessFs>) -
     }
 }
 
-/// Restricts `lazaret` once the launcher has opened its directories: it reads /proc, /sys/fs/cgroup and /etc, uses terminals,
+/// Restricts `lazaret` once the launcher has opened its directories: it reads /proc, /sys/fs/cgroup, /etc and whether SELinux enforces, uses terminals,
 /// and does as it likes beneath `directories`. The rest of its confinement is [`crate::confine_lazaret`].
 pub fn restrict_lazaret(directories: &[BorrowedFd<'_>]) -> Result<(), String> {
     restrict(crate::of(wire::Program::Lazaret), directories)

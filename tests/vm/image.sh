@@ -17,7 +17,7 @@ cd "$out"
 
 # In QEMU 7.2, which this release has, one machine of five stood still with both processors waiting for each other.
 echo "vm: unpacking QEMU and tools of Debian $newer and the kernel of Debian $release (some 100 MB of packages, none installed)"
-mmdebstrap --quiet --mode=root --variant=extract --include=qemu-system-x86,lz4,e2fsprogs "$newer" tools
+mmdebstrap --quiet --mode=root --variant=extract --include=qemu-system-x86,lz4,e2fsprogs,checkpolicy "$newer" tools
 mmdebstrap --quiet --mode=root --variant=extract --include=linux-image-cloud-amd64 "$release" kernel
 . "$here/tool.sh"
 

@@ -1,10 +1,18 @@
 #!/bin/sh
-# The first program of the machine's Debian root: makes it a host of pure cgroup version 2, runs the system tests that /vm/files names,
-# and turns the machine off. What they print goes to the second serial line, the kernel's console to the first.
+# The first program of the machine's Debian root: makes it a host of pure cgroup version 2, runs the system tests that /vm/files names, or, where
+# the kernel's command line has them run with SELinux, those of /vm/files.selinux, and turns
+# the machine off. What they print goes to the second serial line, the kernel's console to the first.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t securityfs securityfs /sys/kernel/security
+files=/vm/files
+if busybox grep -q lazaret.files=selinux /proc/cmdline; then
+    files=/vm/files.selinux
+    mount -t selinuxfs selinuxfs /sys/fs/selinux
+    # One write: so many bytes are the whole policy.
+    cat /vm/selinux.policy > /sys/fs/selinux/load
+fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mkdir -p /dev/pts /dev/shm
@@ -45,7 +53,7 @@ while read -r file limit only; do
         echo "== $file failed outside of a test: status $status (124: not done after $limit seconds)"
     fi
     echo "== $file took $(($(cut -d . -f 1 /proc/uptime) - from)) s"
-done < /vm/files
+done < "$files"
 echo "== skipped"
 cat "$LAZARET_TEST_SKIPS"
 # What the kernel complained of meanwhile is a finding whatever the tests say.

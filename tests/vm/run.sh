@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs system tests as root of a virtual machine: Debian's kernel 6.1 under QEMU's own emulation, with AppArmor and nothing but cgroup version 2.
-# `units` among the files: once more, with systemd as the host and our unit as `make install` installs it.
+# `units` among the files: once more, with systemd as the host and our unit as `make install` installs it. `selinux`: once more, with SELinux in
+# the place of AppArmor and a policy of ours (selinux.te), for that file alone.
 # Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
 # usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
 # LAZARET_VM_MINUTES sets how long the machine may live (35), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
@@ -16,7 +17,7 @@ minutes=${LAZARET_VM_MINUTES:-35}
 
 # A file of tests, and after how many seconds of the machine it is given up.
 if [ "$#" -eq 0 ]; then
-    set -- units facts:60 information:150 statistics:100 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 interfaces:200 privileges:60 table:300 confinement:400
+    set -- units selinux:200 facts:60 information:150 statistics:100 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 interfaces:200 privileges:60 table:300 confinement:400
     set -- "$@" taken_over:60 profiles:400 systemd:400 unit:60 attack_image:500 attack_races:500
     set -- "$@" audit:120 audit_chain:200 audit_full:60 audit_kernel:60 audit_replay:60 kill9:700
 fi
@@ -92,7 +93,10 @@ executables bin ' and (.profile.test | not)' | while read -r _ executable; do
     strip -g -o "$at" "$executable"
 done
 executables test '' > "$work/executables"
+(cd "$image" && $tool tools/usr/bin/checkpolicy -M -U allow -c 33 -o "$disk/selinux.policy" "$here/selinux.te") ||
+    failed "the policy selinux.te cannot be compiled"
 : > "$disk/files"
+: > "$disk/files.selinux"
 units=no
 for wanted in "$@"; do
     if [ "$wanted" = units ]; then
@@ -104,7 +108,9 @@ for wanted in "$@"; do
     executable=$(awk -v name="$name" '$1 == name { print $2 }' "$work/executables")
     [ -n "$executable" ] || failed "there is no file of tests called $name"
     strip -g -o "$disk/tests/$name" "$executable"
-    echo "$name $(echo "$rest" | tr ':' ' ')" >> "$disk/files"
+    files=$disk/files
+    [ "$name" != selinux ] || files=$disk/files.selinux
+    echo "$name $(echo "$rest" | tr ':' ' ')" >> "$files"
 done
 {
     echo "export TREE='$tree'"
@@ -126,7 +132,7 @@ machine() {
     # PVH: the kernel itself is started, with no firmware and no boot loader. The disks stay as they are.
     QEMU_MODULE_DIR=$PWD/tools/usr/lib/x86_64-linux-gnu/qemu $tool tools/usr/bin/qemu-system-x86_64 -L tools/usr/share/qemu -L tools/usr/share/seabios \
         -M q35 -nodefaults -no-user-config -no-reboot -display none -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
-        -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 panic=-1 oops=panic security=apparmor apparmor=1 $3" \
+        -kernel vmlinux -initrd initramfs.cpio -append "console=ttyS0 panic=-1 oops=panic $3" \
         -serial "file:$work/console" -serial "file:$results" \
         -drive file=root.ext4,format=raw,if=virtio,snapshot=on -drive "file=$work/programs.ext4,format=raw,if=virtio,snapshot=on" &
     machine=$!
@@ -156,9 +162,14 @@ machine() {
 }
 
 : > "$work/skips"
-[ ! -s "$disk/files" ] || machine "$work/results" "$minutes" "${LAZARET_VM_APPEND:-}"
+apparmor="security=apparmor apparmor=1 ${LAZARET_VM_APPEND:-}"
+[ ! -s "$disk/files" ] || machine "$work/results" "$minutes" "$apparmor"
+if [ -s "$disk/files.selinux" ]; then
+    printf '\n== with SELinux\n'
+    machine "$work/selinux" 10 "security=selinux selinux=1 enforcing=1 lazaret.files=selinux ${LAZARET_VM_APPEND:-}"
+fi
 if [ "$units" = yes ]; then
     printf '\n== systemd as the host, with our units\n'
-    machine "$work/units" 5 "lazaret.host=systemd systemd.getty_auto=no ${LAZARET_VM_APPEND:-}"
+    machine "$work/units" 5 "lazaret.host=systemd systemd.getty_auto=no $apparmor"
 fi
 counts "$work/log" "$work/skips" "$steps"

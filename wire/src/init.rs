@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::filter::OwnFilter;
 use crate::frame::Message;
 use crate::ids::IdRange;
-use crate::label::ProfileName;
+use crate::label::{Context, ProfileName};
 use crate::mountd::Device;
 use crate::name::{ContainerName, Text};
 use crate::node::Node;
@@ -109,6 +109,8 @@ pub struct Command {
     pub filter: Option<OwnFilter>,
     /// The AppArmor profile that it has from its first instruction on.
     pub apparmor: Option<ProfileName>,
+    /// The SELinux context that it has from its first instruction on.
+    pub selinux: Option<Context>,
 }
 
 /// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
@@ -366,6 +368,7 @@ pub(crate) mod tests {
                 linux32: false,
                 filter: None,
                 apparmor: None,
+                selinux: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -385,7 +388,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff0101185000000000010001016e0000000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000000000010001016e0000000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -33,7 +33,7 @@ pub use bytes::Bytes;
 pub use failure::{Failure, Kind};
 pub use frame::Message;
 pub use ids::{IdBlock, IdRange};
-pub use label::ProfileName;
+pub use label::{Context, ProfileName};
 pub use name::{ContainerName, LinkName, Text};
 pub use node::{Node, NodeKind, NodeName};
 pub use program::Program;

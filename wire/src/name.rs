@@ -17,6 +17,8 @@ pub enum NameError {
     Nothing,
     /// The name of something that every container has.
     Taken,
+    /// Not of the parts that an SELinux context has.
+    Context,
 }
 
 impl core::fmt::Display for NameError {
@@ -28,6 +30,7 @@ impl core::fmt::Display for NameError {
             Self::Reserved => write!(f, "it begins with '-' or '.'"),
             Self::Nothing => write!(f, "it means to have none"),
             Self::Taken => write!(f, "every container has one of its own"),
+            Self::Context => write!(f, "it is neither USER:ROLE:TYPE nor USER:ROLE:TYPE:RANGE"),
         }
     }
 }

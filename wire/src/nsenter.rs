@@ -92,6 +92,7 @@ mod tests {
             linux32: false,
             filter: None,
             apparmor: None,
+            selinux: None,
         };
         Request::Enter {
             command: Box::new(command),
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        assert_eq!(hex(&enter(3)), "0001780000012f0000010000000000000002000103");
+        assert_eq!(hex(&enter(3)), "0001780000012f000001000000000000000002000103");
         assert_eq!(hex(&Request::Signal(15)), "011e");
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");

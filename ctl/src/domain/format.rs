@@ -39,15 +39,18 @@ fn seclabel(w: &mut Writer, label: &Seclabel) {
     match label {
         Seclabel::Unsaid => {}
         Seclabel::None => w.empty("seclabel", &[("type", Some("none"))]),
-        Seclabel::AppArmor(profile) => {
-            let attributes = [
-                ("type", Some("static")),
-                ("model", Some("apparmor")),
-                ("relabel", Some("no")),
-            ];
-            w.element("seclabel", &attributes, |w| w.leaf("label", &[], profile.as_str()));
-        }
+        Seclabel::AppArmor(profile) => static_label(w, "apparmor", profile.as_str()),
+        Seclabel::Selinux(context) => static_label(w, "selinux", context.as_str()),
     }
+}
+
+fn static_label(w: &mut Writer, model: &str, label: &str) {
+    let attributes = [
+        ("type", Some("static")),
+        ("model", Some(model)),
+        ("relabel", Some("no")),
+    ];
+    w.element("seclabel", &attributes, |w| w.leaf("label", &[], label));
 }
 
 const fn then(then: Then) -> &'static str {

@@ -7,7 +7,7 @@ use super::identity::Uuid;
 use super::interface::Interface;
 use super::kept::{Kept, Why};
 use wire::init::{Afterwards, Path};
-use wire::{ContainerName, IdRange, LinkName, ProfileName, Text};
+use wire::{ContainerName, Context, IdRange, LinkName, ProfileName, Text};
 
 /// Text of one argument or value; short enough that `NAME=value` still fits the 32768 bytes of [`wire::init::Command`].
 pub type Value = Text<32000>;
@@ -72,6 +72,8 @@ pub enum Seclabel {
     None,
     /// This AppArmor profile.
     AppArmor(ProfileName),
+    /// This SELinux context.
+    Selinux(Context),
 }
 
 impl Seclabel {
@@ -79,7 +81,15 @@ impl Seclabel {
     pub const fn profile(&self) -> Option<&ProfileName> {
         match self {
             Self::AppArmor(profile) => Some(profile),
-            Self::Unsaid | Self::None => None,
+            Self::Unsaid | Self::None | Self::Selinux(_) => None,
+        }
+    }
+
+    /// The SELinux context, if there is to be one.
+    pub const fn context(&self) -> Option<&Context> {
+        match self {
+            Self::Selinux(context) => Some(context),
+            Self::Unsaid | Self::None | Self::AppArmor(_) => None,
         }
     }
 }

@@ -296,14 +296,16 @@ fn otherwise(element: &Element, path: &str) -> bool {
         || path == "/devices/console" && child("target").is_some_and(other_target)
 }
 
-/// Whether a label is another than none, and another than an AppArmor profile for which no file is labelled.
+/// Whether a label is another than none, and another than an AppArmor profile or an SELinux context for which no file is labelled.
 fn other_label(element: &Element) -> bool {
     let value = |name: &str| {
         let found = element.attributes.iter().find(|a| a.name == name);
         found.map(|a| a.value.as_str())
     };
     match value("type") {
-        Some("static") => value("model") != Some("apparmor") || !matches!(value("relabel"), None | Some("no")),
+        Some("static") => {
+            !matches!(value("model"), Some("apparmor" | "selinux")) || !matches!(value("relabel"), None | Some("no"))
+        }
         _ => element.attributes.len() > 1,
     }
 }

@@ -192,7 +192,7 @@ impl Config {
             .holding([Tree::new("clock").with("offset", "utc")])
             .holding(actions.map(|(name, action)| Tree::leaf(name, action)))
             .holding([devices])
-            .holding(self.security.seclabel())
+            .holding(self.security.seclabel(&mut self.warnings))
             .holding(self.security.namespaces()))
     }
 

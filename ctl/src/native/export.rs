@@ -313,6 +313,9 @@ impl Export {
         if let Some(profile) = domain.seclabel.profile() {
             self.line("lxc.apparmor.profile", profile);
         }
+        if let Some(context) = domain.seclabel.context() {
+            self.line("lxc.selinux.context", context);
+        }
     }
 
     fn lost(&mut self, domain: &Domain) {

@@ -1,4 +1,4 @@
-//! Id maps, capabilities, shared namespaces and the AppArmor profile. Pure.
+//! Id maps, capabilities, shared namespaces and the security label. Pure.
 
 use super::IdmapOrder;
 use super::config::lost;
@@ -9,7 +9,7 @@ use crate::domain::units::number;
 use crate::domain::xml::Tree;
 use std::collections::BTreeSet;
 use wire::ids::check_map;
-use wire::{IdRange, ProfileName};
+use wire::{Context, IdRange, ProfileName};
 
 /// The most ranges of one map that the kernel takes (user_namespaces(7)).
 const MAX_RANGES: usize = 340;
@@ -28,6 +28,7 @@ pub struct Security {
     kept: BTreeSet<Capability>,
     keep: Option<Setting>,
     profile: Option<ProfileName>,
+    context: Option<(Context, Setting)>,
     shared: [Option<(&'static str, String)>; SHARED.len()],
 }
 
@@ -44,6 +45,7 @@ impl Security {
             kept: BTreeSet::new(),
             keep: None,
             profile: None,
+            context: None,
             shared: [None, None, None],
         }
     }
@@ -52,6 +54,7 @@ impl Security {
     pub fn knows(key: &str) -> bool {
         matches!(key, "lxc.idmap" | "lxc.id_map" | "lxc.cap.drop" | "lxc.cap.keep")
             || matches!(key, "lxc.apparmor.profile" | "lxc.aa_profile")
+            || matches!(key, "lxc.selinux.context" | "lxc.se_context")
             || key.starts_with("lxc.namespace.share.")
     }
 
@@ -71,6 +74,7 @@ impl Security {
             }
             "lxc.idmap" | "lxc.id_map" => self.range(s)?,
             "lxc.apparmor.profile" | "lxc.aa_profile" => self.profile = profile(warnings, s),
+            "lxc.selinux.context" | "lxc.se_context" => self.context = context(warnings, s),
             _ => self.share(warnings, s),
         }
         Ok(())
@@ -182,14 +186,27 @@ impl Security {
             .holding([capabilities]))
     }
 
-    /// `seclabel`
-    pub fn seclabel(&self) -> Option<Tree> {
-        let label = Tree::leaf("label", self.profile.as_ref()?);
-        let kinds = [("type", "static"), ("model", "apparmor"), ("relabel", "no")];
+    /// `seclabel`: one, though LXC takes of both kinds the one that the host has.
+    pub fn seclabel(&self, warnings: &mut Vec<ParseError>) -> Option<Tree> {
+        let (model, label) = match (&self.profile, &self.context) {
+            (Some(profile), also) => {
+                if let Some((_, s)) = also {
+                    lost(
+                        warnings,
+                        s,
+                        "an AppArmor profile is named too, and a domain has one label",
+                    );
+                }
+                ("apparmor", profile.as_str())
+            }
+            (None, Some((context, _))) => ("selinux", context.as_str()),
+            (None, None) => return None,
+        };
+        let kinds = [("type", "static"), ("model", model), ("relabel", "no")];
         let element = kinds
             .iter()
             .fold(Tree::new("seclabel"), |tree, (name, value)| tree.with(name, value));
-        Some(element.holding([label]))
+        Some(element.holding([Tree::leaf("label", label)]))
     }
 
     /// `lxc:namespace`
@@ -221,6 +238,18 @@ fn profile(warnings: &mut Vec<ParseError>, s: &Setting) -> Option<ProfileName> {
         lost(warnings, s, &why.to_string());
     }
     named.ok()
+}
+
+/// A context that a policy may know; to have an empty one is to have none of one's own.
+fn context(warnings: &mut Vec<ParseError>, s: &Setting) -> Option<(Context, Setting)> {
+    if matches!(s.value.as_str(), "" | "unchanged") {
+        return None;
+    }
+    let named = Context::new(&s.value);
+    if let Err(why) = &named {
+        lost(warnings, s, &why.to_string());
+    }
+    Some((named.ok()?, s.clone()))
 }
 
 /// Capabilities by name or number.

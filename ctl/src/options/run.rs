@@ -3,8 +3,8 @@
 use crate::values::network::Inside;
 use crate::values::{Bind, Environment, Memory, Network, Rate, Tmpfs, Ulimit, UserSpec};
 use clap::{Args, ValueEnum};
-use wire::ProfileName;
 use wire::netd::Publish;
+use wire::{Context, ProfileName};
 
 /// How `--timing` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,6 +93,9 @@ pub struct Run {
     /// Confine the command, and whatever enters, by this AppArmor profile too, which must be loaded
     #[arg(long, value_name = "PROFILE")]
     pub apparmor: Option<ProfileName>,
+    /// Give the command, and whatever enters, this SELinux context, USER:ROLE:TYPE[:RANGE], which the policy that is loaded must know
+    #[arg(long, value_name = "CONTEXT", conflicts_with = "apparmor")]
+    pub selinux: Option<Context>,
     /// Leave a place as it is that is hidden or read-only otherwise, where the host's policy consents
     #[arg(long, value_name = "PATH")]
     pub unmask: Vec<String>,

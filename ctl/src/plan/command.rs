@@ -87,6 +87,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         linux32: false,
         filter: None,
         apparmor: None,
+        selinux: None,
     })
 }
 
@@ -164,6 +165,7 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         linux32: domain.os.arch == Some(Arch::I686),
         filter: None,
         apparmor: domain.seclabel.profile().cloned(),
+        selinux: domain.seclabel.context().cloned(),
     })
 }
 

@@ -126,6 +126,7 @@ pub fn plan(
     })
     .map_err(Error::into_usage)?;
     command.apparmor.clone_from(&run.apparmor);
+    command.selinux.clone_from(&run.selinux);
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match network {
         Network::None => None,

@@ -146,6 +146,7 @@ fn container_lines(c: &Container) -> Vec<String> {
         lines.push(format!("a filter of its own {how} its profile's: {calls} calls"));
     }
     lines.extend(c.command.apparmor.iter().map(|p| format!("AppArmor profile {p}")));
+    lines.extend(c.command.selinux.iter().map(|c| format!("SELinux context {c}")));
     lines.extend(c.unmasked.iter().map(|p| format!("leave {p} as it is")));
     for node in &c.nodes {
         let access = if node.writable { "writable" } else { "read-only" };

@@ -1,5 +1,9 @@
 //! `check`: what this host offers, and the command that mends what is missing. May touch: `/proc` and `/sys`, to read.
 
+mod labels;
+
+pub use labels::{PROFILES, selinux_enforces};
+
 use crate::error::Outcome;
 use crate::launcher::Launcher;
 use crate::output::{print, print_json, table};
@@ -161,36 +165,6 @@ fn landlock() -> Finding {
     )
 }
 
-/// The profile that is installed with these programs, and its place.
-const PROFILE: &str = "lazaret-container";
-const PROFILE_FILE: &str = "/etc/apparmor.d/lazaret-container";
-/// Where each loaded profile has a directory of its name and a number (the kernel's AppArmor file system).
-pub const PROFILES: &str = "/sys/kernel/security/apparmor/policy/profiles";
-
-fn apparmor(profiles: Option<ReadDir>) -> Finding {
-    let what = "AppArmor";
-    if std::fs::read("/proc/self/attr/apparmor/current").is_err() {
-        let found = "not enabled: no container can be given a profile of it".to_owned();
-        let mend = "add apparmor to lsm= on the kernel's command line, and reboot";
-        return finding(what, false, Verdict::Warning, found, mend);
-    }
-    let Some(profiles) = profiles else {
-        let found = "enabled; which profiles are loaded cannot be seen".to_owned();
-        let mend = "mount -t securityfs securityfs /sys/kernel/security";
-        return finding(what, false, Verdict::Warning, found, mend);
-    };
-    let names = profiles.flatten().map(|p| p.file_name().to_string_lossy().into_owned());
-    let loaded = loaded(names, PROFILE);
-    let found = format!("enabled; {PROFILE} is {}loaded", if loaded { "" } else { "not " });
-    let mend = format!("apparmor_parser -r {PROFILE_FILE}");
-    finding(what, loaded, Verdict::Warning, found, &mend)
-}
-
-/// Whether one of the directories is this profile's: its name, a dot, and a number.
-fn loaded(mut directories: impl Iterator<Item = String>, profile: &str) -> bool {
-    directories.any(|d| d.rsplit_once('.').is_some_and(|(name, _)| name == profile))
-}
-
 fn seccomp() -> Finding {
     let actions = text("/proc/sys/kernel/seccomp/actions_avail");
     let good = ["kill_process", "errno"]
@@ -298,7 +272,9 @@ pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool)
     let hierarchies = launcher.and_then(|l| l.hierarchies().ok());
     let mut findings = vec![kernel(), user_namespaces(), other_namespaces()];
     findings.extend(control_groups(hierarchies.as_deref()));
-    findings.extend([landlock(), seccomp(), apparmor(profiles), fuse(), ids(launcher)]);
+    findings.extend([landlock(), seccomp()]);
+    findings.extend(labels::findings(profiles));
+    findings.extend([fuse(), ids(launcher)]);
     findings.extend(networking());
     let able = !findings.iter().any(|f| f.verdict == Verdict::Missing);
     if json {
@@ -337,17 +313,6 @@ mod tests {
         assert_eq!(version("6.1.0-18-amd64"), Some((6, 1)));
         assert_eq!(version("6.18"), Some((6, 18)));
         assert_eq!(version("x"), None);
-    }
-
-    #[test]
-    fn a_profile_is_loaded_if_one_of_just_that_name_is() {
-        let there = |names: &[&str]| loaded(names.iter().map(|n| (*n).to_owned()), PROFILE);
-        assert!(there(&["a.1", "lazaret-container.12"]));
-        assert!(!there(&[
-            "lazaret-container",
-            "lazaret-container.x.3",
-            "lazaret-containers.4"
-        ]));
     }
 
     #[test]

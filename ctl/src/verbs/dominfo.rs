@@ -127,9 +127,20 @@ fn virshs(known: &Known) -> Vec<(&'static str, String)> {
     ]);
     let command = known.plan.as_ref().and_then(|p| p.container()).map(|c| &c.command);
     let profile = command.and_then(|c| c.apparmor.as_ref());
-    let model = if profile.is_some() { "apparmor" } else { "none" };
+    let context = command.and_then(|c| c.selinux.as_ref());
+    let model = match (profile, context) {
+        (Some(_), _) => "apparmor",
+        (None, Some(_)) => "selinux",
+        (None, None) => "none",
+    };
     pairs.extend([("Security model", model.to_owned()), ("Security DOI", "0".to_owned())]);
     pairs.extend(profile.map(|p| ("Security label", format!("{p} (enforcing)"))));
+    let mode = match super::check::selinux_enforces() {
+        Some(true) => "enforcing",
+        Some(false) => "permissive",
+        None => "not enabled",
+    };
+    pairs.extend(context.map(|c| ("Security label", format!("{c} ({mode})"))));
     pairs
 }
 

@@ -48,12 +48,15 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
     command.linux32 = own.linux32;
     command.filter.clone_from(&own.filter);
     command.apparmor.clone_from(&own.apparmor);
-    if let Some(profile) = own.apparmor.as_ref().filter(|_| options.noseclabel) {
-        return Err(Error::caller(format!(
-            "--noseclabel would enter without the container's AppArmor profile {profile}, and nothing turns confinement off"
-        )));
+    command.selinux.clone_from(&own.selinux);
+    let profile = own.apparmor.iter().map(|p| format!("AppArmor profile {p}"));
+    let mut labels = profile.chain(own.selinux.iter().map(|c| format!("SELinux context {c}")));
+    match labels.next() {
+        Some(label) if options.noseclabel => Err(Error::caller(format!(
+            "--noseclabel would enter without the container's {label}, and nothing turns confinement off"
+        ))),
+        _ => Ok(command),
     }
-    Ok(command)
 }
 
 /// Enters as virsh has it: with this command's own environment beside the container's.

@@ -119,6 +119,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         cells.extend([c.inheritable, c.permitted, c.effective, c.bounding, c.ambient].map(|set| format!("{set:x}")));
         cells.push(p.seccomp.to_string());
         cells.push(if p.no_new_privileges { "yes" } else { "no" }.to_owned());
+        cells.push(p.label.clone());
         cells
     };
     let head = [
@@ -134,6 +135,7 @@ pub fn privileges(session: &Session, options: &Facts) -> Outcome<()> {
         "Amb",
         "Seccomp",
         "NoNewPrivs",
+        "Label",
     ];
     print(&table(&head, &processes.iter().map(row).collect::<Vec<_>>()))?;
     let spaces = |p: &Process| {

@@ -137,6 +137,7 @@ pub fn command(script: &str) -> Command {
         linux32: false,
         filter: None,
         apparmor: None,
+        selinux: None,
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) fn plan() -> Plan {
         linux32: false,
         filter: None,
         apparmor: None,
+        selinux: None,
     };
     let container = Container {
         name: name.clone(),

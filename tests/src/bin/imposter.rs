@@ -202,6 +202,7 @@ fn command() -> Box<Command> {
         linux32: false,
         filter: None,
         apparmor: None,
+        selinux: None,
     })
 }
 

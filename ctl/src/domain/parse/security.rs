@@ -6,7 +6,7 @@ use crate::domain::model::{IdMap, Seclabel};
 use crate::domain::units::number;
 use crate::domain::xml::{Element, Parts};
 use wire::ids::check_map;
-use wire::{IdRange, ProfileName};
+use wire::{Context, IdRange, ProfileName};
 
 /// `idmap`. Whether host id 0 may be mapped is for the host's policy to say, not for the document's reader.
 pub fn idmap(element: Element) -> Result<IdMap, Fault> {
@@ -88,7 +88,7 @@ fn state(word: &str) -> Option<bool> {
     }
 }
 
-/// `seclabel`: none, or an AppArmor profile that is named. What else there is of it was taken out before.
+/// `seclabel`: none, or an AppArmor profile or an SELinux context that is named. What else there is of it was taken out before.
 pub fn seclabel(parts: &mut Parts) -> Result<Seclabel, Fault> {
     let Some(element) = parts.child("seclabel")? else {
         return Ok(Seclabel::Unsaid);
@@ -103,11 +103,20 @@ pub fn seclabel(parts: &mut Parts) -> Result<Seclabel, Fault> {
         if !named {
             return Ok(Seclabel::None);
         }
-        parts.required("model")?.only("apparmor")?;
+        let model = parts.required("model")?;
+        let apparmor = model.read("\"apparmor\" or \"selinux\", which alone are supported", |v| match v {
+            "apparmor" => Some(true),
+            "selinux" => Some(false),
+            _ => None,
+        })?;
         if let Some(relabel) = parts.attribute("relabel") {
             relabel.only("no")?;
         }
         let label = parts.leaf("label")?.ok_or_else(|| parts.lacks("label"))?;
-        Ok(Seclabel::AppArmor(label.try_read(ProfileName::new)?))
+        Ok(if apparmor {
+            Seclabel::AppArmor(label.try_read(ProfileName::new)?)
+        } else {
+            Seclabel::Selinux(label.try_read(Context::new)?)
+        })
     })
 }

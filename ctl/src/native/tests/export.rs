@@ -29,9 +29,11 @@ fn what_lxc_can_be_told_comes_back() {
     let plain = DOMAIN.replace("it's \"one\"", "it's");
     assert_eq!(back(&plain), format(&parse(plain.as_bytes(), "a.xml").unwrap()));
     assert!(export(&parse(plain.as_bytes(), "a.xml").unwrap()).warnings.is_empty());
-    let label = "</devices><seclabel type='static' model='apparmor'><label>a</label></seclabel>";
-    let labelled = plain.replace("</devices>", label);
-    assert_eq!(back(&labelled), format(&parse(labelled.as_bytes(), "a.xml").unwrap()));
+    for (model, label) in [("apparmor", "a"), ("selinux", "u:r:t:s0:c1,c2")] {
+        let label = format!("</devices><seclabel type='static' model='{model}'><label>{label}</label></seclabel>");
+        let labelled = plain.replace("</devices>", &label);
+        assert_eq!(back(&labelled), format(&parse(labelled.as_bytes(), "a.xml").unwrap()));
+    }
     let link = "<interface type='bridge'><mac address='02:00:00:0a:0b:0c'/><source bridge='br0'/><ip address='10.1.0.2' prefix='16'/>\
         <ip address='fd00::2' family='ipv6' prefix='64'/><route address='0.0.0.0' gateway='10.1.0.1'/><target dev='h0'/><guest dev='lan0'/>\
         <link state='up'/></interface>";

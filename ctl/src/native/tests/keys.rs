@@ -233,6 +233,28 @@ fn a_profile_by_its_name_is_a_label_and_none_is_none() {
 }
 
 #[test]
+fn a_context_is_a_label_of_which_a_domain_has_one() {
+    let context = "system_u:system_r:lxc_t:s0:c62,c86";
+    let label = format!("<seclabel type='static' model='selinux' relabel='no'><label>{context}</label></seclabel>");
+    for key in ["lxc.selinux.context", "lxc.se_context"] {
+        says(&format!("{key} = {context}\n"), &label);
+        let back = converted(&format!("{key} = {context}\n{key} =\n"));
+        assert!(!back.text.contains("seclabel"), "{}", back.text);
+    }
+    for (settings, why) in [
+        ("lxc.selinux.context = lxc_t", "it is neither USER:ROLE:TYPE nor"),
+        (
+            "lxc.apparmor.profile = a\nlxc.selinux.context = u:r:t",
+            "an AppArmor profile is named too",
+        ),
+    ] {
+        let lost = converted(&format!("{settings}\n"));
+        assert!(!lost.text.contains("model='selinux'"), "{}", lost.text);
+        assert!(warnings(&lost).iter().any(|w| w.contains(why)), "{:?}", warnings(&lost));
+    }
+}
+
+#[test]
 fn what_cannot_be_said_is_told_with_its_key_and_line() {
     for (setting, words) in [
         ("lxc.seccomp.profile = /x", "= /x cannot be said in XML"),

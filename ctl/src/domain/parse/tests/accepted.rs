@@ -80,8 +80,10 @@ fn a_label_is_an_apparmor_profile_that_is_named() {
     // Whose files would be relabelled, and other kinds of labels, are kept and start nothing.
     for other in [
         "<seclabel type='static' model='apparmor' relabel='yes'><label>a</label></seclabel>",
-        "<seclabel type='static' model='selinux'><label>a:b:c</label></seclabel>",
+        "<seclabel type='static' model='selinux' relabel='yes'><label>a:b:c</label></seclabel>",
+        "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel>",
         "<seclabel type='dynamic' model='apparmor'/>",
+        "<seclabel type='dynamic' model='selinux' relabel='no'><baselabel>a:b:c</baselabel></seclabel>",
     ] {
         let domain = parse(text(other).as_bytes(), "a.xml").unwrap();
         assert_eq!(domain.unbuilt().unwrap().name(), "<seclabel> in <domain>", "{other}");
@@ -115,6 +117,22 @@ fn what_an_interface_carries_and_of_which_vlans_it_is_comes_back_as_it_was() {
         assert!(text.contains(printed), "{text}");
         assert_eq!(format(&parse(text.as_bytes(), "a.xml").unwrap()), text);
     }
+}
+
+#[test]
+fn a_label_is_an_selinux_context_that_is_named() {
+    let label =
+        "<seclabel type='static' model='selinux'><label>system_u:system_r:container_t:s0:c1,c2</label></seclabel>";
+    let domain = parse(document("<init>/i</init>", label, "").as_bytes(), "a.xml").unwrap();
+    assert!(domain.unbuilt().is_none() && domain.seclabel.profile().is_none());
+    let context = domain.seclabel.context().unwrap();
+    assert_eq!(context.as_str(), "system_u:system_r:container_t:s0:c1,c2");
+    let printed = format(&domain);
+    let expected = format!(
+        "  <seclabel type='static' model='selinux' relabel='no'>\n    <label>{context}</label>\n  </seclabel>\n"
+    );
+    assert!(printed.contains(&expected), "{printed}");
+    assert_eq!(format(&parse(printed.as_bytes(), "a.xml").unwrap()), printed);
 }
 
 #[test]

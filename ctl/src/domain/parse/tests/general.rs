@@ -176,6 +176,11 @@ fn refuses_general_values_that_are_not_supported() {
             "<seclabel type='static' model='apparmor'><label>unconfined</label></seclabel>",
             "<label> is \"unconfined\": it means to have none",
         ),
+        ("<seclabel type='static' model='selinux'/>", "<seclabel> has no <label>"),
+        (
+            "<seclabel type='static' model='selinux'><label>container_t</label></seclabel>",
+            "<label> is \"container_t\": it is neither USER:ROLE:TYPE nor USER:ROLE:TYPE:RANGE",
+        ),
     ] {
         refuses_general(label, why);
     }
