@@ -4,7 +4,7 @@ use crate::error::{Error, Outcome};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
-use wire::launcher::{HostPolicy, Remains, Reply, Request};
+use wire::launcher::{HostPolicy, Nodes, Remains, Reply, Request};
 use wire::recordd::Deed;
 use wire::timing::Moment;
 use wire::{ContainerName, Text};
@@ -127,6 +127,14 @@ impl Launcher {
             name: name.clone(),
             limits: Box::new(limits),
         })
+    }
+
+    /// Gives a container that runs a device node, or takes one from it.
+    pub fn change_node(&self, nodes: Nodes, namespaces: &[BorrowedFd<'_>]) -> Outcome<()> {
+        match self.ask(&Request::Nodes(Box::new(nodes)), namespaces)? {
+            (Reply::Done, _) => Ok(()),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Clears away what is left of a container.

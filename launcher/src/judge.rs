@@ -9,7 +9,7 @@ use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
-use wire::launcher::{Directory, Opened, Plan, PlannedMount, Remains, Step};
+use wire::launcher::{Directory, Nodes, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Link};
 use wire::recordd::Deed;
@@ -396,6 +396,29 @@ pub fn enter(
 ) -> Result<Judged<IdBlock>, Failure> {
     consent::command(policy, name, command)?;
     given_out(policy, block).map(|()| Judged(block))
+}
+
+/// Judges a device node that a container that runs is to be given, or that is to be taken from it: nothing takes consent to go.
+pub fn nodes(policy: &Policy, mut asked: Nodes) -> Result<Judged<Nodes>, Failure> {
+    if !asked.attach {
+        // What has lost its consent loses its rule with this.
+        let name = asked.name.clone();
+        asked
+            .others
+            .retain(|n| policy.gives_device(&name, n.from.as_str(), n.writable));
+    }
+    given_out(policy, asked.block)?;
+    asked.rules.iter().try_for_each(device)?;
+    let kept = asked.others.iter().chain(asked.attach.then_some(&asked.node));
+    let kept: Vec<_> = kept.cloned().collect();
+    consent::nodes(policy, &asked.name, &kept)?;
+    let host_root = policy.host_root.contains(&asked.name);
+    for (kind, id) in asked.owner.into_iter().enumerate() {
+        if !host_root && policy.not_mapped(kind, id, id).is_some() {
+            return refuse("give a device node to somebody who is no container's root");
+        }
+    }
+    Ok(Judged(asked))
 }
 
 /// Judges a file that `lazaret` wants to read: only a definition that the command line names.

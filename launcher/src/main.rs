@@ -2,6 +2,7 @@
 //! is started by root, and `lazaret` gives up all its own. It parses no text but the host's
 //! policy, and of its arguments reads only which words stand behind the options that name files and directories.
 
+mod attach;
 mod caller;
 mod claim;
 mod clear;

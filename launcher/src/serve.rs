@@ -1,5 +1,6 @@
 //! Receives a request of `lazaret`, has it judged, acts, replies. The only match on the request enum.
 
+use crate::attach;
 use crate::claim::{self, Clearing};
 use crate::clear;
 use crate::enter;
@@ -91,6 +92,8 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Clear(remains) => (Deed::Stop, Some(&remains.name)),
         Request::Announce { name, deed } => (*deed, Some(name)),
         Request::Rotate => (Deed::Rotate, None),
+        Request::Nodes(n) if n.attach => (Deed::Attach, Some(&n.name)),
+        Request::Nodes(n) => (Deed::Detach, Some(&n.name)),
         Request::Directories { .. }
         | Request::Open(_)
         | Request::Hierarchies
@@ -227,6 +230,11 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         }
         Request::Freeze { name, frozen } => on_record(host, |block| running::freeze(host, block, name, frozen)),
         Request::Limit { name, limits } => on_record(host, |block| running::limit(host, block, name, *limits)),
+        Request::Nodes(nodes) => {
+            let judged = judge::nodes(policy, *nodes)?;
+            claim::belongs(judged.get().block, &judged.get().name)?;
+            on_record(host, |_| attach::change(host, &judged, &given))
+        }
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, .. } = judged.get();

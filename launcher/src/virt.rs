@@ -69,6 +69,11 @@ fn device(node: &Node, reason: &str, who: &str) -> Message {
     (RESOURCE, format!("virt=lxc {what}"))
 }
 
+/// A device node that comes to a container that runs (`attach`), or goes from it (`detach`).
+pub fn changed(name: &ContainerName, uuid: &str, node: &Node, reason: &str) -> Message {
+    device(node, reason, &who(name, Some(uuid)))
+}
+
 /// A stop.
 pub fn stopped(name: &ContainerName, destroyed: bool) -> Message {
     let reason = if destroyed { "destroyed" } else { "shutdown" };

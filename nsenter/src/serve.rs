@@ -2,7 +2,7 @@
 
 use crate::judge::{self, Entry};
 use crate::watch::{Next, Watch};
-use crate::{join, watch};
+use crate::{join, node, watch};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -32,16 +32,30 @@ pub struct Entered {
 /// Serves one entry to its end.
 pub fn serve(_: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ended> {
     let (request, descriptors) = channel.receive()?;
-    let Request::Enter {
-        command,
-        streams,
-        hierarchies,
-    } = request
-    else {
-        return refuse(
-            channel,
-            Failure::protocol("signal a command that has not been executed"),
-        );
+    let (command, streams, hierarchies) = match request {
+        Request::Enter {
+            command,
+            streams,
+            hierarchies,
+        } => (command, streams, hierarchies),
+        Request::Place { name, writable } => {
+            let placed = match descriptors.as_slice() {
+                [user, mount, within] => node::place(user, mount, within, &name, writable),
+                _ => Err(Failure::protocol("place a device node that did not come")),
+            };
+            return answer(channel, placed.map(|()| Reply::Placed));
+        }
+        Request::Remove(name) => {
+            let removed = match descriptors.as_slice() {
+                [user, mount] => node::remove(user, mount, &name),
+                _ => Err(Failure::protocol("join namespaces that did not come")),
+            };
+            return answer(channel, removed.map(|()| Reply::Removed));
+        }
+        Request::Signal(_) => {
+            let failure = Failure::protocol("signal a command that has not been executed");
+            return refuse(channel, failure);
+        }
     };
     let entered = judge::entry(*command, streams, hierarchies, descriptors).and_then(|entry| enter(&entry));
     let (command, master) = match entered {
@@ -64,6 +78,10 @@ pub fn serve(_: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ende
     done
 }
 
+fn answer(channel: &Channel<Reply, Request>, done: Result<Reply, Failure>) -> Result<(), Ended> {
+    Ok(channel.send(&done.unwrap_or_else(Reply::Refused), &[])?)
+}
+
 fn refuse(channel: &Channel<Reply, Request>, failure: Failure) -> Result<(), Ended> {
     Ok(channel.send(&Reply::Refused(failure), &[])?)
 }
@@ -80,7 +98,9 @@ fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> R
                 "learn how the command ended: a process of the container's traces it, and does not let it go",
             )),
             (Request::Signal(number), _) => judge::signal(number).and_then(|signal| watch::signal(command, signal)),
-            (Request::Enter { .. }, _) => Err(Failure::protocol("enter a second time")),
+            (Request::Enter { .. } | Request::Place { .. } | Request::Remove(_), _) => {
+                Err(Failure::protocol("enter a second time"))
+            }
         };
         if let Err(failure) = done {
             watch::end(command);

@@ -3,10 +3,10 @@
 
 use crate::Step;
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::mount::{Attr, Change, attach, clone_tree, mount_id, name_beneath, open_beneath, set_attributes};
+use sys::mount::{Attr, Change, attach, clone_tree, mount_id, name_beneath, open_beneath, set_attributes, unmount};
 use wire::NodeName;
 use wire::failure::Failure;
 
@@ -84,4 +84,36 @@ pub fn place(root: BorrowedFd<'_>, node: &NodeName, mount: BorrowedFd<'_>) -> Re
             Err(Failure::caller(&format!("{what}: something else was put there")))
         }
     }
+}
+
+/// Takes the mount of a node off, and the empty file below it away. What is no device that was laid there is left as it is.
+pub fn remove(root: BorrowedFd<'_>, node: &NodeName) -> Result<(), Failure> {
+    let what = format!("take away /dev/{node}");
+    let (at, last) = match directory(root, node, false) {
+        Ok(found) => found,
+        // Without its directory it is not there either.
+        Err(failure) if failure.errno == Errno::ENOENT as i32 => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    let there = match name_beneath(at.as_fd(), &last) {
+        Ok(there) => there,
+        Err(Errno::ENOENT | Errno::ELOOP) => return Ok(()),
+        Err(e) => return Err(e).to(&what),
+    };
+    let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
+    let device = matches!(
+        kind(rustix::fs::fstat(&there).to(&what)?),
+        FileType::BlockDevice | FileType::CharacterDevice
+    );
+    if !device || mount_id(there.as_fd()).to(&what)? == mount_id(at.as_fd()).to(&what)? {
+        return Ok(());
+    }
+    drop(there);
+    nix::unistd::fchdir(&at).to(&what)?;
+    unmount(&last, true).to(&what)?;
+    let below = rustix::fs::statat(&at, &last, AtFlags::SYMLINK_NOFOLLOW).to(&what)?;
+    if kind(below) == FileType::RegularFile && below.st_size == 0 {
+        rustix::fs::unlinkat(&at, &last, AtFlags::empty()).to(&what)?;
+    }
+    Ok(())
 }

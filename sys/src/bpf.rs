@@ -24,7 +24,6 @@ const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const PROG_QUERY: libc::c_int = 16;
 const TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
-const ALLOW_MULTI: u32 = 2;
 /// The most programs that the kernel lets one group have (`BPF_CGROUP_MAX_PROGS`).
 const MOST_PROGRAMS: usize = 64;
 
@@ -81,14 +80,10 @@ pub fn load_device_program(program: &[Instruction]) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Attaches a device program to a version 2 group, beside those that are there: a device is allowed if all of them allow it.
+/// Attaches a device program to a version 2 group, in the place of the one that is there, and so that no group below has one in its place:
+/// without flags the kernel has one for a group, and exchanges it at once (`kernel/bpf/cgroup.c`).
 pub fn attach_device_program(group: BorrowedFd<'_>, program: BorrowedFd<'_>) -> nix::Result<()> {
-    let words = [
-        (0, number(group)),
-        (1, number(program)),
-        (2, ATTACH_CGROUP_DEVICE),
-        (3, ALLOW_MULTI),
-    ];
+    let words = [(0, number(group)), (1, number(program)), (2, ATTACH_CGROUP_DEVICE)];
     Attributes::new(&words, &[]).call(PROG_ATTACH).map(drop)
 }
 

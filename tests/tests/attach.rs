@@ -1,4 +1,4 @@
-//! Devices that come to a container and go from it: in its definition.
+//! Devices that come to a container and go from it: in its definition, and while it runs.
 
 use tests::{Host, need_root};
 
@@ -164,6 +164,159 @@ fn what_cannot_be_attached_is_refused_and_changes_nothing() {
     host.run(&["attach-disk", &name, "/dev/fuse", "vda", "--live"])
         .refused(1, &[&name]);
     assert_eq!(inactive(&host, &name), before);
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+fn sh(host: &Host, name: &str, script: &str) -> tests::Outcome {
+    host.run(&["enter", name, "--", "sh", "-c", script])
+}
+
+fn misc(path: &str) -> String {
+    format!("<hostdev mode='capabilities' type='misc'><source><char>{path}</char></source></hostdev>")
+}
+
+/// What the container's first process sees mounted below its `/dev`.
+fn mounts(host: &Host, name: &str) -> Vec<String> {
+    let pid = host.pid_1(name).unwrap();
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let at = |l: &str| l.split(' ').nth(4).unwrap().to_owned();
+    mounts.lines().map(at).filter(|p| p.starts_with("/dev")).collect()
+}
+
+#[test]
+fn a_container_that_runs_is_given_a_device_and_loses_it_again() {
+    need_root!();
+    let host = Host::new();
+    if !host.run(&["check"]).stdout.contains("cgroup2") && !std::path::Path::new("/sys/fs/cgroup/unified").exists() {
+        tests::skip!("device rules of a container that runs change on version 2 alone");
+    }
+    let name = host.name("live");
+    host.policy(&format!(
+        "device /dev/fuse {name}\ndevice /dev/loop-control {name} readonly"
+    ));
+    host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["start", &name]).ok();
+    let (before, seen) = (inactive(&host, &name), mounts(&host, &name));
+    assert!(sh(&host, &name, ": < /dev/fuse").code() != 0);
+
+    let file = host.file("fuse.xml", misc("/dev/fuse"));
+    host.run(&["attach-device", &name, &file, "--live"]).ok();
+    sh(&host, &name, ": <> /dev/fuse").ok();
+    assert_eq!(
+        sh(&host, &name, "stat -c '%F %a %u %g %t:%T' /dev/fuse").ok().stdout,
+        "character special file 700 0 0 a:e5\n"
+    );
+    // Without --config it is the running one's alone.
+    assert!(
+        host.run(&["dumpxml", &name])
+            .ok()
+            .stdout
+            .contains("<char>/dev/fuse</char>")
+    );
+    assert_eq!(inactive(&host, &name), before);
+    host.run(&["attach-device", &name, &file, "--live"])
+        .refused(1, &[&name, "two devices would be /dev/fuse"]);
+
+    // A disk to be read is only read, though its node's mount can be changed inside.
+    host.run(&["attach-disk", &name, "/dev/loop-control", "xvdb", "--mode", "readonly"])
+        .ok();
+    sh(&host, &name, ": < /dev/xvdb && : <> /dev/fuse").ok();
+    let refused = sh(
+        &host,
+        &name,
+        "mount -o remount,bind,rw /dev/xvdb 2>/dev/null; : <> /dev/xvdb",
+    );
+    assert!(
+        refused.code() != 0 && refused.stderr.contains("Operation not permitted"),
+        "{refused}"
+    );
+    let listed = host.run(&["domblklist", &name]).ok().stdout;
+    assert!(listed.contains("\n xvdb     /dev/loop-control\n"), "{listed}");
+
+    // What is open when it goes stays open; nobody opens it any more, and the other stays.
+    host.run(&["detach-device", &name, &file, "--live"]).ok();
+    assert!(sh(&host, &name, "[ -e /dev/fuse ]").code() != 0);
+    sh(&host, &name, ": < /dev/xvdb").ok();
+    host.run(&["detach-disk", &name, "xvdb"]).ok();
+    assert_eq!(mounts(&host, &name), seen);
+    assert!(!host.run(&["dumpxml", &name]).ok().stdout.contains("loop-control"));
+    let log = host.run(&["audit", "log", "--container", &name]).ok().stdout;
+    assert!(
+        log.matches("attach").count() >= 2 && log.matches("detach").count() >= 2,
+        "{log}"
+    );
+
+    // One that was there from the start goes as well, and both definitions change where both are meant.
+    host.run(&["attach-device", &name, &file, "--persistent"]).ok();
+    host.run(&["destroy", &name]).ok();
+    host.run(&["start", &name]).ok();
+    sh(&host, &name, ": <> /dev/fuse").ok();
+    host.run(&["detach-device", &name, &file, "--live", "--config"]).ok();
+    assert_eq!((inactive(&host, &name), mounts(&host, &name)), (before, seen));
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("traps");
+    host.policy(&format!("device /dev/fuse {name}"));
+    host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["start", &name]).ok();
+    let victim = host.file("victim", "untouched");
+    let file = host.file("fuse.xml", misc("/dev/fuse"));
+    let disk = host.file(
+        "disk.xml",
+        "<disk type='block'><source dev='/dev/fuse'/><target dev='a/b'/></disk>",
+    );
+    for (trap, device) in [
+        (format!("ln -s {victim} /dev/fuse"), &file),
+        ("echo mine > /dev/fuse".to_owned(), &file),
+        ("mkdir /dev/fuse".to_owned(), &file),
+        ("ln -s / /dev/a".to_owned(), &disk),
+        ("echo mine > /dev/a".to_owned(), &disk),
+    ] {
+        sh(&host, &name, &trap).ok();
+        let seen = mounts(&host, &name);
+        host.run(&["attach-device", &name, device, "--live"])
+            .refused(1, &[&name, "/dev/"]);
+        assert_eq!(mounts(&host, &name), seen, "{trap}");
+        // The rule that was widened for it is as it was.
+        let left = sh(&host, &name, "rm -rf /dev/fuse /dev/a; [ ! -e /b ]").ok();
+        assert_eq!(left.stderr, "", "{trap}");
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+    // And what it put over an attached one stays its own.
+    host.run(&["attach-device", &name, &file, "--live"]).ok();
+    sh(
+        &host,
+        &name,
+        "umount /dev/fuse && rm /dev/fuse && echo mine > /dev/fuse",
+    )
+    .ok();
+    host.run(&["detach-device", &name, &file, "--live"]).ok();
+    assert_eq!(sh(&host, &name, "cat /dev/fuse").ok().stdout, "mine\n");
+    // Other kinds are refused by name.
+    for device in [
+        "<filesystem><source dir='/srv/x'/><target dir='/x'/></filesystem>",
+        "<console/>",
+    ] {
+        let file = host.file("other.xml", device);
+        host.run(&["attach-device", &name, &file, "--live"])
+            .refused(1, &[&name, "while a container runs", "--config"]);
+    }
+    host.policy("");
+    host.run(&["attach-device", &name, &file, "--live"]).refused(
+        1,
+        &[&format!(
+            "a line `device /dev/fuse {name}` in /etc/lazaret.policy would allow it"
+        )],
+    );
+    host.run(&["destroy", &name]).ok();
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
 }

@@ -8,8 +8,9 @@ use crate::frame::Message;
 use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
-use crate::name::{ContainerName, LinkName};
+use crate::name::{ContainerName, LinkName, Text};
 use crate::netd::{Dropping, Firewall, Link};
+use crate::node::Node;
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
 use crate::recordd::Deed;
@@ -266,6 +267,29 @@ pub enum Request {
         /// What is to be changed.
         limits: Box<Limits>,
     },
+    /// Gives a container that runs a device node, or takes one from it. Descriptors: its namespaces user and mnt. Answer: `Done`.
+    Nodes(Box<Nodes>),
+}
+
+/// A device node that comes to a container that runs, or goes from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nodes {
+    /// The container.
+    pub name: ContainerName,
+    /// Its ids on the host.
+    pub block: IdBlock,
+    /// Its uuid, for the kernel's audit system.
+    pub uuid: Text<64>,
+    /// The user and group that its root is on the host.
+    pub owner: [u32; 2],
+    /// The rules that it was started with, for what every container may have.
+    pub rules: Vec<Rule>,
+    /// The other nodes that it has.
+    pub others: Vec<Node>,
+    /// The node.
+    pub node: Node,
+    /// Whether it comes.
+    pub attach: bool,
 }
 
 /// What the planner must know of the host's policy; the launcher judges by the file itself, whatever the planner makes of this.
@@ -334,6 +358,7 @@ impl Message for Request {
             }
             Self::Start { passed: false, .. } => 4,
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
+            Self::Nodes(_) => 2,
             Self::Directories { .. }
             | Self::Open(_)
             | Self::Freeze { .. }

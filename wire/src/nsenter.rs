@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::frame::Message;
 use crate::init::{Command, NAMESPACES, Stream};
+use crate::node::NodeName;
 use serde::{Deserialize, Serialize};
 
 /// A request to `nsenter`.
@@ -20,6 +21,16 @@ pub enum Request {
     },
     /// Sends a signal to the command.
     Signal(i32),
+    /// Executes nothing, but lays a device node below `/dev` (namespaces user and mnt; the factory's file system, in which it is called 0).
+    /// Answer: `Placed`.
+    Place {
+        /// What it is called.
+        name: NodeName,
+        /// Whether its mount is writable.
+        writable: bool,
+    },
+    /// Executes nothing, but takes such a node off (namespaces user and mnt). Answer: `Removed`.
+    Remove(NodeName),
 }
 
 /// What `nsenter` answers.
@@ -34,6 +45,10 @@ pub enum Reply {
     Exited(i32),
     /// It was not done. Errno `ENOENT` and `EACCES` of the execution itself are told apart by the kind `Caller`.
     Refused(Failure),
+    /// The node is there.
+    Placed,
+    /// It is not.
+    Removed,
 }
 
 impl Message for Request {
@@ -48,6 +63,8 @@ impl Message for Request {
                     .saturating_add(passed)
             }
             Self::Signal(_) => 0,
+            Self::Place { .. } => 3,
+            Self::Remove(_) => 2,
         }
     }
 }
@@ -56,7 +73,7 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Entered { terminal } => usize::from(*terminal),
-            Self::Exited(_) | Self::Refused(_) => 0,
+            Self::Exited(_) | Self::Refused(_) | Self::Placed | Self::Removed => 0,
         }
     }
 }
@@ -105,6 +122,14 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(hex(&enter(3)), "0001780000012f000001000000000000000002000103");
         assert_eq!(hex(&Request::Signal(15)), "011e");
+        let name = NodeName::new("vda").unwrap();
+        let place = Request::Place {
+            name: name.clone(),
+            writable: true,
+        };
+        assert_eq!((hex(&place), place.descriptors()), ("020376646101".into(), 3));
+        assert_eq!(hex(&Request::Remove(name)), "0303766461");
+        assert_eq!((hex(&Reply::Placed), hex(&Reply::Removed)), ("03".into(), "04".into()));
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");
         assert_eq!(hex(&Reply::Refused(Failure::caller("x"))), "0200017800");

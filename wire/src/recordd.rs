@@ -121,6 +121,10 @@ pub enum Deed {
     Limit,
     /// A process of a container's is sent a signal, by its supervisor.
     Signal,
+    /// A container that runs is given a device.
+    Attach,
+    /// A device is taken from it.
+    Detach,
 }
 
 /// How a deed ended.
@@ -355,6 +359,8 @@ mod tests {
             Deed::Unreadable,
             Deed::Limit,
             Deed::Signal,
+            Deed::Attach,
+            Deed::Detach,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

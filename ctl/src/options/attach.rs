@@ -16,9 +16,11 @@ pub struct Where {
 /// Options of `attach-device`, `detach-device` and `update-device`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lazaret attach-device vm1 disk.xml --config\n  lazaret detach-device vm1 disk.xml --config\n\n\
+    after_help = "Examples:\n  lazaret attach-device vm1 disk.xml --config\n  lazaret detach-device vm1 disk.xml --live\n\n\
     The file is one element of <devices>. One that is to go, or that another takes the place of, is told by the target of a disk or filesystem, \
-    the mac of an interface, or by all that it says."
+    the mac of an interface, or by all that it says. While a container runs, disks and host devices are attached and detached, where the host has \
+    control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the devices that it was \
+    started with, and what was attached since is detached and attached anew. A descriptor that is open when a device is detached stays open."
 )]
 pub struct DeviceFile {
     /// Its name, uuid or id

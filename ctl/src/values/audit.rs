@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 14] = [
+pub const DEEDS: [(Deed, &str); 16] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -22,6 +22,8 @@ pub const DEEDS: [(Deed, &str); 14] = [
     (Deed::Open, "open"),
     (Deed::Unreadable, "unreadable"),
     (Deed::Limit, "limit"),
+    (Deed::Attach, "attach"),
+    (Deed::Detach, "detach"),
     (Deed::Signal, "signal"),
 ];
 

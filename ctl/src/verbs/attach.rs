@@ -1,12 +1,15 @@
-//! `attach-device`, `detach-device`, `update-device`, and what virsh has for disks and interfaces: devices of a definition. May touch: the file
-//! that is named, the store.
+//! `attach-device`, `detach-device`, `update-device`, and what virsh has for disks and interfaces: devices of a definition, and device
+//! nodes of what runs. May touch: the file that is named, the store; through the launcher, the container's `/dev`.
 
 use super::amend::meant;
 use super::run::random;
+use super::tune::live_domain;
 use crate::domain::change::{Change, changed, read};
+use crate::domain::device::nodes;
 use crate::domain::xml::Tree;
 use crate::domain::{MAX_BYTES, complete, format};
 use crate::error::{Error, Outcome};
+use crate::figures::usb;
 use crate::lookup::{Found, definition, find};
 use crate::options::{
     Affect, AttachDisk, AttachInterface, DetachDisk, DetachInterface, DeviceFile, DiskMode, DiskType, SourceType, Where,
@@ -15,6 +18,11 @@ use crate::output::{done, print};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
+use crate::supervisor::Supervisor;
+use std::os::fd::AsFd;
+use wire::Text;
+use wire::ids::outside;
+use wire::launcher::{Nodes, Step};
 
 /// `attach-device`
 pub fn attach_device(session: &Session, options: &DeviceFile) -> Outcome<()> {
@@ -162,11 +170,12 @@ fn which(found: &Found, to: Where) -> Outcome<(bool, bool)> {
 fn apply(session: &Session, container: &str, to: Where, change: Change, device: &Tree, said: &str) -> Outcome<()> {
     let found = find(&session.store, container)?;
     let (live, config) = which(&found, to)?;
+    if let Some(kept) = found.definition.as_ref().filter(|_| config) {
+        // Both are looked at before either is changed.
+        changed(kept, change, device)?;
+    }
     if live {
-        return Err(Error::caller(format!(
-            "<{}> is not attached, changed or detached while a container runs; --config does so for its next start",
-            device.name
-        )));
+        apply_live(session, &found, change, device)?;
     }
     if config {
         let lock = session.store.lock()?;
@@ -176,4 +185,68 @@ fn apply(session: &Session, container: &str, to: Where, change: Change, device: 
         session.store.define(&lock, &found.name, &format(&domain))?;
     }
     done(said)
+}
+
+/// What runs is given a device node or loses one; nothing else comes or goes while it runs.
+fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -> Outcome<()> {
+    let (place, record) = found.running()?;
+    let unable = |why: &str| Error::caller(format!("<{}> {why}; --config changes the next start", device.name));
+    if change == Change::Update {
+        return Err(unable(
+            "is not changed while a container runs: it can be detached, and another attached",
+        ));
+    }
+    if !matches!(device.name.as_str(), "disk" | "hostdev") {
+        return Err(unable(
+            "is not attached or detached while a container runs: only device nodes are",
+        ));
+    }
+    if record.paused {
+        return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
+    }
+    let now = live_domain(place)?.ok_or_else(|| Error::caller(format!("{} has no definition", found.name)))?;
+    let then = changed(&now, change, device)?;
+    let [before, after] = [nodes(&now, usb::find)?, nodes(&then, usb::find)?];
+    let attach = change == Change::Attach;
+    let (more, fewer) = if attach { (&after, &before) } else { (&before, &after) };
+    let Some(node) = more.iter().find(|n| !fewer.contains(n)) else {
+        return Err(unable(
+            "is not attached or detached while a container runs, being of a type that is no device node",
+        ));
+    };
+    let plan = place.plan()?;
+    let container = plan
+        .container()
+        .ok_or_else(|| Error::Bug("the record has no container".into()))?;
+    let owner = [&container.uid_map, &container.gid_map].map(|map| outside(map, 0).unwrap_or(0));
+    let rules = plan.steps.iter().find_map(|s| {
+        if let Step::Devices(r) = s {
+            Some(r.clone())
+        } else {
+            None
+        }
+    });
+    let asked = Nodes {
+        name: found.name.clone(),
+        block: record.block,
+        uuid: Text::cut(&record.uuid),
+        owner,
+        rules: rules.unwrap_or_default(),
+        others: fewer.clone(),
+        node: node.clone(),
+        attach,
+    };
+    let namespaces = Supervisor::reach(place)?.namespaces()?;
+    let [user, mount, ..] = namespaces.as_slice() else {
+        return Err(Error::Peer(
+            "the supervisor gave fewer namespaces than a container has".into(),
+        ));
+    };
+    session.launcher.change_node(asked, &[user.as_fd(), mount.as_fd()])?;
+    let _lock = session.store.lock()?;
+    // Another command may have ended it since, and started it again.
+    if place.record()?.is_some_and(|r| r.id == record.id) {
+        place.write_live_definition(&format(&then))?;
+    }
+    Ok(())
 }

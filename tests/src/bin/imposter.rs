@@ -270,6 +270,24 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 }),
             },
         ),
+        (
+            "a device that nobody consented to",
+            Request::Nodes(Box::new(wire::launcher::Nodes {
+                name: name(),
+                block: block(given),
+                uuid: wire::Text::cut("u"),
+                owner: [given + wire::ids::UNMAPPED; 2],
+                rules: vec![],
+                others: vec![],
+                node: wire::Node {
+                    kind: wire::NodeKind::Misc,
+                    from: path("/dev/mem"),
+                    name: wire::NodeName::new("mem").expect("a node's name"),
+                    writable: true,
+                },
+                attach: true,
+            })),
+        ),
         ("clearing away the host's users", Request::Clear(remains(1000, "lzr0"))),
         (
             "removing a bridge of the host's",
@@ -364,6 +382,7 @@ fn main() {
     for (what, request) in requests(given, &elsewhere) {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
+            Request::Nodes(_) => vec![null.as_fd(); 2],
             Request::Enter { .. } => own.iter().map(AsFd::as_fd).collect(),
             _ => Vec::new(),
         };

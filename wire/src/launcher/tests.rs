@@ -219,6 +219,24 @@ fn bytes_are_frozen() {
         }),
     };
     assert_eq!(hex(&limit), "0d01630000000103".to_owned() + "00000000000000");
+    let node = crate::Node {
+        kind: crate::NodeKind::Usb,
+        from: path("/f"),
+        name: crate::NodeName::new("n").unwrap(),
+        writable: true,
+    };
+    let nodes = Request::Nodes(Box::new(Nodes {
+        name: name(),
+        block: block(),
+        uuid: Text::cut("u"),
+        owner: [3, 4],
+        rules: vec![],
+        others: vec![],
+        node,
+        attach: true,
+    }));
+    assert_eq!(hex(&nodes), "0e0163e8070175030400000".to_owned() + "3022f66016e0101");
+    assert_eq!(nodes.descriptors(), 2);
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn limits(plan: &Plan) -> Option<&Limits> {
         .find_map(|s| if let Step::Groups(l) = s { Some(l) } else { None })
 }
 
-fn live_domain(place: &Place) -> Outcome<Option<Domain>> {
+/// The definition of what runs.
+pub fn live_domain(place: &Place) -> Outcome<Option<Domain>> {
     let text = place.live_definition()?;
     let parsed = text.map(|text| domain::parse(&text, "domain.xml")).transpose();
     parsed.map_err(|e| Error::caller(e.to_string()))
