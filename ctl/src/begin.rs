@@ -5,6 +5,7 @@ use crate::error::{Error, Outcome};
 use crate::existing;
 use crate::launcher::{Answer, unexpected};
 use crate::learner::Learner;
+use crate::networks;
 use crate::output::say;
 use crate::plan::{Lot, dropping};
 use crate::session::Session;
@@ -88,6 +89,7 @@ fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRang
         block,
         uuid,
         taken,
+        networks: networks::all(&session.store)?.into_iter().map(|k| k.network).collect(),
     })
 }
 
@@ -227,6 +229,11 @@ fn free_name(session: &Session, name: &ContainerName, origin: Origin) -> Outcome
 
 /// Has it started and notes what runs.
 fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, plan: Plan, claim: &OwnedFd) -> Asked {
+    let bridge = remains(&plan)
+        .bridges
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let reply = match ask(session, start, place, plan, claim) {
         Ok(answer) => answer.map(|(reply, _)| reply),
         Err(e) => return Asked::Failed(e),
@@ -256,11 +263,11 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
     };
     if forwarding_changed {
         say(
-            "forwarding was turned on for the network default (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+            "forwarding was turned on for the container's network (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
         );
     }
     for chain in &chains {
-        say(&dropping::told(chain));
+        say(&dropping::told(chain, &bridge));
     }
     let record = Record {
         phase: Phase::Running,

@@ -3,7 +3,7 @@
 
 use crate::error::REFUSED;
 use crate::manner::manner;
-use crate::options::{Affect, Desc, Edit, Metadata, Options, Verb};
+use crate::options::{Affect, Desc, Metadata, Networks, Options, Verb};
 use crate::output::{after, done, fail, say};
 use crate::values::uri;
 use clap::Parser;
@@ -43,7 +43,7 @@ pub fn is_for_here(words: &[String]) -> bool {
     };
     let has = |option: &str| rest.iter().take_while(|w| *w != "--").any(|w| w == option);
     match verb.as_str() {
-        "edit" => true,
+        "edit" | "net-edit" => true,
         "desc" | "metadata" => has("--edit"),
         "autostart" => has("--boot"),
         _ => false,
@@ -71,7 +71,15 @@ pub fn conduct(words: &[String]) -> u8 {
     before.extend(words.iter().take(verb_at(words).unwrap_or(0)).map(OsString::from));
     let again = Again { before };
     let conducted = match &options.verb {
-        Verb::Edit(edit) => again.edit(edit),
+        Verb::Edit(edit) => again.edit(
+            &edit.container,
+            ["dumpxml", "define"],
+            &format!("Domain '{}' XML", edit.container),
+        ),
+        Verb::Networks(Networks::Edit(which)) => {
+            let verbs = ["net-dumpxml", "net-define"];
+            again.edit(&which.network, verbs, &format!("Network {} XML", which.network))
+        }
         Verb::Desc(desc) => again.desc(desc),
         Verb::Metadata(metadata) => again.metadata(metadata),
         Verb::Autostart(_) => again.boot(),
@@ -168,21 +176,21 @@ impl Again {
         String::from_utf8(ran.stdout).map_err(|_| "what is kept is not UTF-8".to_owned())
     }
 
-    fn edit(&self, options: &Edit) -> Result<u8, String> {
-        let name = options.container.as_str();
-        let shown = ["dumpxml", "--inactive", "--", name];
+    /// Edits what one verb prints and another one reads.
+    fn edit(&self, name: &str, [dumpxml, define]: [&str; 2], what: &str) -> Result<u8, String> {
+        let shown = [dumpxml, "--inactive", "--", name];
         let before = self.printed(&shown)?;
         let mut draft = Draft::new(&before, "xml")?;
         loop {
             let after = draft.edited()?;
             if after == before {
                 draft.forget();
-                return said_done(&format!("Domain '{name}' XML configuration not changed."));
+                return said_done(&format!("{what} configuration not changed."));
             }
             let now = self.printed(&shown).map_err(|e| format!("{e}; {}", draft.kept()))?;
             let refused = if now == before {
                 let path = draft.path.display().to_string();
-                let mut define = self.command(&["define", "--", &path]);
+                let mut define = self.command(&[define, "--", &path]);
                 let defined = execute(define.stdout(Stdio::null()));
                 defined.map_err(|e| format!("{e}; {}", draft.kept()))? != 0
             } else {
@@ -191,7 +199,7 @@ impl Again {
             };
             if !refused {
                 draft.forget();
-                return said_done(&format!("Domain '{name}' XML configuration edited."));
+                return said_done(&format!("{what} configuration edited."));
             }
             if !again() {
                 return Err(draft.kept());
@@ -258,9 +266,13 @@ impl Again {
         Ok(status)
     }
 
-    /// Starts every container that is marked, each in a process of its own.
+    /// Starts every network that is marked, and every container, each in a process of its own.
     fn boot(&self) -> Result<u8, String> {
         let mut worst = 0;
+        let networks = self.printed(&["net-autostart", "--list"])?;
+        for name in networks.lines().filter(|l| !l.is_empty()) {
+            worst = worst.max(execute(&mut self.command(&["net-start", "--", name]))?);
+        }
         for name in self
             .printed(&["autostart", "--list"])?
             .lines()

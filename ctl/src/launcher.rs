@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
 use wire::launcher::{HostPolicy, Nodes, Remains, Reply, Request};
+use wire::netd::Bridge;
 use wire::recordd::Deed;
 use wire::timing::Moment;
-use wire::{ContainerName, Text};
+use wire::{ContainerName, LinkName, Text};
 
 /// An answer of the launcher's, with its descriptors.
 pub type Answer = (Reply, Vec<OwnedFd>);
@@ -140,6 +141,16 @@ impl Launcher {
     /// Clears away what is left of a container.
     pub fn clear(&self, remains: Remains) -> Outcome<()> {
         self.done(&Request::Clear(remains))
+    }
+
+    /// Makes the bridge of a network, which stays without a port.
+    pub fn start_network(&self, bridge: Bridge) -> Outcome<()> {
+        self.done(&Request::StartNetwork(bridge))
+    }
+
+    /// Removes that.
+    pub fn end_network(&self, bridge: LinkName) -> Outcome<()> {
+        self.done(&Request::EndNetwork(bridge))
     }
 
     /// Lets the launcher go: it ends, and nothing more can be asked of it. For verbs that then only wait.

@@ -17,6 +17,8 @@ mod lookup;
 mod manner;
 mod named;
 mod native;
+mod network;
+mod networks;
 mod options;
 mod output;
 mod passing;

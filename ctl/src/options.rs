@@ -29,7 +29,7 @@ pub use event::{Event, Kind};
 pub use information::*;
 pub use kept::{Autostart, Desc, Domrename, Edit, Metadata};
 pub use native::{FromNative, ToNative};
-pub use networks::{NetDhcpLeases, NetList, Network, Networks};
+pub use networks::{NetAutostart, NetDhcpLeases, NetList, Network, Networks};
 pub use node::*;
 pub use policy::{Policy, PolicyLearn, PolicyVerb};
 pub use run::{Run, TimingFormat};

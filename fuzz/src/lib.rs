@@ -11,6 +11,7 @@ mod fuse;
 mod idmaps;
 mod lxc;
 mod netlink;
+mod networks;
 mod plans;
 mod policy;
 mod state;
@@ -71,6 +72,7 @@ pub const TARGETS: &[Target] = &[
     target_of("idmaps", idmaps::run, 64 * KIB),
     target_of("lxc", lxc::run, 64 * KIB),
     target_of("netlink", netlink::run, 64 * KIB),
+    target_of("networks", networks::run, 64 * KIB),
     target_of("policy", policy::run, 64 * KIB),
     target_of("state", state::run, 256 * KIB),
     target_of("values", values::run, 4 * KIB),

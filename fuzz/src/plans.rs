@@ -1,5 +1,6 @@
 //! Where plans are made, and what every plan must hold to, whatever it was made of. Pure.
 
+use ctl::network::Network;
 use ctl::plan::{Host, Lot, show};
 use launcher::host::Named;
 use launcher::policy::{Policy, parse};
@@ -50,6 +51,7 @@ pub fn lot() -> Lot {
         block: IdBlock::new(OWN_FIRST + BLOCK).unwrap(),
         uuid: [7; 16],
         taken: vec![],
+        networks: Network::built_in().into_iter().collect(),
     }
 }
 

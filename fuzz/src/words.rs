@@ -2,7 +2,7 @@
 //! is what the launcher may open for it, and nothing else.
 
 use clap::Parser;
-use ctl::options::{AuditVerb, Options, Policy, PolicyVerb, Run, Verb};
+use ctl::options::{AuditVerb, Networks, Options, Policy, PolicyVerb, Run, Verb};
 use launcher::host::Named as Absolute;
 use wire::named::{Named, Place};
 
@@ -70,6 +70,10 @@ pub fn run(input: &[u8]) {
         Verb::Create(create) => {
             names_nothing(&named);
             assert_eq!(definitions(&named), [create.file.as_str()]);
+        }
+        Verb::Networks(Networks::Define(file) | Networks::Create(file)) => {
+            names_nothing(&named);
+            assert_eq!(definitions(&named), [file.file.as_str()]);
         }
         Verb::Audit(audit) => {
             names_nothing(&named);

@@ -137,7 +137,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         .iter()
         .any(|l| matches!(l.side, HostSide::Network(_)) && !walled(l))
     {
-        return refuse("join the default network without the rules that keep a container to its own address");
+        return refuse("join a network without the rules that keep a container to its own address");
     }
     consent::container(policy, &container)?;
     if container.host_network && !links.is_empty() {

@@ -3,7 +3,7 @@
 use crate::host::Named;
 use crate::policy::FILE;
 use std::net::IpAddr;
-use wire::netd::{Address, HostSide, Link, Macvlan, Publish, Route};
+use wire::netd::{Address, Bridge, HostSide, Link, Macvlan, Publish, Route};
 use wire::network::{self, within};
 use wire::{Failure, LinkName};
 
@@ -20,6 +20,8 @@ pub struct Networks {
     direct: Vec<(LinkName, bool)>,
     /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
     addresses: Vec<(IpAddr, u8)>,
+    /// Networks in which those of ours may lie; `None` is any that is private and not too wide.
+    networks: Option<Vec<(IpAddr, u8)>>,
     /// Ports that may be published.
     ports: Option<Vec<Ports>>,
     /// Whether ports may also be those that the command line names; so too where there is no statement on ports.
@@ -56,12 +58,9 @@ impl Networks {
                 };
                 self.direct.push((LinkName::new(name).ok()?, alone));
             }
-            ("address", network) => {
-                let (address, prefix) = network.split_once('/')?;
-                let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
-                let most = if address.is_ipv4() { 32 } else { 128 };
-                self.addresses.push((prefix <= most).then_some((address, prefix))?);
-            }
+            ("address", network) => self.addresses.push(cidr(network)?),
+            ("network", "none") => self.networks.get_or_insert_default().clear(),
+            ("network", network) => self.networks.get_or_insert_default().push(cidr(network)?),
             ("publish", "none") => self.ports.get_or_insert_default().clear(),
             ("publish", "named") => {
                 self.ports.get_or_insert_default();
@@ -85,14 +84,9 @@ impl Networks {
     pub fn link(&self, link: &Link) -> Result<(), Failure> {
         match &link.side {
             HostSide::Network(bridge) => {
-                if network::bridge().as_ref() != Some(bridge) {
-                    return refuse("join a network that is not the default one");
-                }
-                match link.addresses.iter().find(|a| !network::is_containers(a.address)) {
-                    Some(a) => refuse(&format!(
-                        "have the address {}: it is none of the default network's",
-                        a.address
-                    )),
+                self.network(bridge)?;
+                match link.addresses.iter().find(|a| !network::is_on(bridge, a.address)) {
+                    Some(a) => refuse(&format!("have the address {}: it is none of its network's", a.address)),
                     None => Ok(()),
                 }
             }
@@ -107,6 +101,26 @@ impl Networks {
             HostSide::Direct { parent, mode } => self.direct(parent, *mode == Macvlan::Passthrough),
             HostSide::Vlan { parent, .. } | HostSide::Ipvlan { parent, .. } => self.direct(parent, false),
         }
+    }
+
+    /// Judges a network of ours by the addresses that its bridge has: whatever the host sends there then goes to containers.
+    pub fn network(&self, bridge: &Bridge) -> Result<(), Failure> {
+        if network::bridge().as_ref() == Some(bridge) {
+            return Ok(());
+        }
+        for Address { address, prefix, peer } in &bridge.addresses {
+            let lies = |(network, length): &(IpAddr, u8)| prefix >= length && within(*address, *network, *length);
+            let allowed = match &self.networks {
+                Some(networks) => networks.iter().any(lies),
+                None => is_private(*address) && *prefix >= if address.is_ipv4() { 16 } else { 48 },
+            };
+            if !allowed || peer.is_some() {
+                return refuse(&format!(
+                    "have a network {address}/{prefix}: a line `network {address}/{prefix}` in {FILE} would allow it"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// On the wire of a link of the host's a container is a machine among the others, with whatever addresses it likes. One that has the link
@@ -204,6 +218,22 @@ impl Networks {
     }
 }
 
+/// Reads `ADDRESS/PREFIX`.
+fn cidr(network: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = network.split_once('/')?;
+    let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    (prefix <= most).then_some((address, prefix))
+}
+
+/// Whether an address is one that nobody has on the Internet (RFC 1918, RFC 4193).
+const fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(a) => a.is_private(),
+        IpAddr::V6(a) => a.is_unique_local(),
+    }
+}
+
 /// Reads `NAME vlan ID[-ID]`.
 fn vlans(text: &str) -> Option<(LinkName, u16, u16)> {
     let (name, range) = text.split_once(" vlan ")?;
@@ -245,7 +275,7 @@ impl Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::netd::{Bandwidth, Bridge, Membership};
+    use wire::netd::{Bandwidth, Membership};
 
     fn networks(statements: &[&str]) -> Networks {
         let mut networks = Networks::default();
@@ -297,10 +327,11 @@ mod tests {
         };
         let other = Bridge {
             name: LinkName::new("lzr1").unwrap(),
+            addresses: vec![on("203.0.113.1", 24, None)],
             ..bridge.clone()
         };
-        for bad in [captures, other] {
-            says(networks.link(&link(HostSide::Network(bad))), "not the default one");
+        for (bad, line) in [(captures, "`network 8.8.8.8/1`"), (other, "`network 203.0.113.1/24`")] {
+            says(networks.link(&link(HostSide::Network(bad))), line);
         }
         for foreign in ["192.0.2.7", "10.209.0.1"] {
             let link = Link {
@@ -315,6 +346,29 @@ mod tests {
     fn the_hosts_own_network_is_shared_unless_a_line_says_no() {
         assert!(networks(&[]).host().is_ok() && networks(&["host-network yes"]).host().is_ok());
         says(networks(&["host-network no"]).host(), "`host-network no`");
+    }
+
+    #[test]
+    fn a_network_is_private_or_has_a_line() {
+        let of = |statements: &[&str], address, prefix, peer| {
+            networks(statements).network(&Bridge {
+                name: LinkName::new("lzr1").unwrap(),
+                addresses: vec![on(address, prefix, peer)],
+                mac: None,
+                stp: false,
+                delay: 0,
+            })
+        };
+        assert!(of(&[], "192.168.150.1", 24, None).is_ok() && of(&[], "fd00:5::1", 64, None).is_ok());
+        assert!(of(&[], "10.0.0.1", 8, None).is_err() && of(&[], "2001:db8::1", 64, None).is_err());
+        assert!(of(&[], "192.168.150.1", 24, Some("192.168.150.2")).is_err());
+        says(
+            of(&["network none"], "192.168.150.1", 24, None),
+            "`network 192.168.150.1/24`",
+        );
+        let one = ["network 203.0.113.0/24"];
+        assert!(of(&one, "203.0.113.1", 25, None).is_ok() && of(&one, "203.0.113.1", 23, None).is_err());
+        assert!(of(&one, "192.168.150.1", 24, None).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::fit;
 use crate::host::Host;
 use crate::judge;
 use crate::ledger::Asked;
+use crate::network;
 use crate::open;
 use crate::running;
 use crate::start::{self, Given};
@@ -94,6 +95,7 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Rotate => (Deed::Rotate, None),
         Request::Nodes(n) if n.attach => (Deed::Attach, Some(&n.name)),
         Request::Nodes(n) => (Deed::Detach, Some(&n.name)),
+        Request::StartNetwork(_) | Request::EndNetwork(_) => (Deed::Network, None),
         Request::Directories { .. }
         | Request::Open(_)
         | Request::Hierarchies
@@ -235,6 +237,11 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             claim::belongs(judged.get().block, &judged.get().name)?;
             on_record(host, |_| attach::change(host, &judged, &given))
         }
+        Request::StartNetwork(bridge) => {
+            policy.networks.network(&bridge)?;
+            on_record(host, |block| network::start(host, block, bridge))
+        }
+        Request::EndNetwork(bridge) => on_record(host, |block| network::end(host, block, bridge)),
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, .. } = judged.get();

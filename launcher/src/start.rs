@@ -294,7 +294,9 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     }
     if let (Some(netd), Some((firewall, _))) = (&netd, &start.protect) {
         netd.send(&netd::Request::Protect(firewall.clone()), &[])?;
-        netd.send(&netd::Request::FindDropping(firewall.bridge.clone()), &[])?;
+        if looks(firewall) {
+            netd.send(&netd::Request::FindDropping(firewall.bridge.clone()), &[])?;
+        }
     }
     if !shifted.is_empty() {
         collect(&mountd, &shifted, &mut mounts)?;
@@ -354,9 +356,11 @@ fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: V
         if !start.links.is_empty() {
             expect!(netd, netd, (netd::Reply::Connected, _) => ());
         }
-        if start.protect.is_some() {
+        if let Some((rules, _)) = &start.protect {
             firewall = expect!(netd, netd, (netd::Reply::Protected, fds) => fds.into_iter().next());
-            dropping = expect!(netd, netd, (netd::Reply::Dropping(chains), _) => chains);
+            if looks(rules) {
+                dropping = expect!(netd, netd, (netd::Reply::Dropping(chains), _) => chains);
+            }
         }
     }
     if let Some(fused) = &begun.fused {
@@ -453,6 +457,11 @@ fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
 /// The ids that the container's root has on the host.
 fn root_of(container: &init::Container) -> [u32; 2] {
     [&container.uid_map, &container.gid_map].map(|map| ids::outside(map, 0).unwrap_or(0))
+}
+
+/// Whether it matters who drops what is forwarded.
+fn looks(firewall: &netd::Firewall) -> bool {
+    firewall.through != netd::Through::Nothing
 }
 
 /// The server of `/proc/meminfo`, if there is to be one. The container's limits are there to be read.

@@ -67,7 +67,10 @@ fn address_of(name: &LinkName) -> [u8; 6] {
 /// one has just done counts as done.
 pub fn ours(host: &mut Netlink, bridge: &Bridge, made: &mut Made) -> Result<u32, Failure> {
     let name = &bridge.name;
-    match host.ask(&request::new_bridge(name, address_of(name))) {
+    match host.ask(&request::new_bridge(
+        bridge,
+        bridge.mac.unwrap_or_else(|| address_of(name)),
+    )) {
         Ok(_) => made.bridge(name),
         Err(Denied::Kernel(Errno::EEXIST)) => {}
         Err(denied) => return Err(denied.during(&format!("make the bridge {name}"))),
@@ -120,14 +123,39 @@ fn has_ports(host: &mut Netlink, index: u32) -> Result<bool, Denied> {
     Ok(true)
 }
 
+/// The note on a bridge that stays without a port: the kernel keeps it, whoever of ours is killed.
+const KEPT: &str = "lazaret: a network that was started";
+
+/// Makes a bridge of ours that stays without a port.
+pub fn keep(host: &mut Netlink, bridge: &Judged<Bridge>) -> Result<(), Failure> {
+    let bridge = bridge.get();
+    let mut made = Made::default();
+    let noted = ours(host, bridge, &mut made).and_then(|index| {
+        host.order(&request::note(index, KEPT), || {
+            format!("keep the bridge {}", bridge.name)
+        })
+    });
+    noted.map_err(|failure| made.take_back(host, failure))
+}
+
+/// Removes such a bridge unless it has a port; says whether it is gone.
+pub fn end(host: &mut Netlink, bridge: &Judged<OurBridge>) -> Result<bool, Failure> {
+    let OurBridge(name) = bridge.get();
+    unused(host, name, true)
+}
+
 /// Removes a bridge of ours unless it has a port; says whether it is gone.
 pub fn remove(host: &mut Netlink, bridge: &Judged<OurBridge>) -> Result<bool, Failure> {
     let OurBridge(name) = bridge.get();
     remove_unused(host, name)
 }
 
-/// Removes a bridge that a judged request named, unless it has a port.
+/// Removes a bridge that a judged request named, unless it has a port or stays without one.
 pub fn remove_unused(host: &mut Netlink, name: &LinkName) -> Result<bool, Failure> {
+    unused(host, name, false)
+}
+
+fn unused(host: &mut Netlink, name: &LinkName, kept: bool) -> Result<bool, Failure> {
     let Some(link) = find(host, name)? else {
         return Ok(true);
     };
@@ -135,6 +163,9 @@ pub fn remove_unused(host: &mut Netlink, name: &LinkName) -> Result<bool, Failur
         return Err(Failure::caller(&format!(
             "remove the bridge {name}: the link of that name is no bridge"
         )));
+    }
+    if link.note == KEPT && !kept {
+        return Ok(false);
     }
     let what = format!("remove the bridge {name}");
     if has_ports(host, link.index).map_err(|denied| denied.during(&what))? {

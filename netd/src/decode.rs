@@ -147,6 +147,8 @@ pub struct Link {
     pub kind: String,
     /// Its hardware address.
     pub mac: Vec<u8>,
+    /// What somebody noted of it (`IFLA_IFALIAS`).
+    pub note: String,
     /// What a bridge makes of VLANs.
     pub vlans: Vlans,
     /// The link whose port it is.
@@ -178,6 +180,7 @@ pub fn link(body: &[u8]) -> Result<Link, Malformed> {
             (3, name) => link.name = text(name),
             (5, peer) => link.peer = Some(word(peer, 0)?),
             (10, master) => link.master = Some(word(master, 0)?),
+            (20, note) => link.note = text(note),
             (18, info) => {
                 for attribute in attributes(info) {
                     match attribute? {
@@ -292,6 +295,7 @@ mod tests {
             name: "lzv3".into(),
             kind: "veth".into(),
             mac: vec![2, 0, 0, 0, 0, 9],
+            note: String::new(),
             vlans: Vlans::default(),
             master: Some(4),
             peer: Some(2),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Membership, Publish, Rate, Route};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Membership, Publish, Rate, Route, Through};
 use wire::{Failure, LinkName};
 
 /// The most links of one container.
@@ -13,6 +13,8 @@ const ADDRESSES: usize = 16;
 const ROUTES: usize = 64;
 /// Bytes of the longest packet: what IPv4 needs at least, and what a link can have at most (linux/if_ether.h).
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// Seconds that a bridge's ports wait at most (IEEE 802.1D).
+const DELAY: u32 = 30;
 /// The most VLANs that one port is a member of.
 const VLANS: usize = 64;
 /// The most published ports of one container.
@@ -201,7 +203,31 @@ fn own_bridge(bridge: &Bridge) -> Result<(), Failure> {
             bridge.name
         ));
     }
+    if bridge.mac.is_some_and(|mac| !is_stations(mac)) {
+        return refuse(format!(
+            "make the bridge {}: its hardware address is none that a link can have",
+            bridge.name
+        ));
+    }
+    if bridge.delay > DELAY {
+        return refuse(format!(
+            "make the bridge {}: its ports wait for {DELAY} s at most",
+            bridge.name
+        ));
+    }
     addresses(&format!("make the bridge {}", bridge.name), &bridge.addresses)
+}
+
+/// Whether a hardware address is that of one station.
+const fn is_stations(mac: [u8; 6]) -> bool {
+    let [first, ..] = mac;
+    first & 1 == 0 && !matches!(mac, [0, 0, 0, 0, 0, 0])
+}
+
+/// Judges a bridge that is to stay.
+pub fn kept(bridge: Bridge) -> Result<Judged<Bridge>, Failure> {
+    own_bridge(&bridge)?;
+    Ok(Judged(bridge))
 }
 
 const fn bits(address: IpAddr) -> u8 {
@@ -269,6 +295,7 @@ pub fn firewall(firewall: Firewall) -> Result<Judged<Firewall>, Failure> {
         v4,
         v6,
         publish,
+        through,
     } = &firewall;
     if !bridge.as_str().starts_with(BRIDGE_PREFIX) || link.as_str().starts_with(BRIDGE_PREFIX) {
         return refuse(format!("{subject}: {bridge} is no bridge of ours, or {link} is one"));
@@ -277,6 +304,11 @@ pub fn firewall(firewall: Firewall) -> Result<Judged<Firewall>, Failure> {
     let own = [v4.map(IpAddr::V4), v6.map(IpAddr::V6)];
     if !own.into_iter().flatten().all(is_unicast) || v6.is_some_and(|a| a.to_ipv4_mapped().is_some()) {
         return refuse(format!("{subject}: it has an address that no link can have"));
+    }
+    if !publish.is_empty() && *through != Through::Translated {
+        return refuse(format!(
+            "{subject}: ports are published only where addresses are translated"
+        ));
     }
     if publish.len() > PUBLISHED {
         return refuse(format!("{subject}: it publishes more than {PUBLISHED} ports"));
@@ -388,6 +420,9 @@ pub mod tests {
             side: HostSide::Network(Bridge {
                 name: name("lzr0"),
                 addresses: vec![on("10.209.0.1", 16)],
+                mac: None,
+                stp: false,
+                delay: 0,
             }),
             addresses: vec![on("10.209.0.5", 16), on("fd6c:7a72::5", 64)],
             routes: vec![to("0.0.0.0", 0, "10.209.0.1"), to("fd00::", 8, "fd6c:7a72::1")],
@@ -408,6 +443,7 @@ pub mod tests {
             v4: Some(Ipv4Addr::new(10, 209, 0, 5)),
             v6: None,
             publish: vec![],
+            through: Through::Translated,
         }
     }
 
@@ -577,7 +613,10 @@ pub mod tests {
         assert!(
             with(|l| l.side = HostSide::Network(Bridge {
                 name: name("br0"),
-                addresses: vec![]
+                addresses: vec![],
+                mac: None,
+                stp: false,
+                delay: 0,
             }))
             .is_err()
         );

@@ -4,7 +4,7 @@ use crate::encode::{Attributes, CREATE, DUMP, EXCLUSIVE, Message};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use wire::LinkName;
-use wire::netd::{Address, Ipvlan, Isolation, Macvlan, Route};
+use wire::netd::{Address, Bridge, Ipvlan, Isolation, Macvlan, Route};
 
 const NEW_LINK: u16 = 16;
 const REMOVE_LINK: u16 = 17;
@@ -20,6 +20,7 @@ const PARENT: u16 = 5;
 const MASTER: u16 = 10;
 const INFO: u16 = 18;
 const AF_SPEC: u16 = 26;
+const NOTE: u16 = 20;
 const NAMESPACE_FD: u16 = 28;
 const TARGET_NAMESPACE: u16 = 46;
 const INFO_KIND: u16 = 1;
@@ -32,6 +33,8 @@ const VLAN_ID: u16 = 1;
 const IPVLAN_MODE: u16 = 1;
 const IPVLAN_FLAGS: u16 = 2;
 const VETH_PEER: u16 = 1;
+const BRIDGE_DELAY: u16 = 1;
+const BRIDGE_STP: u16 = 5;
 const BRIDGE_SNOOPING: u16 = 23;
 const V6_GENERATION: u16 = 8;
 
@@ -82,10 +85,17 @@ pub fn get_ports(bridge: u32) -> Message {
 }
 
 /// A new bridge that is down, with an address that no port changes. It does not look into multicast.
-pub fn new_bridge(name: &LinkName, mac: [u8; 6]) -> Message {
-    let info = Attributes::new()
-        .text(INFO_KIND, "bridge")
-        .nest(INFO_DATA, Attributes::new().bytes(BRIDGE_SNOOPING, &[0]));
+pub fn new_bridge(bridge: &Bridge, mac: [u8; 6]) -> Message {
+    // The kernel counts in hundredths of a second.
+    let delay = bridge.delay.saturating_mul(100);
+    let data = Attributes::new()
+        .maybe(Some(delay).filter(|_| bridge.stp), |a, delay| {
+            a.number(BRIDGE_DELAY, delay)
+        })
+        .maybe(bridge.stp.then_some(1), |a, on| a.number(BRIDGE_STP, on))
+        .bytes(BRIDGE_SNOOPING, &[0]);
+    let name = &bridge.name;
+    let info = Attributes::new().text(INFO_KIND, "bridge").nest(INFO_DATA, data);
     let attributes = Attributes::new()
         .text(NAME, name.as_str())
         .bytes(MAC, &mac)
@@ -183,6 +193,12 @@ pub fn isolate(index: u32) -> Message {
         .text(INFO_PORT_KIND, "bridge")
         .nest(INFO_PORT_DATA, Attributes::new().bytes(PORT_ISOLATED, &[1]));
     let attributes = Attributes::new().nest(INFO, info);
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// The link has this note; an empty one is none.
+pub fn note(index: u32, text: &str) -> Message {
+    let attributes = Attributes::new().bytes(NOTE, text.as_bytes());
     Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
 }
 

@@ -5,7 +5,7 @@ use crate::encode::Message;
 use crate::judge::families;
 use crate::rule::{Family, Header, Hook, Meta, Rule, Tracked, chain, owned_table};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use wire::netd::{Firewall, Publish};
+use wire::netd::{Firewall, Publish, Through};
 use wire::{ContainerName, LinkName};
 
 /// A message, and what it does, as a phrase that follows "cannot".
@@ -122,7 +122,8 @@ impl Tables<'_> {
         }
         self.rule(FAMILY, "prerouting", Rule::new().jump("published"));
         self.rule(FAMILY, "output", Rule::new().jump("published"));
-        for address in self.own() {
+        let translated = self.firewall.through == Through::Translated;
+        for address in self.own().filter(|_| translated) {
             self.rule(
                 FAMILY,
                 "postrouting",
@@ -163,8 +164,12 @@ impl Tables<'_> {
         }
     }
 
-    /// From outside, only answers and what was published come in. Neighbours on the bridge are not outside.
+    /// From outside, only answers and what was published come in; or all, or nothing, and then nothing goes out either. Neighbours on the
+    /// bridge are not outside.
     fn entrance(&mut self) {
+        if self.firewall.through == Through::Routed {
+            return;
+        }
         const FAMILY: Family = Family::Inet;
         const CHAIN: &str = "forward";
         self.chain(
@@ -177,13 +182,20 @@ impl Tables<'_> {
                 link: None,
             }),
         );
-        self.rule(
-            FAMILY,
-            CHAIN,
-            Rule::new().arrives_by(self.firewall.bridge.as_str()).accept(),
-        );
-        self.rule(FAMILY, CHAIN, Rule::new().tracked(Tracked::State, ANSWERS).accept());
-        self.rule(FAMILY, CHAIN, Rule::new().tracked(Tracked::Status, REDIRECTED).accept());
+        let bridge = self.firewall.bridge.as_str();
+        let shut = self.firewall.through == Through::Nothing;
+        for address in self.own().filter(|_| shut) {
+            self.rule(
+                FAMILY,
+                CHAIN,
+                Rule::new().source(address).leaves_elsewhere(bridge).drop(),
+            );
+        }
+        self.rule(FAMILY, CHAIN, Rule::new().arrives_by(bridge).accept());
+        if !shut {
+            self.rule(FAMILY, CHAIN, Rule::new().tracked(Tracked::State, ANSWERS).accept());
+            self.rule(FAMILY, CHAIN, Rule::new().tracked(Tracked::Status, REDIRECTED).accept());
+        }
         for address in self.own() {
             self.rule(FAMILY, CHAIN, Rule::new().destination(address).drop());
         }

@@ -54,6 +54,11 @@ fn answer(
         }
         Request::RemoveBridge(name) => Reply::Removed(bridge::remove(host, &judge::bridge(name)?)?),
         Request::RemoveLink(name) => Reply::Removed(link::remove(host, &judge::link(name)?)?),
+        Request::KeepBridge(bridge) => {
+            bridge::keep(host, &judge::kept(bridge)?)?;
+            Reply::Connected
+        }
+        Request::EndBridge(name) => Reply::Removed(bridge::end(host, &judge::bridge(name)?)?),
         Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
     Ok((reply, None))
@@ -64,7 +69,7 @@ mod tests {
     use super::*;
     use crate::judge::tests::{name, wall};
     use std::fs::File;
-    use wire::netd::Firewall;
+    use wire::netd::{Bridge, Firewall};
 
     fn refused(request: Request, descriptors: usize) -> bool {
         let mut host = Netlink::open(SockProtocol::NetlinkRoute).unwrap();
@@ -108,6 +113,15 @@ mod tests {
     #[test]
     fn refuses_to_remove_what_is_not_ours() {
         assert!(refused(Request::RemoveBridge(name("docker0")), 0));
+        assert!(refused(Request::EndBridge(name("docker0")), 0));
+        let bridge = Bridge {
+            name: name("docker0"),
+            addresses: vec![],
+            mac: None,
+            stp: false,
+            delay: 0,
+        };
+        assert!(refused(Request::KeepBridge(bridge), 0));
         assert!(refused(Request::RemoveLink(name("eth0")), 0));
     }
 }

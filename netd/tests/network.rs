@@ -9,7 +9,7 @@ mod tests {
     use super::stage::*;
     use nix::errno::Errno;
     use std::os::fd::AsFd;
-    use wire::netd::{HostSide, Link, Macvlan, Publish, Rate, Reply, Request};
+    use wire::netd::{Bridge, HostSide, Link, Macvlan, Publish, Rate, Reply, Request};
     use wire::{Kind, LinkName};
 
     fn connected(netd: &Netd, n: u8) -> Namespace {
@@ -607,6 +607,49 @@ mod tests {
         assert!(matches!(remove(Request::RemoveLink, "lzv1"), Reply::Refused(_)));
         assert!(matches!(remove(Request::RemoveLink, "lo"), Reply::Refused(_)));
         assert_eq!(host.links().len(), 4);
+    }
+
+    #[test]
+    fn a_bridge_that_stays_is_there_without_a_port_until_it_is_ended() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let bridge = |name: &str| Bridge {
+            name: self::name(name),
+            addresses: vec![on("10.209.0.1/16"), on("fd6c:7a72::1/64")],
+            mac: Some([2, 0, 0, 0, 0, 7]),
+            stp: true,
+            delay: 3,
+        };
+        let ask = |request| netd.ask(request, &[]).0;
+        assert_eq!(ask(Request::KeepBridge(bridge("lzr0"))), Reply::Connected);
+        // Again, and nothing is another.
+        assert_eq!(ask(Request::KeepBridge(bridge("lzr0"))), Reply::Connected);
+        let link = host.json("ip -j -d link show lzr0")[0].clone();
+        let data = &link["linkinfo"]["info_data"];
+        assert_eq!(
+            (&link["address"], &data["stp_state"]),
+            (&"02:00:00:00:00:07".into(), &1.into()),
+            "{link}"
+        );
+        assert_eq!(data["forward_delay"], 300, "{link}");
+        let container = connected(&netd, 2);
+        assert_eq!(ask(Request::EndBridge(name("lzr0"))), Reply::Removed(false));
+        drop(container);
+        assert_eq!(ask(Request::RemoveLink(name("lzv2"))), Reply::Removed(true));
+        assert_eq!(
+            ask(Request::RemoveBridge(name("lzr0"))),
+            Reply::Removed(false),
+            "it stays"
+        );
+        assert_eq!(ask(Request::EndBridge(name("lzr0"))), Reply::Removed(true));
+        assert_eq!(ask(Request::EndBridge(name("lzr0"))), Reply::Removed(true));
+        assert!(matches!(ask(Request::KeepBridge(bridge("br0"))), Reply::Refused(_)));
+        host.run("ip link add lzr1 type veth peer name lzr2");
+        assert!(matches!(ask(Request::KeepBridge(bridge("lzr1"))), Reply::Refused(_)));
+        assert_eq!(host.links().len(), 3);
     }
 
     #[test]

@@ -327,7 +327,7 @@ fn net_list_tells_of_the_default_network() {
     );
     let xml = host.run(&["net-dumpxml", "default"]).ok().stdout;
     assert!(
-        xml.contains("<ip address='10.209.0.1' netmask='255.255.0.0'/>") && xml.contains(&uuid),
+        xml.contains("<ip address='10.209.0.1' netmask='255.255.0.0'>") && xml.contains(&uuid),
         "{xml}"
     );
     let leases = host.run(&["net-dhcp-leases", "default"]).ok().stdout;

@@ -43,7 +43,11 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
             "a port that a service of the host's may have",
             "`publish 22` in /etc/lazaret.policy",
         ),
-        ("half of all addresses", "not the default one"),
+        ("half of all addresses", "`network 10.209.0.1/1` in /etc/lazaret.policy"),
+        (
+            "a network that is somebody's",
+            "`network 198.51.100.1/24` in /etc/lazaret.policy",
+        ),
         (
             "the address of another machine",
             "`address 192.0.2.1/24` in /etc/lazaret.policy",

@@ -9,7 +9,7 @@ use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName, Text};
-use crate::netd::{Dropping, Firewall, Link};
+use crate::netd::{Bridge, Dropping, Firewall, Link};
 use crate::node::Node;
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
@@ -269,6 +269,10 @@ pub enum Request {
     },
     /// Gives a container that runs a device node, or takes one from it. Descriptors: its namespaces user and mnt. Answer: `Done`.
     Nodes(Box<Nodes>),
+    /// Starts a network of ours: its bridge is made, and stays without a port. Answer: `Done`.
+    StartNetwork(Bridge),
+    /// Ends one: its bridge, which must have no port, is removed. Answer: `Done`.
+    EndNetwork(LinkName),
 }
 
 /// A device node that comes to a container that runs, or goes from it.
@@ -370,7 +374,9 @@ impl Message for Request {
             | Self::Rotate
             | Self::Sweep
             | Self::Timing
-            | Self::Limit { .. } => 0,
+            | Self::Limit { .. }
+            | Self::StartNetwork(_)
+            | Self::EndNetwork(_) => 0,
         }
     }
 }

@@ -89,7 +89,9 @@ impl Named {
                     (Some("audit"), 1) if replay => operands = 2,
                     (Some("audit"), _) => named.definitions.push(word.to_owned()),
                     (Some("domxml-from-native"), 0) => operands = 1,
-                    (Some("define" | "create" | "domxml-from-native"), _) => named.definitions.push(word.to_owned()),
+                    (Some("define" | "create" | "net-define" | "net-create" | "domxml-from-native"), _) => {
+                        named.definitions.push(word.to_owned());
+                    }
                     (Some("attach-device" | "detach-device" | "update-device"), 1) => {
                         operands = 2;
                         named.definitions.push(word.to_owned());

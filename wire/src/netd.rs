@@ -38,6 +38,12 @@ pub struct Bridge {
     pub name: LinkName,
     /// Its addresses, the containers' gateways.
     pub addresses: Vec<Address>,
+    /// Its hardware address; one of its name without.
+    pub mac: Option<[u8; 6]>,
+    /// Whether it looks for loops (IEEE 802.1D).
+    pub stp: bool,
+    /// Seconds for which a new port is listened to before it carries anything, where it does.
+    pub delay: u32,
 }
 
 /// Where a container's link ends on the host.
@@ -236,6 +242,19 @@ pub struct Firewall {
     pub v6: Option<Ipv6Addr>,
     /// Ports that lead to it.
     pub publish: Vec<Publish>,
+    /// What is let through between the bridge and what lies beyond the host.
+    pub through: Through,
+}
+
+/// What is let through between a bridge of ours and what lies beyond the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Through {
+    /// What leaves has the host's address; answers to it come in, and published ports.
+    Translated,
+    /// Everything, with the addresses that it has.
+    Routed,
+    /// Nothing.
+    Nothing,
 }
 
 /// The most chains that are told of.
@@ -290,6 +309,10 @@ pub enum Request {
     RemoveLink(LinkName),
     /// Looks for chains of others that drop what this bridge of ours has forwarded. Nothing is changed.
     FindDropping(LinkName),
+    /// Makes a bridge of our own that stays without a port. Answer: `Connected`.
+    KeepBridge(Bridge),
+    /// Removes a bridge of our own that stays without a port, if it has none.
+    EndBridge(LinkName),
 }
 
 /// The network writer's answer.
@@ -318,7 +341,12 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Connect(_) | Self::Forward => 2,
-            Self::Protect(_) | Self::RemoveBridge(_) | Self::RemoveLink(_) | Self::FindDropping(_) => 0,
+            Self::Protect(_)
+            | Self::RemoveBridge(_)
+            | Self::RemoveLink(_)
+            | Self::FindDropping(_)
+            | Self::KeepBridge(_)
+            | Self::EndBridge(_) => 0,
         }
     }
 }
@@ -370,7 +398,7 @@ mod tests {
         let on = |address: IpAddr, peer| Address { address, prefix: 16, peer };
         let v4 = IpAddr::V4(Ipv4Addr::new(10, 209, 0, 2));
         let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-        let bridge = Bridge { name: name("b"), addresses: vec![on(v4, None)] };
+        let bridge = Bridge { name: name("b"), addresses: vec![on(v4, None)], mac: Some([2, 0, 0, 0, 0, 7]), stp: true, delay: 5 };
         let mut full = link(HostSide::Network(bridge));
         (full.mtu, full.isolated) = (Some(1500), true);
         full.addresses = vec![on(v6, Some(v6))];
@@ -378,7 +406,7 @@ mod tests {
         assert_eq!(payload(&Request::Connect(vec![full])), [
             0, 1,
             1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9,
-            0, 1, b'b', 1, 0, 10, 209, 0, 2, 16, 0,
+            0, 1, b'b', 1, 0, 10, 209, 0, 2, 16, 0, 1, 2, 0, 0, 0, 0, 7, 1, 5,
             1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16,
                 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
             1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 1, 0xac, 0x02,
@@ -430,16 +458,20 @@ mod tests {
                 Publish { address: None, host: 8080, container: 80, udp: false },
                 Publish { address: Some(v4), host: 53, container: 53, udp: true },
             ],
+            through: Through::Routed,
         };
         assert_eq!(payload(&Request::Protect(firewall)), [
             1, 1, b'c', 1, b'b', 1, b'v', 1, 10, 209, 0, 2,
             1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-            2, 0, 0x90, 0x3f, 80, 0, 1, 0, 10, 209, 0, 2, 53, 53, 1,
+            2, 0, 0x90, 0x3f, 80, 0, 1, 0, 10, 209, 0, 2, 53, 53, 1, 1,
         ]);
         assert_eq!(payload(&Request::Forward), [2]);
         assert_eq!(payload(&Request::RemoveBridge(name("b"))), [3, 1, b'b']);
         assert_eq!(payload(&Request::RemoveLink(name("v"))), [4, 1, b'v']);
         assert_eq!(payload(&Request::FindDropping(name("b"))), [5, 1, b'b']);
+        let kept = Bridge { name: name("b"), addresses: vec![], mac: None, stp: false, delay: 0 };
+        assert_eq!(payload(&Request::KeepBridge(kept)), [6, 1, b'b', 0, 0, 0, 0]);
+        assert_eq!(payload(&Request::EndBridge(name("b"))), [7, 1, b'b']);
 
         let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
         assert_eq!(reply(&Reply::Connected), [0]);

@@ -22,6 +22,9 @@ pub fn bridge() -> Option<Bridge> {
     Some(Bridge {
         name: LinkName::new(BRIDGE).ok()?,
         addresses: vec![on(IpAddr::V4(v4.0), v4.1), on(IpAddr::V6(v6.0), v6.1)],
+        mac: None,
+        stp: false,
+        delay: 0,
     })
 }
 
@@ -30,6 +33,13 @@ pub fn is_containers(address: IpAddr) -> bool {
     let (v4, v6) = (GATEWAY_V4, GATEWAY_V6);
     let inside = within(address, IpAddr::V4(v4.0), v4.1) || within(address, IpAddr::V6(v6.0), v6.1);
     inside && address != IpAddr::V4(v4.0) && address != IpAddr::V6(v6.0)
+}
+
+/// Whether an address is one that a container may have on this bridge: of one of its networks, and not the bridge's own.
+pub fn is_on(bridge: &Bridge, address: IpAddr) -> bool {
+    let own = bridge.addresses.iter();
+    let inside = own.clone().any(|a| within(address, a.address, a.prefix));
+    inside && own.clone().all(|a| a.address != address)
 }
 
 /// Whether an address lies in a network of its family.

@@ -125,6 +125,8 @@ pub enum Deed {
     Attach,
     /// A device is taken from it.
     Detach,
+    /// A network of ours is started, or ended.
+    Network,
 }
 
 /// How a deed ended.
@@ -361,6 +363,7 @@ mod tests {
             Deed::Signal,
             Deed::Attach,
             Deed::Detach,
+            Deed::Network,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

@@ -42,6 +42,8 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("RemoveBridge", true),
             ("RemoveLink", true),
             ("FindDropping", true),
+            ("KeepBridge", true),
+            ("EndBridge", true),
         ],
         Program::Idmapd => &[("WriteMaps", true), ("WriteConsentedMaps", true)],
         Program::Cgroupd => &[
@@ -153,6 +155,7 @@ mod tests {
             (3, netd::Request::RemoveBridge(link())),
             (4, netd::Request::RemoveLink(link())),
             (5, netd::Request::FindDropping(link())),
+            (7, netd::Request::EndBridge(link())),
         ] {
             assert_eq!(encode(&shown).unwrap()[HEADER], number);
             let name = request(Program::Netd, number).unwrap().0;

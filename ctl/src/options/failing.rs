@@ -29,6 +29,7 @@ impl Verb {
             Self::Memtune(_) => Some("Unable to change memory parameters".to_owned()),
             Self::Blkiotune(_) if self.only_reads() => Some("Unable to get blkio parameters".to_owned()),
             Self::Blkiotune(_) => Some("Unable to change blkio parameters".to_owned()),
+            Self::Networks(asked) => asked.failing(),
             Self::Desc(d) if !d.new_desc.is_empty() => {
                 let what = if d.title { "title" } else { "description" };
                 Some(format!("Failed to set new domain {what}"))
@@ -87,6 +88,7 @@ impl Verb {
             }
             Self::Blkiotune(b) => b.only_shows(),
             Self::Schedinfo(s) => s.values.is_empty() && s.set.is_empty(),
+            Self::Networks(asked) => asked.only_reads(),
             Self::Policy(p) => !matches!(p.verb, PolicyVerb::Learn(_)),
             Self::Audit(a) => !matches!(a.verb, AuditVerb::Rotate),
             Self::AttachDisk(d) => d.print_xml,
@@ -124,7 +126,6 @@ impl Verb {
             | Self::Top(_)
             | Self::Plan(_)
             | Self::Privileges(_)
-            | Self::Networks(_)
             | Self::Check(_)
             | Self::Wire(_)
             | Self::Version(_)

@@ -129,7 +129,7 @@ fn refuses_unknown_options_and_nonsense() {
         "lazaret run --nope -- x",
         "lazaret list --name --table",
         "lazaret start",
-        "lazaret run --network x -- y",
+        "lazaret run --network x:y -- y",
         "lazaret wire encode nobody",
         "lazaret audit",
         "lazaret audit log --since yesterday",

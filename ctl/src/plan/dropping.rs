@@ -1,10 +1,9 @@
 //! What is said of a firewall chain of the host's that drops what the network forwards: which it is, and what mends it. Pure.
 
 use wire::netd::Dropping;
-use wire::network::BRIDGE;
 
-/// One line about it. A name that nft(8) could not read back has no command that mends it.
-pub fn told(found: &Dropping) -> String {
+/// One line about it, and a network's bridge. A name that nft(8) could not read back has no command that mends it.
+pub fn told(found: &Dropping, bridge: &str) -> String {
     let Dropping { family, table, chain } = found;
     let family = family.name();
     let what = format!("the chain {chain} of the firewall table {family} {table} drops what is forwarded");
@@ -13,9 +12,9 @@ pub fn told(found: &Dropping) -> String {
     if !names.iter().all(|n| !n.is_empty() && n.chars().all(plain)) {
         return format!("{what}: containers may reach nothing beyond this host");
     }
-    let insert = |way: &str| format!("nft insert rule {family} {table} {chain} {way} {BRIDGE} accept");
+    let insert = |way: &str| format!("nft insert rule {family} {table} {chain} {way} {bridge} accept");
     format!(
-        "{what}: containers may reach nothing beyond this host; `{} && {}` lets the network default through",
+        "{what}: containers may reach nothing beyond this host; `{} && {}` lets the network through",
         insert("iifname"),
         insert("oifname")
     )
@@ -37,21 +36,21 @@ mod tests {
 
     #[test]
     fn it_names_the_chain_and_both_commands() {
-        let said = told(&dropping(Family::V4, "filter"));
+        let said = told(&dropping(Family::V4, "filter"), "lzr0");
         for words in [
             "chain FORWARD of the firewall table ip filter",
             "nft insert rule ip filter FORWARD iifname lzr0 accept && nft insert rule ip filter FORWARD oifname lzr0 accept",
         ] {
             assert!(said.contains(words), "{said}");
         }
-        assert!(told(&dropping(Family::V6, "filter")).contains("ip6 filter FORWARD"));
-        assert!(told(&dropping(Family::Both, "other")).contains("inet other FORWARD"));
+        assert!(told(&dropping(Family::V6, "filter"), "lzr0").contains("ip6 filter FORWARD"));
+        assert!(told(&dropping(Family::Both, "other"), "lzr0").contains("inet other FORWARD"));
     }
 
     #[test]
     fn a_name_that_a_shell_would_read_otherwise_is_in_no_command() {
         for name in ["a;b", "a b", "$(x)", ""] {
-            let said = told(&dropping(Family::V4, name));
+            let said = told(&dropping(Family::V4, name), "lzr0");
             assert!(
                 said.contains("drops what is forwarded") && !said.contains("nft insert"),
                 "{said}"

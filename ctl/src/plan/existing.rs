@@ -5,20 +5,32 @@ use super::proc_net::{GATEWAY, LOCAL, REJECT, Route, socket, v4_own, v4_route, v
 use crate::error::{Error, Outcome};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::launcher::{Plan, Step};
-use wire::netd::{Firewall, HostSide, Publish};
-use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, within};
+use wire::netd::{Address, Bridge, Firewall, HostSide, Link, Publish};
+use wire::network::within;
 
 /// Gives the text of a file below `/proc/net`; empty where the kernel has none, because it lacks the family.
 pub type Read<'a> = &'a dyn Fn(&str) -> Outcome<String>;
 
 /// Refuses a plan whose links or ports would take what the host itself uses, or need what it has not.
 pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
+    let links = plan
+        .steps
+        .iter()
+        .filter_map(|s| if let Step::Connect(l) = s { Some(l) } else { None });
+    let own = |l: &Link| {
+        if let HostSide::Network(bridge) = &l.side {
+            Some(bridge.clone())
+        } else {
+            None
+        }
+    };
+    let bridges: Vec<Bridge> = links.flatten().filter_map(own).collect();
     for step in &plan.steps {
         match step {
             Step::Connect(links) => {
                 for link in links {
                     match &link.side {
-                        HostSide::Network(_) => network_is_free(read)?,
+                        HostSide::Network(bridge) => network_is_free(bridge, read)?,
                         HostSide::Bridge(name) => is_there("bridge", name.as_str(), read)?,
                         HostSide::Direct { parent, .. }
                         | HostSide::Vlan { parent, .. }
@@ -29,7 +41,7 @@ pub fn check(plan: &Plan, read: Read<'_>) -> Outcome<()> {
             }
             Step::Protect { firewall, .. } => {
                 for port in &firewall.publish {
-                    is_the_hosts(port, read)?;
+                    is_the_hosts(port, &bridges, read)?;
                     is_not_served(port, firewall, read)?;
                 }
             }
@@ -51,26 +63,28 @@ fn is_there(what: &str, name: &str, read: Read<'_>) -> Outcome<()> {
 
 /// Whether a route leads to this network or to a part of it, or is one of a link's own in which it lies. A wider one through a gateway is
 /// what a default route is, however it is cut: the network is taken out of it, as that of any link is.
-fn reaches(route: &Route, (network, prefix): (IpAddr, u8)) -> bool {
+fn reaches(route: &Route, (network, prefix): (IpAddr, u8), bridge: &str) -> bool {
     let part = route.prefix >= prefix && within(route.network, network, prefix);
     let around = route.prefix > 1 && route.flags & GATEWAY == 0 && within(network, route.network, route.prefix);
-    (part || around) && route.flags & (REJECT | LOCAL) == 0 && route.link != BRIDGE
+    (part || around) && route.flags & (REJECT | LOCAL) == 0 && route.link != bridge
 }
 
-fn network_is_free(read: Read<'_>) -> Outcome<()> {
-    let (v4, v6) = (
-        (IpAddr::V4(GATEWAY_V4.0), GATEWAY_V4.1),
-        (IpAddr::V6(GATEWAY_V6.0), GATEWAY_V6.1),
-    );
-    let routes = [
-        (v4, read("route")?, v4_route as fn(&str) -> Option<Route>),
-        (v6, read("ipv6_route")?, v6_route),
-    ];
-    for (own, text, line) in routes {
-        if let Some(route) = text.lines().filter_map(line).find(|r| reaches(r, own)) {
+/// Refuses a network that the host reaches by another link than its bridge.
+pub fn network_is_free(bridge: &Bridge, read: Read<'_>) -> Outcome<()> {
+    for Address { address, prefix, .. } in &bridge.addresses {
+        let (text, line) = match address {
+            IpAddr::V4(_) => (read("route")?, v4_route as fn(&str) -> Option<Route>),
+            IpAddr::V6(_) => (read("ipv6_route")?, v6_route as fn(&str) -> Option<Route>),
+        };
+        let own = (*address, *prefix);
+        if let Some(route) = text
+            .lines()
+            .filter_map(line)
+            .find(|r| reaches(r, own, bridge.name.as_str()))
+        {
             return Err(Error::caller(format!(
-                "the network default is {}/{}, and this host reaches {}/{} by its link {} already (ip route)",
-                own.0, own.1, route.network, route.prefix, route.link
+                "the network of the bridge {} is {address}/{prefix}, and this host reaches {}/{} by its link {} already (ip route)",
+                bridge.name, route.network, route.prefix, route.link
             )));
         }
     }
@@ -78,12 +92,11 @@ fn network_is_free(read: Read<'_>) -> Outcome<()> {
 }
 
 /// Refuses an address that this host does not have: nothing would ever come to it.
-fn is_the_hosts(port: &Publish, read: Read<'_>) -> Outcome<()> {
+fn is_the_hosts(port: &Publish, bridges: &[Bridge], read: Read<'_>) -> Outcome<()> {
     let has = match port.address {
         None => true,
         // The bridge is made by the first start.
-        Some(IpAddr::V4(a)) if a == GATEWAY_V4.0 => true,
-        Some(IpAddr::V6(a)) if a == GATEWAY_V6.0 => true,
+        Some(own) if bridges.iter().flat_map(|b| &b.addresses).any(|a| a.address == own) => true,
         Some(IpAddr::V4(a)) => v4_own(&read("fib_trie")?)
             .into_iter()
             .any(|(network, prefix)| within(a.into(), network.into(), prefix)),

@@ -17,6 +17,7 @@ pub mod user;
 
 use crate::domain::device::FindUsb;
 use crate::error::{Error, Outcome};
+use crate::network::Network;
 use crate::state::record::overlap;
 use wire::cgroupd::{Controller, Hierarchy, Limits};
 use wire::devd::Rule;
@@ -24,7 +25,7 @@ use wire::ids::{IdRange, check_map};
 use wire::init::Container;
 use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
-use wire::netd::{Firewall, Link};
+use wire::netd::{Firewall, Link, Through};
 use wire::{ContainerName, IdBlock, Text};
 
 /// What the planner must know of the host.
@@ -61,6 +62,8 @@ pub struct Lot {
     pub uuid: [u8; 16],
     /// Host ids that other containers use.
     pub taken: Vec<IdRange>,
+    /// The networks that there are.
+    pub networks: Vec<Network>,
 }
 
 /// A plan before its steps are laid out.
@@ -155,7 +158,8 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         steps.push(Step::Connect(links));
     }
     if let Some(firewall) = firewall {
-        if !host.forwards && !host.policy.forwarding {
+        let leads_on = firewall.through != Through::Nothing;
+        if leads_on && !host.forwards && !host.policy.forwarding {
             return Err(Error::caller(
                 "the network needs the host to forward, which is off, and the host's policy forbids turning it on \
                  (sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1)",
@@ -163,7 +167,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         }
         steps.push(Step::Protect {
             firewall,
-            forward: !host.forwards,
+            forward: leads_on && !host.forwards,
         });
     }
     steps.push(Step::Keep);
@@ -320,6 +324,7 @@ pub mod testing {
             block: IdBlock::new(wire::ids::OWN_FIRST + wire::ids::BLOCK).unwrap(),
             uuid: [7; 16],
             taken: vec![],
+            networks: Network::built_in().into_iter().collect(),
         }
     }
 }

@@ -3,29 +3,16 @@
 use super::{Host, Lot, fit};
 use crate::domain::{self, Attached, Interface, Mode};
 use crate::error::{Error, Outcome};
-use crate::escape::escape;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::network::{Network, none};
+use std::net::IpAddr;
 use wire::init::Container;
-use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Macvlan, Membership, Publish, Rate, Route};
-use wire::network::{BRIDGE, GATEWAY_V4, GATEWAY_V6, is_containers};
+use wire::netd::{
+    Address, Bandwidth, Bridge, Firewall, HostSide, Link, Macvlan, Membership, Publish, Rate, Route, Through,
+};
+use wire::network::is_on;
 use wire::{ContainerName, LinkName, Text};
 
-/// The only network there is.
-pub const DEFAULT: &str = "default";
-
-/// The addresses that the default network gives to a slot: the slot's number and 2 in the last 16 bits.
-pub fn addresses(slot: u32) -> Outcome<(Ipv4Addr, Ipv6Addr)> {
-    let number = slot
-        .checked_add(2)
-        .and_then(|n| u16::try_from(n).ok())
-        .filter(|n| *n != u16::MAX);
-    let number = number.ok_or_else(|| Error::caller("the default network has no address left"))?;
-    let [high, low] = number.to_be_bytes();
-    Ok((
-        Ipv4Addr::new(10, 209, high, low),
-        Ipv6Addr::new(0xfd6c, 0x7a72, 0, 0, 0, 0, 0, number),
-    ))
-}
+pub use crate::network::DEFAULT;
 
 const fn own(address: IpAddr, prefix: u8) -> Address {
     Address {
@@ -33,11 +20,6 @@ const fn own(address: IpAddr, prefix: u8) -> Address {
         prefix,
         peer: None,
     }
-}
-
-/// The bridge of the default network, with its addresses.
-pub fn bridge() -> Outcome<Bridge> {
-    wire::network::bridge().ok_or_else(|| Error::Bug("the default network has no name".into()))
 }
 
 fn link_name(name: &str) -> Outcome<LinkName> {
@@ -109,7 +91,8 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             Attached::Ethernet(_, routes) => routes.iter().map(route).collect(),
             _ => Vec::new(),
         };
-        let side = side(interface)?;
+        let network = network(interface, lot)?;
+        let side = side(interface, network)?;
         let vlans = match &side {
             HostSide::Vlan { .. } => Vec::new(),
             side => memberships(side, interface.vlan.as_ref())?,
@@ -122,20 +105,20 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             addresses: interface.addresses.iter().map(address).collect(),
             routes: interface.routes.iter().map(route).collect(),
             up: interface.is_up(),
-            mtu: interface.mtu,
-            isolated: interface.isolated == Some(true),
+            mtu: interface.mtu.or_else(|| network.and_then(|n| n.mtu)),
+            isolated: interface.isolated == Some(true) || network.is_some_and(|n| n.isolated),
             bandwidth: bandwidth(interface)?,
             vlans,
             outside,
         };
-        if matches!(link.side, HostSide::Network(_)) {
+        if let (HostSide::Network(bridge), Some(network)) = (link.side.clone(), network) {
             if wiring.firewall.is_some() {
                 return Err(Error::caller(
-                    "two interfaces are on the network 'default'; a container has at most one there",
+                    "two interfaces are on networks of Lazaret's; a container has at most one there",
                 ));
             }
-            give_addresses(&mut link, interface, lot)?;
-            wiring.firewall = Some(table(name, &link, publish.clone())?);
+            give_addresses(name, &mut link, (interface, network, &bridge), lot)?;
+            wiring.firewall = Some(table(name, &link, (network, &bridge), publish.clone()));
         }
         if wiring
             .links
@@ -153,13 +136,26 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
     Ok(wiring)
 }
 
-fn side(interface: &Interface) -> Outcome<HostSide> {
+/// The network that an interface is on.
+fn network<'a>(interface: &Interface, lot: &'a Lot) -> Outcome<Option<&'a Network>> {
+    let Attached::Network(name) = &interface.attached else {
+        return Ok(None);
+    };
+    let found = lot.networks.iter().find(|n| n.name.as_str() == name);
+    let names = || lot.networks.iter().map(|n| n.name.to_string()).collect::<Vec<_>>();
+    found.map(Some).ok_or_else(|| none(name, &names()))
+}
+
+fn side(interface: &Interface, network: Option<&Network>) -> Outcome<HostSide> {
     match &interface.attached {
-        Attached::Network(name) if name == DEFAULT => Ok(HostSide::Network(bridge()?)),
-        Attached::Network(name) => Err(Error::caller(format!(
-            "there is no network {}; the only one is {DEFAULT}",
-            escape(name)
-        ))),
+        Attached::Network(_) => {
+            let nameless = || Error::Bug("a network has no bridge".into());
+            let network = network.ok_or_else(nameless)?;
+            match network.own_bridge() {
+                Some(bridge) => Ok(HostSide::Network(bridge)),
+                None => network.bridge.clone().map(HostSide::Bridge).ok_or_else(nameless),
+            }
+        }
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
         Attached::Ethernet(addresses, _) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
         Attached::Direct(parent, mode) => on_link(parent.clone(), *mode, interface.vlan.as_ref()),
@@ -268,43 +264,48 @@ fn rate(rate: domain::Rate) -> Outcome<Rate> {
     })
 }
 
-/// Gives the slot's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.
-fn give_addresses(link: &mut Link, interface: &Interface, lot: &Lot) -> Outcome<()> {
+/// Gives the network's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.
+fn give_addresses(
+    name: &ContainerName,
+    link: &mut Link,
+    (interface, network, bridge): (&Interface, &Network, &Bridge),
+    lot: &Lot,
+) -> Outcome<()> {
     link.up = interface.link != Some(domain::LinkState::Down);
     if link.addresses.is_empty() && link.up {
-        let (v4, v6) = addresses(lot.slot)?;
-        link.addresses = vec![own(IpAddr::V4(v4), GATEWAY_V4.1), own(IpAddr::V6(v6), GATEWAY_V6.1)];
+        for subnet in &network.subnets {
+            let given = subnet.address_of(name, link.mac, lot.slot);
+            let given = given.map_err(|why| Error::caller(format!("the network {} {why}", network.name)))?;
+            link.addresses.extend(given.map(|a| own(a, subnet.prefix)));
+        }
     }
     for given in &link.addresses {
-        if !is_containers(given.address) {
+        if !is_on(bridge, given.address) {
+            let all: Vec<String> = network
+                .subnets
+                .iter()
+                .map(|s| format!("{}/{}", s.address, s.prefix))
+                .collect();
             return Err(Error::caller(format!(
-                "the address {} does not lie in the network {DEFAULT}, {}/{} and {}/{}",
-                given.address, GATEWAY_V4.0, GATEWAY_V4.1, GATEWAY_V6.0, GATEWAY_V6.1
+                "the address {} does not lie in the network {}, {}",
+                given.address,
+                network.name,
+                all.join(" and ")
             )));
         }
     }
-    if link.routes.is_empty() {
-        let families = |v4: bool| link.addresses.iter().any(|a| a.address.is_ipv4() == v4);
-        let unspecified = [
-            (true, IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(GATEWAY_V4.0)),
-            (false, IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(GATEWAY_V6.0)),
-        ];
-        let routes: Vec<Route> = unspecified
-            .into_iter()
-            .filter(|(v4, _, _)| families(*v4))
-            .map(|(_, destination, gateway)| Route {
-                destination,
-                prefix: 0,
-                gateway,
-                metric: None,
-            })
+    if link.routes.is_empty() && network.leads_on() {
+        let gateways = network.subnets.iter().map(|s| s.address);
+        let reached = |g: &IpAddr| link.addresses.iter().any(|a| a.address.is_ipv4() == g.is_ipv4());
+        link.routes = gateways
+            .filter(reached)
+            .map(|g| route(&domain::Route::default_by(g)))
             .collect();
-        link.routes = routes;
     }
     Ok(())
 }
 
-fn table(name: &ContainerName, link: &Link, publish: Vec<Publish>) -> Outcome<Firewall> {
+fn table(name: &ContainerName, link: &Link, (network, bridge): (&Network, &Bridge), publish: Vec<Publish>) -> Firewall {
     let v4 = link
         .addresses
         .iter()
@@ -313,14 +314,15 @@ fn table(name: &ContainerName, link: &Link, publish: Vec<Publish>) -> Outcome<Fi
         .addresses
         .iter()
         .find_map(|a| if let IpAddr::V6(a) = a.address { Some(a) } else { None });
-    Ok(Firewall {
+    Firewall {
         name: name.clone(),
-        bridge: link_name(BRIDGE)?,
+        bridge: bridge.name.clone(),
         link: link.host.clone(),
         v4,
         v6,
         publish,
-    })
+        through: network.through(),
+    }
 }
 
 fn address(a: &domain::Address) -> Address {
@@ -389,10 +391,18 @@ pub fn hosts(hostname: &Text<64>, own: &[IpAddr]) -> Outcome<Text<4096>> {
 
 /// Refuses ports that are published where nothing can lead to them.
 pub fn check_publish(container: &Container, wiring: &Wiring, publish: &[Publish]) -> Outcome<()> {
-    if !publish.is_empty() && wiring.firewall.is_none() {
-        let kind = if container.host_network { "the host's" } else { "none" };
+    let translated = wiring
+        .firewall
+        .as_ref()
+        .is_some_and(|f| f.through == Through::Translated);
+    if !publish.is_empty() && !translated {
+        let kind = match (container.host_network, wiring.links.is_empty()) {
+            (true, _) => "the host's",
+            (_, true) => "none",
+            _ => "none of that kind",
+        };
         return Err(Error::caller(format!(
-            "ports are published on the network {DEFAULT} only, and the network is {kind}"
+            "ports are published on a network of mode nat, as {DEFAULT} is, only, and the network is {kind}"
         )));
     }
     for (n, p) in publish.iter().enumerate() {
@@ -410,17 +420,6 @@ pub fn check_publish(container: &Container, wiring: &Wiring, publish: &[Publish]
 mod tests {
     use super::super::testing::{host, lot};
     use super::*;
-
-    #[test]
-    fn the_default_network_gives_addresses_by_slot() {
-        let (v4, v6) = addresses(0).unwrap();
-        assert_eq!(
-            (v4.to_string(), v6.to_string()),
-            ("10.209.0.2".into(), "fd6c:7a72::2".into())
-        );
-        assert_eq!(addresses(254).unwrap().0.to_string(), "10.209.1.0");
-        assert!(addresses(65533).is_err() && addresses(u32::MAX).is_err());
-    }
 
     #[test]
     fn one_link_with_both_families_and_a_table() {

@@ -74,6 +74,7 @@ fn wiring(run: &Run, network: &Network, name: &ContainerName, lot: &Lot) -> Outc
         }
         Network::None | Network::Host => return Ok(Wiring::default()),
         Network::Default => (Attached::Network(network::DEFAULT.into()), None),
+        Network::Named(name) => (Attached::Network(name.to_string()), None),
         Network::On(on) => (**on).clone(),
     };
     let mut interface = network::plain(attached, lot);
@@ -130,7 +131,7 @@ pub fn plan(
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match network {
         Network::None => None,
-        Network::Default | Network::On(_) => Some(network::resolv_conf(host, false)),
+        Network::Default | Network::Named(_) | Network::On(_) => Some(network::resolv_conf(host, false)),
         Network::Host => Some(network::resolv_conf(host, true)),
     };
     let container = Container {

@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 16] = [
+pub const DEEDS: [(Deed, &str); 17] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -25,6 +25,7 @@ pub const DEEDS: [(Deed, &str); 16] = [
     (Deed::Attach, "attach"),
     (Deed::Detach, "detach"),
     (Deed::Signal, "signal"),
+    (Deed::Network, "network"),
 ];
 
 impl FromStr for Verbs {

@@ -3,13 +3,15 @@
 use crate::domain::{Attached, Mode, Tag, Vlan};
 use std::net::IpAddr;
 use std::str::FromStr;
-use wire::LinkName;
+use wire::{ContainerName, LinkName};
 
 /// Which network a container is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
     /// The bridge with NAT.
     Default,
+    /// Another network of Lazaret's, by name.
+    Named(ContainerName),
     /// A loopback only.
     None,
     /// The host's own.
@@ -18,8 +20,7 @@ pub enum Network {
     On(Box<(Attached, Option<Vlan>)>),
 }
 
-const WRONG: &str =
-    "a network is default, none, host, bridge:BRIDGE, macvlan:LINK[:MODE], ipvlan:LINK[:MODE] or vlan:LINK:ID";
+const WRONG: &str = "a network is default or another by its name, none, host, bridge:BRIDGE, macvlan:LINK[:MODE], ipvlan:LINK[:MODE] or vlan:LINK:ID";
 
 impl FromStr for Network {
     type Err = String;
@@ -31,7 +32,11 @@ impl FromStr for Network {
             "host" => return Ok(Self::Host),
             _ => {}
         }
-        let (kind, rest) = text.split_once(':').ok_or(WRONG)?;
+        let Some((kind, rest)) = text.split_once(':') else {
+            return ContainerName::new(text)
+                .map(Self::Named)
+                .map_err(|e| format!("{WRONG}: {e}"));
+        };
         let (name, more) = rest.split_once(':').map_or((rest, None), |(n, m)| (n, Some(m)));
         let name = LinkName::new(name).map_err(|e| format!("it names no link: {e}"))?;
         let mode = |word: &str| {
@@ -111,8 +116,7 @@ mod tests {
         }
         for bad in [
             "",
-            "x",
-            "bridge",
+            "a/b",
             "bridge:",
             "bridge:a/b",
             "bridge:wan:1",
@@ -122,8 +126,6 @@ mod tests {
             "vlan:wan:0",
             "vlan:wan:4095",
             "ipvlan:wan:l4",
-            "ipvlan",
-            "user",
         ] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }

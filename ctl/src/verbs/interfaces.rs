@@ -7,6 +7,7 @@ use crate::error::{Error, Outcome};
 use crate::figures::links::hardware;
 use crate::figures::read;
 use crate::lookup::{Found, find};
+use crate::networks::{self, Known};
 use crate::options::{Addresses, DomifGetlink, Domifaddr, Domiflist};
 use crate::output::{end, gap, print, print_json, table};
 use crate::plan::network::DEFAULT;
@@ -48,9 +49,15 @@ pub fn called(link: &Link) -> &str {
     }
 }
 
-fn live(link: &Link) -> Listed {
+fn live(link: &Link, networks: &[Known]) -> Listed {
     let (kind, source) = match &link.side {
-        HostSide::Network(_) => ("network", Some(DEFAULT.to_owned())),
+        HostSide::Network(bridge) => {
+            let its = networks.iter().find(|k| k.bridge() == bridge.name.as_str());
+            (
+                "network",
+                Some(its.map_or_else(|| DEFAULT.to_owned(), |k| k.name.to_string())),
+            )
+        }
         HostSide::Bridge(name) => ("bridge", Some(name.to_string())),
         HostSide::Alone(_) => ("ethernet", None),
         HostSide::Direct { parent, .. } | HostSide::Vlan { parent, .. } | HostSide::Ipvlan { parent, .. } => {
@@ -124,7 +131,10 @@ pub fn running(found: &Found, inactive: bool) -> Outcome<Option<&Place>> {
 pub fn domiflist(session: &Session, options: &Domiflist) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     let listed: Vec<Listed> = match (running(&found, options.inactive)?, &found.definition) {
-        (Some(place), _) => links(&place.plan()?).iter().map(live).collect(),
+        (Some(place), _) => {
+            let networks = networks::all(&session.store)?;
+            links(&place.plan()?).iter().map(|l| live(l, &networks)).collect()
+        }
         (None, Some(domain)) => {
             let own = domain.interfaces.iter().map(defined);
             own.chain(kept(domain, "interface").map(only_kept)).collect()

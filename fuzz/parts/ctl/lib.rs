@@ -16,6 +16,7 @@ mod src {
     pub mod escape;
     pub mod instant;
     pub mod native;
+    pub mod network;
     pub mod options;
     pub mod plan;
     pub mod policy;

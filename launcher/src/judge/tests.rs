@@ -5,7 +5,7 @@ use crate::policy;
 use wire::init::{Afterwards, Attachment, Path, Profile, Stream, Then, User};
 use wire::mountd::{Device, Flags};
 use wire::name::Text;
-use wire::netd::{Address, Bandwidth, Bridge};
+use wire::netd::{Address, Bandwidth, Bridge, Through};
 
 fn host() -> Policy {
     policy::parse("root /srv", &[], &[]).unwrap()
@@ -258,6 +258,7 @@ fn refuses_rules_for_what_is_no_link_of_the_container() {
             v4: Some([10, 209, 0, 2].into()),
             v6: None,
             publish: vec![],
+            through: Through::Translated,
         };
         edit(&mut firewall);
         plan.steps.push(Step::Connect(vec![link()]));
@@ -290,6 +291,9 @@ fn refuses_to_begin_what_it_could_not_clear_away() {
     let side = HostSide::Network(Bridge {
         name: LinkName::new("docker0").unwrap(),
         addresses: vec![],
+        mac: None,
+        stp: false,
+        delay: 0,
     });
     plan.steps.push(Step::Connect(vec![Link { side, ..link() }]));
     assert!(start(&host(), &Named::default(), plan).is_err());

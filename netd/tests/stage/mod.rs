@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use sys::channel::{Channel, pair};
 use sys::process::{Power, start, wait};
-use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Publish, Reply, Request, Route};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Publish, Reply, Request, Route, Through};
 use wire::{ContainerName, Failure, LinkName, Program};
 
 /// The uid that the network writer runs under.
@@ -346,6 +346,9 @@ pub fn link(n: u8) -> Link {
         side: HostSide::Network(Bridge {
             name: name("lzr0"),
             addresses: vec![on("10.209.0.1/16"), on("fd6c:7a72::1/64")],
+            mac: None,
+            stp: false,
+            delay: 0,
         }),
         addresses: vec![on(&format!("10.209.0.{n}/16")), on(&format!("fd6c:7a72::{n}/64"))],
         routes: vec![to("0.0.0.0/0", "10.209.0.1"), to("::/0", "fd6c:7a72::1")],
@@ -367,6 +370,7 @@ pub fn wall(n: u8, publish: Vec<Publish>) -> Firewall {
         v4: Some(format!("10.209.0.{n}").parse().unwrap()),
         v6: Some(format!("fd6c:7a72::{n}").parse().unwrap()),
         publish,
+        through: Through::Translated,
     }
 }
 

@@ -11,7 +11,7 @@ use wire::filter::{OwnFilter, Rule};
 use wire::init::{Afterwards, Command, Container, Path, Profile, Stream, Then, User};
 use wire::launcher::{Opened, Plan, PlannedMount, Remains, Reply, Request, Step};
 use wire::mountd::{Flags, Mount};
-use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link};
+use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Through};
 use wire::recordd::Deed;
 use wire::{ContainerName, IdBlock, IdRange, LinkName, Text};
 
@@ -151,6 +151,7 @@ fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
         v4: Some(v4),
         v6: None,
         publish: port.iter().filter_map(|p| p.parse().ok()).collect(),
+        through: Through::Translated,
     };
     let protected = matches!(link.side, HostSide::Network(_));
     plan.steps.push(Step::Connect(vec![link]));
@@ -302,11 +303,22 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         ("the ids of a user", start(mapped_plan(given, 0x7100_0000))),
         (
             "a port that a service of the host's may have",
-            start(linked_plan(given, HostSide::Network(default), Some("22:22"))),
+            start(linked_plan(given, HostSide::Network(default.clone()), Some("22:22"))),
         ),
         (
             "half of all addresses",
             start(linked_plan(given, HostSide::Network(capturing), None)),
+        ),
+        (
+            "a network that is somebody's",
+            Request::StartNetwork(Bridge {
+                addresses: vec![address(Ipv4Addr::new(198, 51, 100, 1), 24)],
+                ..default
+            }),
+        ),
+        (
+            "ending a bridge of the host's",
+            Request::EndNetwork(wire::LinkName::new("docker0").expect("a link's name")),
         ),
         (
             "the address of another machine",

@@ -6,7 +6,7 @@ use crate::frame::{HEADER, encode};
 use crate::init::{Afterwards, Profile, Source, Then, User};
 use crate::mountd::{Device, Flags};
 use crate::name::Text;
-use crate::netd::{Bandwidth, Family, HostSide};
+use crate::netd::{Bandwidth, Bridge, Family, HostSide, Through};
 
 fn hex<M: Message>(message: &M) -> String {
     encode(message).unwrap()[HEADER..]
@@ -126,6 +126,7 @@ fn plan() -> Plan {
         v4: None,
         v6: None,
         publish: vec![],
+        through: Through::Translated,
     };
     let writable = Opened::Path {
         path: path("/r"),
@@ -237,6 +238,15 @@ fn bytes_are_frozen() {
     }));
     assert_eq!(hex(&nodes), "0e0163e8070175030400000".to_owned() + "3022f66016e0101");
     assert_eq!(nodes.descriptors(), 2);
+    let bridge = Bridge {
+        name: LinkName::new("b").unwrap(),
+        addresses: vec![],
+        mac: None,
+        stp: false,
+        delay: 0,
+    };
+    assert_eq!(hex(&Request::StartNetwork(bridge)), "0f016200000000");
+    assert_eq!(hex(&Request::EndNetwork(LinkName::new("b").unwrap())), "100162");
 }
 
 #[test]
@@ -286,5 +296,5 @@ fn each_descriptor_is_accounted_for() {
     assert_eq!(Reply::Directories.descriptors(), 3);
 }
 
-const START: &str = "020163e8070900000000000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f0000010100000000000000000000000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010000000000000701630162017600000001080101";
+const START: &str = "020163e8070900000000000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f0000010100000000000000000000000000000000030100ac0201000404030000000000000001010000000000000102022f72010203050601017601650200000000010200000001000000000000070163016201760000000001080101";
 const ENTER: &str = "030163e807022f7801017800012f0000010100000000000000000102";

@@ -1,0 +1,118 @@
+//! Which networks there are. May touch: the store; `/proc/net/dev`, to look.
+
+use crate::domain::Uuid;
+use crate::error::{Error, Outcome};
+use crate::figures::machine::text;
+use crate::network::{self, DEFAULT, Forward, Network, none};
+use crate::state::Store;
+use std::collections::BTreeSet;
+use wire::ContainerName;
+
+/// A network, as far as it is known.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its name.
+    pub name: ContainerName,
+    /// What is kept of it.
+    pub kept: Option<Network>,
+    /// What it was started from.
+    pub started: Option<Network>,
+    /// Whether it is marked to be started with the host.
+    pub marked: bool,
+    /// What it is: what it was started from, what is kept of it, or what is built in.
+    pub network: Network,
+}
+
+impl Known {
+    /// Whether it is there without a definition.
+    pub const fn is_built_in(&self) -> bool {
+        self.kept.is_none() && self.started.is_none()
+    }
+
+    /// Whether it is there after it was ended.
+    pub fn persists(&self) -> bool {
+        self.kept.is_some() || self.name.as_str() == DEFAULT
+    }
+
+    /// Whether it is started by itself: the one that is built in is made by whoever uses it.
+    pub fn starts_itself(&self) -> bool {
+        self.marked || (self.kept.is_none() && self.name.as_str() == DEFAULT)
+    }
+
+    /// Its uuid as text.
+    pub fn uuid(&self) -> String {
+        self.network.uuid.map(|u| u.to_string()).unwrap_or_default()
+    }
+
+    /// The name of its bridge.
+    pub fn bridge(&self) -> &str {
+        self.network.bridge.as_ref().map_or("-", |b| b.as_str())
+    }
+
+    /// Whether it is active: its bridge is there, or, where that is one of the host's, it was started.
+    pub fn is_active(&self) -> Outcome<bool> {
+        if self.network.forward == Forward::Bridge {
+            return Ok(self.started.is_some());
+        }
+        Ok(has_link(&text("/proc/net/dev")?, self.bridge()))
+    }
+}
+
+/// Whether `/proc/net/dev` (proc_pid_net(5)) of the caller's network shows that link.
+pub fn has_link(dev: &str, name: &str) -> bool {
+    dev.lines()
+        .any(|line| line.split_once(':').is_some_and(|(link, _)| link.trim() == name))
+}
+
+fn read(name: &ContainerName, bytes: Option<Vec<u8>>) -> Outcome<Option<Network>> {
+    let read = |bytes: Vec<u8>| network::parse(&bytes, &format!("the network {name}"));
+    bytes.map(read).transpose().map_err(|e| Error::caller(e.to_string()))
+}
+
+/// Every network, by name.
+pub fn all(store: &Store) -> Outcome<Vec<Known>> {
+    let marked = store.marked_networks()?;
+    let mut names: BTreeSet<ContainerName> = store.networks()?.into_iter().collect();
+    names.extend(store.started_networks()?);
+    let built_in = Network::built_in().ok_or_else(|| Error::Bug("the default network has no name".into()))?;
+    names.insert(built_in.name.clone());
+    let mut all = Vec::new();
+    for name in names {
+        let kept = read(&name, store.network(&name)?)?;
+        let started = read(&name, store.started_network(&name)?)?;
+        let its_own = (name == built_in.name).then(|| built_in.clone());
+        let Some(network) = started.clone().or_else(|| kept.clone()).or(its_own) else {
+            continue;
+        };
+        let marked = marked.contains(&name);
+        all.push(Known {
+            name,
+            kept,
+            started,
+            marked,
+            network,
+        });
+    }
+    Ok(all)
+}
+
+/// The network of this name or uuid.
+pub fn find(store: &Store, word: &str) -> Outcome<Known> {
+    let all = all(store)?;
+    let uuid = Uuid::parse(word);
+    let is = |k: &Known| k.name.as_str() == word || (uuid.is_some() && k.network.uuid == uuid);
+    let names: Vec<String> = all.iter().map(|k| k.name.to_string()).collect();
+    all.into_iter().find(is).ok_or_else(|| none(word, &names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_found_by_its_whole_name() {
+        let dev = "Inter-|   Receive  |  Transmit\n face |bytes packets|bytes\n    lo:  10 1 0\nlazaret0: 0 0 0\n";
+        assert!(has_link(dev, "lo") && has_link(dev, "lazaret0"));
+        assert!(!has_link(dev, "lazaret") && !has_link(dev, "face"));
+    }
+}

@@ -1,0 +1,242 @@
+//! What is changed of networks: their definitions, and whether they are started. May touch: the file that is named, the store, `/proc/net` to
+//! look, and through the launcher a network's bridge.
+
+use super::members;
+use crate::domain::{MAX_BYTES, Uuid};
+use crate::error::{Error, Outcome};
+use crate::existing;
+use crate::figures::machine::text;
+use crate::network::{self, DEFAULT, Forward, Network, document};
+use crate::networks::{Known, all, find, has_link};
+use crate::options::NetAutostart;
+use crate::output::{done, print};
+use crate::plan::run::absolute;
+use crate::session::Session;
+use crate::state::files::read_open;
+use crate::verbs::run::random;
+use wire::LinkName;
+
+/// The most bridges of networks.
+const BRIDGES: u32 = 1024;
+
+/// Reads a definition that was named on the command line.
+fn read(session: &Session, file: &str) -> Outcome<Network> {
+    let fd = session.launcher.open(&absolute(file, session.directory.as_deref())?)?;
+    let Some(bytes) = read_open(fd, file, MAX_BYTES)? else {
+        return Err(Error::caller(format!("{file} has more than 1 MiB")));
+    };
+    network::parse(&bytes, file).map_err(|e| Error::caller(e.to_string()))
+}
+
+/// Makes up what is missing, and refuses what another network has.
+fn complete(network: &mut Network, known: &[Known]) -> Outcome<()> {
+    let own = known.iter().find(|k| k.name == network.name);
+    let kept = own.map(|k| k.kept.as_ref().unwrap_or(&k.network));
+    if network.uuid.is_none() {
+        network.uuid = match kept {
+            Some(kept) => kept.uuid,
+            None => {
+                let mut bytes = [0; 16];
+                random(&mut bytes)?;
+                Some(Uuid::from_random(bytes))
+            }
+        };
+    }
+    let others = || {
+        known
+            .iter()
+            .filter(|k| k.name != network.name)
+            .flat_map(|k| [Some(&k.network), k.kept.as_ref()])
+    };
+    if let Some(kept) = kept.filter(|kept| kept.uuid != network.uuid) {
+        let uuid = kept.uuid.map(|u| u.to_string()).unwrap_or_default();
+        return Err(Error::caller(format!(
+            "network '{}' already exists with uuid {uuid}",
+            network.name
+        )));
+    }
+    if let Some(other) = others().flatten().find(|o| o.uuid == network.uuid) {
+        return Err(Error::caller(format!("network '{}' has this uuid", other.name)));
+    }
+    let taken = |bridge: &LinkName| others().flatten().any(|o| o.bridge.as_ref() == Some(bridge));
+    if network.bridge.is_none() {
+        network.bridge = kept
+            .and_then(|k| k.bridge.clone())
+            .filter(|b| b.as_str().starts_with("lzr"));
+    }
+    if network.bridge.is_none() {
+        let dev = text("/proc/net/dev")?;
+        let names = (1..BRIDGES).filter_map(|n| LinkName::new(&format!("lzr{n}")).ok());
+        let mut free = names.filter(|b| !taken(b) && !has_link(&dev, b.as_str()));
+        network.bridge = free.next();
+    }
+    match &network.bridge {
+        Some(bridge) if network.forward != Forward::Bridge && taken(bridge) => Err(Error::caller(format!(
+            "bridge name '{bridge}' already in use by another network"
+        ))),
+        Some(_) => Ok(()),
+        None => Err(Error::caller("no name is left for a bridge")),
+    }
+}
+
+/// Keeps a definition.
+pub fn define(session: &Session, file: &str) -> Outcome<()> {
+    let mut network = read(session, file)?;
+    let lock = session.store.lock()?;
+    let known = all(&session.store)?;
+    complete(&mut network, &known)?;
+    if let Some(own) = known
+        .iter()
+        .find(|k| k.name == network.name && k.started.is_none() && k.network != network)
+    {
+        free(session, own)?;
+    }
+    let name = network.name.clone();
+    session
+        .store
+        .define_network(&lock, &name, &document(&network).document())?;
+    drop(lock);
+    done(&format!("Network {name} defined from {file}"))
+}
+
+/// Refuses where containers are on it.
+fn free(session: &Session, known: &Known) -> Outcome<()> {
+    let names: Vec<String> = members(session, known)?
+        .into_iter()
+        .map(|(name, ..)| name.to_string())
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::caller(format!(
+        "containers are on the network {}: {}",
+        known.name,
+        names.join(", ")
+    )))
+}
+
+/// Starts what is not kept.
+pub fn create(session: &Session, file: &str) -> Outcome<()> {
+    let mut network = read(session, file)?;
+    {
+        let _lock = session.store.lock()?;
+        let known = all(&session.store)?;
+        let its = known.iter().find(|k| k.name == network.name);
+        // One that is not kept and has no bridge was left by a command that was killed.
+        let there = |k: &&Known| k.persists() || k.is_active().unwrap_or(true);
+        if let Some(own) = its.filter(there) {
+            let uuid = own.uuid();
+            return Err(Error::caller(format!(
+                "network '{}' already exists with uuid {uuid}",
+                network.name
+            )));
+        }
+        complete(&mut network, &known)?;
+    }
+    begin(session, &network)?;
+    done(&format!("Network {} created from {file}", network.name))
+}
+
+/// Notes that it is started, and makes its bridge: whoever is killed between leaves no bridge that nobody knows.
+fn begin(session: &Session, network: &Network) -> Outcome<()> {
+    let name = network.bridge.as_ref().map_or("", |b| b.as_str());
+    let own = network.own_bridge();
+    match &own {
+        Some(bridge) => existing::network(bridge)?,
+        None if has_link(&text("/proc/net/dev")?, name) => {}
+        None => return Err(Error::caller(format!("there is no bridge {name} on this host"))),
+    }
+    let lock = session.store.lock()?;
+    let whole = document(network).document();
+    session.store.start_network(&lock, &network.name, &whole)?;
+    drop(lock);
+    let Some(bridge) = own else { return Ok(()) };
+    session.launcher.start_network(bridge).inspect_err(|_| {
+        // The reason of the start is what counts.
+        let _ = session
+            .store
+            .lock()
+            .and_then(|lock| session.store.end_network(&lock, &network.name));
+    })
+}
+
+/// Starts what is kept.
+pub fn start(session: &Session, word: &str) -> Outcome<()> {
+    let known = find(&session.store, word)?;
+    if known.started.is_some() && known.is_active()? {
+        return Err(Error::caller("network is already active"));
+    }
+    begin(session, &known.network)?;
+    done(&format!("Network {} started", known.name))
+}
+
+/// Ends it, which no container may be on.
+pub fn destroy(session: &Session, word: &str) -> Outcome<()> {
+    let known = find(&session.store, word)?;
+    if !known.is_active()? && known.started.is_none() {
+        return Err(Error::caller(format!("network '{}' is not active", known.name)));
+    }
+    if known.network.forward != Forward::Bridge {
+        free(session, &known)?;
+        if let Some(bridge) = known.network.bridge.clone() {
+            session.launcher.end_network(bridge)?;
+        }
+    }
+    let lock = session.store.lock()?;
+    session.store.end_network(&lock, &known.name)?;
+    drop(lock);
+    done(&format!("Network {} destroyed", known.name))
+}
+
+/// Forgets a definition. What is started goes on until it is ended.
+pub fn undefine(session: &Session, word: &str) -> Outcome<()> {
+    let lock = session.store.lock()?;
+    let known = find(&session.store, word)?;
+    if known.kept.is_none() {
+        let why = if known.name.as_str() == DEFAULT {
+            "is built in"
+        } else {
+            "is transient"
+        };
+        return Err(Error::caller(format!(
+            "network '{}' {why}: nothing is kept of it",
+            known.name
+        )));
+    }
+    if known.started.is_none() {
+        free(session, &known)?;
+    }
+    session.store.undefine_network(&lock, &known.name)?;
+    drop(lock);
+    done(&format!("Network {} has been undefined", known.name))
+}
+
+/// Marks one, takes its mark away, or lists those that are marked and not started.
+pub fn autostart(session: &Session, options: &NetAutostart) -> Outcome<()> {
+    let Some(word) = &options.network else {
+        let waiting = all(&session.store)?
+            .into_iter()
+            .filter(|k| k.marked && k.kept.is_some() && k.started.is_none());
+        let names: String = waiting.map(|k| format!("{}\n", k.name)).collect();
+        return print(&names);
+    };
+    let lock = session.store.lock()?;
+    let known = find(&session.store, word)?;
+    if known.kept.is_none() && (options.disable || !known.is_built_in()) {
+        return Err(Error::caller(format!(
+            "network '{}' {}",
+            known.name,
+            if known.is_built_in() {
+                "is built in, and made by whoever uses it: there is no mark to take away"
+            } else {
+                "is transient, and cannot be marked"
+            }
+        )));
+    }
+    if known.kept.is_some() {
+        session.store.mark_network(&lock, &known.name, !options.disable)?;
+    }
+    drop(lock);
+    let marked = if options.disable { "unmarked" } else { "marked" };
+    done(&format!("Network {} {marked} as autostarted", known.name))
+}
