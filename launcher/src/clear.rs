@@ -71,7 +71,7 @@ pub fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
     let groups = host.groups()?;
     if groups.is_empty() {
         return Err(Failure::caller(
-            "do this without a control group: none is delegated to you",
+            "do this without a control group: an ordinary user's container has none",
         ));
     }
     let cgroupd = host.cgroupd(block, &groups)?;

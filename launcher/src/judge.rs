@@ -369,7 +369,7 @@ pub fn unlimited(limits: &Limits) -> Result<(), Failure> {
     if *limits == Limits::default() {
         Ok(())
     } else {
-        refuse("limit a container without a control group: none is delegated to you")
+        refuse("limit a container without a control group: an ordinary user's has none")
     }
 }
 

@@ -262,9 +262,10 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     let users = Users::new();
     let user = users.first();
     let refused = |options: &[&str], words: &[&str]| drop(user.once(options, &["true"]).refused(125, words));
-    refused(&["--memory", "64M"], &["memory", "delegated to you", "lazaret check"]);
-    refused(&["--pids", "10"], &["pids", "delegated to you"]);
+    refused(&["--memory", "64M"], &["memory", "no control group", "as root"]);
+    refused(&["--pids", "10"], &["pids", "no control group"]);
     refused(&["--network", "default"], &["ordinary user", "takes root"]);
+    refused(&["--network", "host"], &["ordinary user", "host's network"]);
     refused(&["--cap-add", "sys_admin"], &["policy"]);
     let image = users.image();
     let image = image.to_str().unwrap();
@@ -277,11 +278,11 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     let limited = user.file("limited.xml", &text.replace("9007199254740991", "65536"));
     user.run(&["define", &limited]).ok();
     user.run(&["start", "limited"])
-        .refused(1, &["memory", "delegated to you"]);
+        .refused(1, &["memory", "no control group"]);
     user.run(&["undefine", "limited"]).ok();
     user.once(&["-d", "--name", "web"], &["sleep", "1000"]).ok();
     user.run(&["suspend", "web"])
-        .refused(1, &["control group", "delegated"]);
+        .refused(1, &["control group", "ordinary user"]);
     // A tree's files are those of one container at a time.
     user.run(&["create", &user.domain("taken", &user.tree(0), STAY, "")])
         .refused(1, &["another container"]);
@@ -305,8 +306,37 @@ fn too_few_ids_are_told_with_the_command_that_gives_more() {
         assert!(said.stderr.contains("or call it as root"), "{said}");
         user.run(&["list"]).refused(1, &["usermod"]);
         user.run(&["version"]).ok();
+        let check = user.run(&["check", "--json"]).exits(1).json();
+        let ids = finding(&check, "ids");
+        assert_eq!(ids["verdict"], "missing");
+        assert!(
+            ids["mend"].as_str().unwrap().starts_with("sudo usermod --add-subuids "),
+            "{ids}"
+        );
         assert!(!user.home().join(".config/lazaret").exists());
     }
+}
+
+fn finding(check: &serde_json::Value, what: &str) -> serde_json::Value {
+    let all = check["findings"].as_array().cloned().unwrap_or_default();
+    all.into_iter()
+        .find(|f| f["what"] == what)
+        .unwrap_or(serde_json::Value::Null)
+}
+
+#[test]
+fn check_tells_a_user_what_the_user_has() {
+    need_root!();
+    let users = Users::new();
+    let check = users.first().run(&["check", "--json"]).ok().json();
+    assert_eq!(check["able"], true);
+    for (what, found) in [("ids", "enough for 3 containers"), ("user namespaces", "allowed")] {
+        let finding = finding(&check, what);
+        assert_eq!(finding["verdict"], "ok", "{finding}");
+        assert!(finding["found"].as_str().unwrap().contains(found), "{finding}");
+    }
+    assert_eq!(finding(&check, "limits")["verdict"], "warning");
+    assert!(users.processes().is_empty());
 }
 
 #[test]

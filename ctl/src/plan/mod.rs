@@ -96,7 +96,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         links,
         firewall,
     } = draft;
-    user::within_reach(&root, &links, host)?;
+    user::within_reach(&root, &links, container.host_network, host)?;
     if !user::sets(host, Controller::Memory) {
         container.meminfo = false;
     }
@@ -214,7 +214,6 @@ fn check_ids(container: &Container, lot: &Lot, host: &Host) -> Outcome<()> {
 /// Refuses a limit that no hierarchy of this host can keep.
 fn check_controllers(limits: &Limits, host: &Host) -> Outcome<()> {
     let hierarchies = &host.hierarchies;
-    let whose = if host.user { "delegated to you" } else { "of this host" };
     let wanted = [
         (
             limits.memory.is_some() || limits.memory_soft.is_some() || limits.memory_and_swap.is_some(),
@@ -231,8 +230,13 @@ fn check_controllers(limits: &Limits, host: &Host) -> Outcome<()> {
     ];
     for (asked, controller, name) in wanted {
         if asked && !hierarchies.iter().any(|h| h.controllers.contains(&controller)) {
+            if host.user {
+                return Err(Error::caller(format!(
+                    "an ordinary user's container has no control group, and so no limit of {name} (call lazaret as root)"
+                )));
+            }
             return Err(Error::caller(format!(
-                "no control group hierarchy {whose} has the {name} controller turned on: `lazaret check` says what mends it"
+                "no control group hierarchy of this host has the {name} controller turned on: `lazaret check` says what mends it"
             )));
         }
     }

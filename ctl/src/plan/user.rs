@@ -8,7 +8,7 @@ use wire::launcher::{Opened, PlannedMount};
 use wire::netd::Link;
 
 /// Refuses what no ordinary user can have done.
-pub fn within_reach(root: &PlannedMount, links: &[Link], host: &Host) -> Outcome<()> {
+pub fn within_reach(root: &PlannedMount, links: &[Link], host_network: bool, host: &Host) -> Outcome<()> {
     if !host.user {
         return Ok(());
     }
@@ -20,7 +20,13 @@ pub fn within_reach(root: &PlannedMount, links: &[Link], host: &Host) -> Outcome
     }
     if !links.is_empty() {
         return Err(Error::caller(
-            "an ordinary user cannot join the host's networks: that takes root (network none or host)",
+            "an ordinary user cannot join the host's networks: that takes root (network none, or call lazaret as root)",
+        ));
+    }
+    if host_network {
+        return Err(Error::caller(
+            "an ordinary user cannot share the host's network: the kernel shows the /sys that belongs to it to root alone \
+             (network none, in a domain <privnet/>, or call lazaret as root)",
         ));
     }
     if host.covered_proc {

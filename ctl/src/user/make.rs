@@ -23,6 +23,8 @@ pub fn program(name: &str) -> Option<String> {
 pub struct Maps {
     /// The program that writes it, and the map, of users and then of groups.
     maps: [(String, Vec<Line>); 2],
+    /// For how many containers there are ids.
+    pub containers: u32,
 }
 
 /// The maps that this host allows a user of this name; the obstacle is what is missing.
@@ -44,6 +46,7 @@ pub fn maps(name: Option<&str>) -> Result<Maps, Obstacle> {
     match User::of_maps(&text(&uids), &text(&gids)) {
         Some(user) if user.blocks > 0 => Ok(Maps {
             maps: [(newuidmap, uids), (newgidmap, gids)],
+            containers: user.blocks,
         }),
         _ => Err(few()),
     }

@@ -3,7 +3,7 @@
 //! of nothing else: what it then does is what root's does. May touch: `/proc`, `newuidmap` and `newgidmap`, the user's directories.
 
 mod find;
-mod make;
+pub mod make;
 pub mod obstacle;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};

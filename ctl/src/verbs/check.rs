@@ -7,6 +7,8 @@ pub use labels::{PROFILES, selinux_enforces};
 use crate::error::Outcome;
 use crate::launcher::Launcher;
 use crate::output::{print, print_json, table};
+use crate::user;
+use crate::user::obstacle::{self, Obstacle};
 use serde::Serialize;
 use std::fs::ReadDir;
 use std::io::{BufRead, BufReader};
@@ -245,16 +247,10 @@ fn networking() -> Vec<Finding> {
     findings
 }
 
-fn ids(launcher: Option<&Launcher>) -> Finding {
+fn ids(launcher: &Launcher) -> Finding {
     let mend = "usermod --add-subuids 500000-1499999 --add-subgids 500000-1499999 root";
-    match launcher.map(Launcher::policy) {
-        None => Finding {
-            what: "ids",
-            verdict: Verdict::Warning,
-            found: "only root's launcher can say".into(),
-            mend: Some("sudo lazaret check".into()),
-        },
-        Some(Ok(policy)) => {
+    match launcher.policy() {
+        Ok(policy) => {
             let found = format!(
                 "{} blocks of {} from {} on",
                 policy.blocks,
@@ -263,19 +259,54 @@ fn ids(launcher: Option<&Launcher>) -> Finding {
             );
             finding("ids", policy.blocks > 0, Verdict::Missing, found, mend)
         }
-        Some(Err(e)) => finding("ids", false, Verdict::Missing, e.to_string(), mend),
+        Err(e) => finding("ids", false, Verdict::Missing, e.to_string(), mend),
     }
+}
+
+/// What is so, if nothing is in the way, or what is, with its mend.
+fn unless(what: &'static str, obstacle: Option<Obstacle>, found: String) -> Finding {
+    match obstacle {
+        None => finding(what, true, Verdict::Missing, found, ""),
+        Some(o) => finding(what, false, Verdict::Missing, o.what, &o.mend),
+    }
+}
+
+/// What an ordinary user has here.
+fn of_user() -> Vec<Finding> {
+    let name = user::places(nix::unistd::getuid().as_raw())
+        .ok()
+        .and_then(|(name, _)| name);
+    let maps = user::make::maps(name.as_deref());
+    let found = match &maps {
+        Ok(maps) => format!("enough for {} containers", maps.containers),
+        Err(_) => String::new(),
+    };
+    vec![
+        unless("user namespaces", obstacle::forbidden(), "allowed to you".to_owned()),
+        unless("ids", maps.err(), found),
+        Finding {
+            what: "limits",
+            verdict: Verdict::Warning,
+            found: "an ordinary user's containers have none, nor a meminfo of their own, nor a network".to_owned(),
+            mend: Some("sudo lazaret".to_owned()),
+        },
+    ]
 }
 
 /// Checks, and gives 1 if no container can run. `profiles` is [`PROFILES`], which must be open already.
 pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool) -> Outcome<u8> {
     let hierarchies = launcher.and_then(|l| l.hierarchies().ok());
-    let mut findings = vec![kernel(), user_namespaces(), other_namespaces()];
-    findings.extend(control_groups(hierarchies.as_deref()));
-    findings.extend([landlock(), seccomp()]);
+    let mut findings = vec![kernel(), other_namespaces(), landlock(), seccomp()];
     findings.extend(labels::findings(profiles));
-    findings.extend([fuse(), ids(launcher)]);
-    findings.extend(networking());
+    match launcher {
+        Some(launcher) => {
+            findings.extend([user_namespaces(), fuse(), ids(launcher)]);
+            findings.extend(control_groups(hierarchies.as_deref()));
+            findings.extend(networking());
+        }
+        // Without root neither groups nor links of the host's are to be had, and nobody needs them.
+        None => findings.extend(of_user()),
+    }
     let able = !findings.iter().any(|f| f.verdict == Verdict::Missing);
     if json {
         print_json(&serde_json::json!({"able": able, "findings": findings}))?;
