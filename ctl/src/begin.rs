@@ -37,6 +37,8 @@ pub struct Start<'a> {
     pub output: [BorrowedFd<'a>; 2],
     /// Descriptors of the caller's that the container is to have beyond the three.
     pub beyond: &'a [OwnedFd],
+    /// Namespaces of other containers that it is to share.
+    pub shared: &'a [OwnedFd],
     /// Who learns which system calls its command makes.
     pub learner: Option<&'a mut Learner>,
     /// Makes the plan once ids and addresses are chosen.
@@ -299,6 +301,7 @@ fn ask(
     let [output, error] = start.output;
     let standard = [rustix::stdio::stdin(), output, error];
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![claim.as_fd(), control.as_fd(), exit.as_fd(), log.as_fd()];
+    descriptors.extend(start.shared.iter().map(AsFd::as_fd));
     let own = streams
         .iter()
         .zip(standard)

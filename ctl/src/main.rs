@@ -27,6 +27,7 @@ mod policy;
 mod processes;
 mod reconcile;
 mod session;
+mod sharing;
 mod signals;
 mod signames;
 mod state;

@@ -119,7 +119,10 @@ fn enter(boot: &Boot, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     if !shares_network {
         namespace::join(net, Kind::Net).to(what)?;
     }
-    namespace::unshare(&[Kind::Pid, Kind::Ipc, Kind::Uts]).to("make the container's namespaces anew")
+    let mut anew = boot.container.own_spaces();
+    anew.retain(|kind| *kind != Kind::Net);
+    anew.push(Kind::Pid);
+    namespace::unshare(&anew).to("make the container's namespaces anew")
 }
 
 /// The first process returns to the container's cgroup namespace. Not earlier: where that bounds what was delegated (`nsdelegate`, which service

@@ -36,12 +36,14 @@ pub struct Console {
     pub slave: OwnedFd,
 }
 
-/// Lays `/dev` out. `devices` are the nodes with their mounts, `terminals` the devpts in which the consoles are.
+/// Lays `/dev` out. `devices` are the nodes with their mounts, `terminals` the devpts in which the consoles are; `queues`:
+/// whether message queues are the container's own, for nobody else may have them mounted.
 pub fn lay(
     root: BorrowedFd<'_>,
     devices: &[(Device, OwnedFd)],
     terminals: BorrowedFd<'_>,
     consoles: u8,
+    queues: bool,
     places: &mut Places,
 ) -> Result<Vec<Laid>, Failure> {
     let dev = tmpfs(c"64k", c"0755", Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC).to("make /dev")?;
@@ -52,7 +54,7 @@ pub fn lay(
     }
     let shared = tmpfs(SHARED_MEMORY, c"1777", Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV).to("make /dev/shm")?;
     laid.push(on(dev.as_fd(), "shm", Kind::Directory, shared.as_fd())?);
-    if let Some(queues) = views::mqueue()? {
+    if let Some(queues) = if queues { views::mqueue()? } else { None } {
         laid.push(on(dev.as_fd(), "mqueue", Kind::Directory, queues.as_fd())?);
     }
     laid.push(on(dev.as_fd(), "pts", Kind::Directory, terminals)?);

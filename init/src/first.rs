@@ -76,7 +76,7 @@ fn tell(channel: &ToOuter, answer: &Answer, descriptors: &[BorrowedFd<'_>]) -> R
 fn settle(container: &Judged, channel: &ToOuter, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     sys::process::set_dumpable(false).to("close the first process to others")?;
     nix::unistd::setgroups(&[]).to("leave all groups")?;
-    if !container.host_network {
+    if !container.shares_network() {
         namespace::raise_loopback().to("bring up the loopback link")?;
     }
     no_deeper_user_namespace(proc)?;
@@ -131,7 +131,10 @@ fn join(
     if birth == Birth::First {
         namespace::unshare(&[Kind::Cgroup]).to("make a cgroup namespace")?;
     }
-    nix::unistd::sethostname(container.hostname.as_str()).to("set the host name")?;
+    // The name of whoever it shares that with stays.
+    if container.shares.uts.is_none() {
+        nix::unistd::sethostname(container.hostname.as_str()).to("set the host name")?;
+    }
     let own = namespace::own(proc, Kind::Cgroup).to("open the cgroup namespace")?;
     tell(channel, &Answer::Joined, &[own.as_fd()])
 }

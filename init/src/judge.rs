@@ -1,6 +1,7 @@
 //! May this container be built as asked? Pure: it returns a value that only the acting code accepts.
 
 use policies::masks;
+use sys::namespace::Kind;
 use wire::failure::Failure;
 use wire::ids::check_map;
 use wire::init::{Afterwards, Container, Source, Stream, Then};
@@ -19,6 +20,19 @@ impl Judged {
             crash,
         } = self.0.afterwards;
         [poweroff, reboot, crash].contains(&Then::Restart)
+    }
+}
+
+impl Judged {
+    /// What of network, ipc and uts is its own. In what is not, this program was born, and nobody here has a power over it.
+    pub fn own_spaces(&self) -> Vec<Kind> {
+        let Container { shares, .. } = &self.0;
+        let own = [
+            (Kind::Net, !self.0.shares_network()),
+            (Kind::Ipc, shares.ipc.is_none()),
+            (Kind::Uts, shares.uts.is_none()),
+        ];
+        own.into_iter().filter(|(_, own)| *own).map(|(kind, _)| kind).collect()
     }
 }
 
@@ -163,6 +177,7 @@ pub(crate) mod tests {
             learn: false,
             descriptors: 0,
             nodes: vec![],
+            shares: wire::share::Shares::default(),
         }
     }
 

@@ -49,7 +49,7 @@ fn throttles(root: BorrowedFd<'_>) -> nix::Result<Vec<String>> {
 
 /// Whether the container writes the settings of its network: they are its own.
 fn writes_network(container: &Container) -> bool {
-    container.command.profile == Profile::System && !container.host_network
+    container.command.profile == Profile::System && !container.shares_network()
 }
 
 /// Lays every mask and read-only mount. `null` is the container's null device, attached.

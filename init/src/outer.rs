@@ -86,10 +86,7 @@ impl Builder {
             false => None,
         };
         let (channel, theirs) = pair::<Order, Answer>().to("make the channel to the first process")?;
-        let mut kinds = vec![Kind::User, Kind::Pid, Kind::Ipc, Kind::Uts];
-        if !container.host_network {
-            kinds.push(Kind::Net);
-        }
+        let kinds = [&[Kind::User, Kind::Pid], container.own_spaces().as_slice()].concat();
         let pid = match clone_into(namespace::flags(&kinds), cradle).to("start the first process")? {
             Fork::Child => first::live(container, theirs, self.proc.as_fd(), streams, Birth::First),
             Fork::Parent(pid) => pid,

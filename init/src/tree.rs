@@ -58,7 +58,7 @@ fn sort(container: &Judged, mounts: Vec<OwnedFd>) -> Result<Delivered, Failure> 
     };
     let (meminfo, sysfs, lent_proc, nodes) = (
         next(container.meminfo)?,
-        next(container.host_network)?,
+        next(container.shares_network())?,
         next(container.lent_proc)?,
         next(!container.nodes.is_empty())?,
     );
@@ -122,6 +122,7 @@ pub fn build(
         &devices,
         parts.terminals.as_fd(),
         container.consoles,
+        container.shares.ipc.is_none(),
         places,
     )?);
     let files = [("resolv.conf", &container.resolv_conf), ("hosts", &container.hosts)];

@@ -46,8 +46,8 @@ pub fn join(shown: &Shown<'_>, restarts: bool) -> Result<(), Failure> {
         if kind == Kind::Cgroup && restarts {
             continue;
         }
-        // The host's network namespace is shared, not joined.
-        if kind == Kind::Net
+        // What is shared this process was born in, and nobody here may join it.
+        if kind != Kind::Cgroup
             && namespace::own(&proc, kind)
                 .and_then(|own| namespace::same(&own, namespace))
                 .to(&what)?

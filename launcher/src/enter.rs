@@ -6,9 +6,12 @@ use crate::host::Host;
 use crate::judge::Judged;
 use crate::open;
 use crate::piece::Piece;
+use crate::share;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::process::Birth;
 use wire::ids::IdBlock;
 use wire::init::{Command, Stream};
+use wire::share::Space;
 use wire::{ContainerName, Failure, Program, nsenter};
 
 /// Starts `nsenter` and returns its socket. `given` are the namespaces, then the passed streams.
@@ -26,8 +29,16 @@ pub fn enter(
         .split_at_checked(wire::init::NAMESPACES)
         .ok_or_else(|| Failure::protocol("enter: the namespaces are missing"))?;
     open::no_directories(passed)?;
-    let born = born.as_ref().map(AsFd::as_fd);
-    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.born(Program::Nsenter, *block.get(), born)?;
+    let [user, _, _, net, ipc, uts, _] = namespaces else {
+        return Err(Failure::protocol("enter: the namespaces are missing"));
+    };
+    let spaces = [(Space::Net, net), (Space::Ipc, ipc), (Space::Uts, uts)];
+    let shared = share::enter(&host.policy, name, user, spaces)?;
+    let birth = Birth {
+        group: born.as_ref().map(AsFd::as_fd),
+        spaces: &shared.all(),
+    };
+    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.born_in(Program::Nsenter, *block.get(), birth)?;
     let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .iter()

@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
+use sys::process::Birth;
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;
@@ -139,8 +140,18 @@ impl Host {
         block: IdBlock,
         group: Option<BorrowedFd<'_>>,
     ) -> Result<Piece<Q, R>, Failure> {
+        self.born_in(program, block, Birth { group, spaces: &[] })
+    }
+
+    /// The same, and in namespaces that were judged.
+    pub fn born_in<Q: Message, R: Message>(
+        &self,
+        program: Program,
+        block: IdBlock,
+        birth: Birth<'_>,
+    ) -> Result<Piece<Q, R>, Failure> {
         self.programs
-            .start(program, block, policies::power(program, true), &[], group)
+            .start(program, block, policies::power(program, true), &[], birth)
     }
 
     /// Starts the control group writer, which inherits the directories that it may write below.
@@ -155,13 +166,14 @@ impl Host {
             block,
             policies::power(Program::Cgroupd, true),
             &directories,
-            None,
+            Birth::default(),
         )
     }
 
     /// Starts the id-map writer; with consent to map host id 0 it has the capability without which the kernel refuses that.
     pub fn idmapd(&self, block: IdBlock, consented: bool) -> Result<Piece<idmapd::Request, idmapd::Reply>, Failure> {
         let power = policies::power(Program::Idmapd, !consented);
-        self.programs.start(Program::Idmapd, block, power, &[], None)
+        self.programs
+            .start(Program::Idmapd, block, power, &[], Birth::default())
     }
 }

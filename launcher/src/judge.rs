@@ -140,8 +140,11 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         return refuse("join a network without the rules that keep a container to its own address");
     }
     consent::container(policy, &container)?;
-    if container.host_network && !links.is_empty() {
-        return refuse("give links to a container that shares the host's network");
+    if container.shares_network() && !links.is_empty() {
+        return refuse("give links to a container that shares another's network, or the host's");
+    }
+    if container.host_network && container.shares.net.is_some() {
+        return refuse("follow this plan: its steps contradict each other");
     }
     if container.host_network {
         policy.networks.host()?;
@@ -244,7 +247,7 @@ fn expected(container: &Container) -> Vec<Expected> {
     let mut all = vec![tree(container.read_only_root)];
     all.extend(container.devices.iter().map(|d| Expected::Just(Mount::Node(*d))));
     all.extend(just(container.meminfo, Mount::Meminfo));
-    all.extend(just(container.host_network, Mount::Sysfs));
+    all.extend(just(container.shares_network(), Mount::Sysfs));
     all.extend(just(container.lent_proc, Mount::Proc));
     all.extend(just(!container.nodes.is_empty(), Mount::Nodes));
     let attached = container.attachments.iter().filter(|a| a.source == Source::Factory);

@@ -7,6 +7,7 @@ use crate::policy::Audit;
 use crate::virt::{self, Message};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::process::Birth;
 use wire::ids::IdBlock;
 use wire::recordd::{Caller, Deed, MAX_PART, Outcome, Record, Reply, Request};
 use wire::{Bytes, ContainerName, Failure, Program, Text};
@@ -295,7 +296,7 @@ impl Ledger {
     fn start(&self, programs: &Programs, block: IdBlock) -> Result<Writer, Failure> {
         let (log, head) = open::log(&self.audit.file)?;
         let power = policies::power(Program::Recordd, self.kernel.is_none());
-        let writer = programs.start(Program::Recordd, block, power, &[], None)?;
+        let writer = programs.start(Program::Recordd, block, power, &[], Birth::default())?;
         self.give(&writer, &log, &head, false)?;
         Ok(writer)
     }

@@ -25,6 +25,7 @@ mod placeholders;
 mod policy;
 mod running;
 mod serve;
+mod share;
 mod start;
 mod sweep;
 mod user;

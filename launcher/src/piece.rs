@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use sys::channel::{Channel, ChannelError};
 use sys::mount::{Attr, Change};
-use sys::process::{Power, errno};
+use sys::process::{Birth, Power, errno};
 use wire::frame::{HEADER, Message};
 use wire::ids::IdBlock;
 use wire::recordd::Sent;
@@ -148,15 +148,14 @@ impl Programs {
         }
     }
 
-    /// Starts a program for the container with these ids, born in a group of the unified hierarchy if one is given. `extra` descriptors
-    /// follow from number 4.
+    /// Starts a program for the container with these ids, born where that says. `extra` descriptors follow from number 4.
     pub fn start<Q: Message, R: Message>(
         &self,
         program: Program,
         block: IdBlock,
         capabilities: &[u8],
         extra: &[BorrowedFd<'_>],
-        group: Option<BorrowedFd<'_>>,
+        birth: Birth<'_>,
     ) -> Result<Piece<Q, R>, Failure> {
         let name = program.name();
         let fail = |e: nix::errno::Errno| Failure::kernel(&format!("start {name}"), e as i32);
@@ -185,7 +184,7 @@ impl Programs {
             capabilities: capabilities.to_vec(),
             no_new_privileges: !hands_over_restrictions,
         };
-        let pid = sys::process::start(file.as_fd(), &words, &descriptors, &power, group).map_err(fail)?;
+        let pid = sys::process::start_in(file.as_fd(), &words, &descriptors, &power, birth).map_err(fail)?;
         happened(&self.moments, program, Step::Started);
         if LASTING.contains(&program) {
             self.lasting.borrow_mut().push((block, program, pid));

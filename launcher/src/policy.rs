@@ -5,6 +5,7 @@
 //! each of [`USUAL_ROOTS`].
 
 use crate::networks::Networks;
+use crate::share::Consent;
 use policies::facts::CAPABILITIES;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -79,6 +80,8 @@ pub struct Policy {
     pub unmasked: Vec<(String, ContainerName)>,
     /// Device nodes of the host's that containers may be given, and whether to be written.
     pub devices: Vec<Device>,
+    /// Namespaces that containers may share with who is none.
+    pub shares: Vec<Consent>,
 }
 
 /// A device node that a container may be given.
@@ -296,6 +299,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
     };
     let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
     let mut devices = Vec::new();
+    let mut shares = Vec::new();
     let mut ids = None;
     let mut mapped = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -349,6 +353,9 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
                 let device = Device::read(rest);
                 devices.push(device.ok_or_else(|| refuse("device takes PATH NAME, or PATH NAME readonly".into()))?);
             }
+            "share" => shares.push(Consent::read(rest).ok_or_else(|| {
+                refuse("share takes net, ipc or uts, then host, process or netns:NAMESPACE, then a container".into())
+            })?),
             "forwarding" if rest == "no" || rest == "yes" => forwarding = rest == "yes",
             "audit" if rest.starts_with('/') && !rest.ends_with('/') => audit.file = rest.to_owned(),
             "audit-required" if rest == "no" || rest == "yes" => audit.required = rest == "yes",
@@ -408,6 +415,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         own_filter,
         unmasked,
         devices,
+        shares,
     })
 }
 

@@ -165,11 +165,10 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.programs.forget_moments();
             let judged = judge::start(policy, &host.named, *plan)?;
             let mut state = given;
-            let streams = if passed {
-                Some(state.split_off(4.min(state.len())))
-            } else {
-                None
-            };
+            let mut shared = state.split_off(4.min(state.len()));
+            let from_others = judged.get().container.shares.passed().min(shared.len());
+            let streams = shared.split_off(from_others);
+            let streams = passed.then_some(streams);
             let remains = judged.get().remains();
             if fit::other(host, &judged)? {
                 return Ok((Reply::Busy, Vec::new()));
@@ -179,7 +178,16 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             };
             // Nobody else has these ids and this name before what failed is cleared away.
             let ours = Clearing::with(&claim)?;
-            let started = start::start(host, &judged, Given { claim, state, streams });
+            let started = start::start(
+                host,
+                &judged,
+                Given {
+                    claim,
+                    state,
+                    shared,
+                    streams,
+                },
+            );
             let started = started.and_then(|reply| {
                 let outcome = outcome(&reply);
                 let keeper = match outcome {

@@ -10,8 +10,10 @@ use crate::judge::{self, Judged, Start, Way};
 use crate::nodes;
 use crate::open;
 use crate::piece::Piece;
+use crate::share;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::process::Birth;
 use wire::init::Stream;
 use wire::launcher::{Opened, Reply};
 use wire::mountd::Mount;
@@ -24,6 +26,8 @@ pub struct Given {
     pub claim: OwnedFd,
     /// Lock file, control socket, exit record, log ring, in this order.
     pub state: Vec<OwnedFd>,
+    /// Namespaces of other containers that it shares.
+    pub shared: Vec<OwnedFd>,
     /// One for each passed stream, or none: then a pipe to the supervisor is made.
     pub streams: Option<Vec<OwnedFd>>,
 }
@@ -194,6 +198,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
     let start = start.get();
     let groups = host.groups()?;
+    let shared = share::start(&host.policy, &start.name, &start.container.shares, given.shared)?;
     let sources = sources(host, start)?;
     let given_nodes: Result<Vec<nodes::Found>, _> = start.container.nodes.iter().map(nodes::find).collect();
     let given_nodes = given_nodes?;
@@ -210,11 +215,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let kept = kept.as_ref().map(AsFd::as_fd);
 
     // `init` has the longest way to go, and what it waits for comes next; what it needs last is started while it is at work.
-    let init: Init = host.born(
-        Program::Init,
-        start.block,
-        cradle.as_ref().map(|c| c.keep.as_fd()).or(kept),
-    )?;
+    let birth = Birth {
+        group: cradle.as_ref().map(|c| c.keep.as_fd()).or(kept),
+        spaces: &shared.all(),
+    };
+    let init: Init = host.born_in(Program::Init, start.block, birth)?;
     let streams = streams(host, &start.container, given.streams)?;
     init.send(
         &init::Request::Begin(start.container.clone()),
@@ -232,7 +237,12 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let netd = netd(host, start)?;
     let cgroupd = limited(host, start, &groups)?;
     let devices = Devices::new(host, start.block, &groups)?;
-    let mountd: Mountd = host.piece(Program::Mountd, start.block)?;
+    // A sysfs shows the links of whoever makes it.
+    let birth = Birth {
+        group: None,
+        spaces: &shared.network(),
+    };
+    let mountd: Mountd = host.born_in(Program::Mountd, start.block, birth)?;
     let (request, descriptors) = sources.request(&plain, None);
     mountd.send(&request, &descriptors)?;
 

@@ -23,7 +23,7 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
     )
     .to("open the host's /proc")?;
     label::upon_exec(&proc, &entry.command)?;
-    let shares_network = shares_network(entry, &proc)?;
+    let shared = shared(entry, &proc)?;
     drop(proc);
     let [user, mount, pid, net, ipc, uts, cgroup] = &entry.namespaces;
     let order = [
@@ -36,7 +36,7 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
         (mount, Kind::Mount),
     ];
     for (descriptor, kind) in order {
-        if kind != Kind::Net || !shares_network {
+        if !shared.contains(&kind) {
             namespace::join(descriptor.as_fd(), kind).to(&format!("join the container's {} namespace", kind.name()))?;
         }
     }
@@ -48,10 +48,16 @@ pub fn join(entry: &Entry) -> Result<(), Failure> {
     sys::process::set_dumpable(false).to("close the process to others")
 }
 
-/// Whether the container has the host's network namespace, which nobody without power over the host may join, and which is ours already.
-fn shares_network(entry: &Entry, proc: impl AsFd) -> Result<bool, Failure> {
-    let what = "look at the network namespace";
-    let [_, _, _, net, _, _, _] = &entry.namespaces;
-    let own = namespace::own(proc, Kind::Net).to(what)?;
-    namespace::same(&own, net).to(what)
+/// What of network, ipc and uts this process was born in: the container shares that with somebody, and by the container's user namespace
+/// nobody may join it.
+fn shared(entry: &Entry, proc: impl AsFd) -> Result<Vec<Kind>, Failure> {
+    let [_, _, _, net, ipc, uts, _] = &entry.namespaces;
+    let mut shared = Vec::new();
+    for (namespace, kind) in [(net, Kind::Net), (ipc, Kind::Ipc), (uts, Kind::Uts)] {
+        let own = namespace::own(&proc, kind).and_then(|own| namespace::same(&own, namespace));
+        if own.to(&format!("look at the {} namespace", kind.name()))? {
+            shared.push(kind);
+        }
+    }
+    Ok(shared)
 }

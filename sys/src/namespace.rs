@@ -95,6 +95,25 @@ pub fn same(a: impl AsFd, b: impl AsFd) -> nix::Result<bool> {
     Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 
+/// Whether a descriptor is of a namespace of that kind, whatever else it could be (ioctl_ns(2); statfs(2), `NSFS_MAGIC`).
+pub fn is(namespace: impl AsFd, kind: Kind) -> nix::Result<bool> {
+    const NSFS: i64 = 0x6e73_6673;
+    if rustix::fs::fstatfs(&namespace).map_err(errno)?.f_type != NSFS {
+        return Ok(false);
+    }
+    // SAFETY: NS_GET_NSTYPE takes no argument; the descriptor is alive, and is of the file system whose files know this operation.
+    let flag = Errno::result(unsafe { libc::ioctl(namespace.as_fd().as_raw_fd(), libc::NS_GET_NSTYPE) })?;
+    Ok(flag == kind.flag().bits())
+}
+
+/// The user namespace that owns a namespace, or the one above a user namespace (ioctl_ns(2)).
+pub fn owning(namespace: impl AsFd) -> nix::Result<OwnedFd> {
+    // SAFETY: NS_GET_USERNS takes no argument; the descriptor is alive. On any other file it fails.
+    let raw = Errno::result(unsafe { libc::ioctl(namespace.as_fd().as_raw_fd(), libc::NS_GET_USERNS) })?;
+    // SAFETY: the call has just made this descriptor, which therefore is open and has no other owner; two would close it twice.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// The user namespace in which a user namespace was made (ioctl_ns(2), `NS_GET_PARENT`). `EPERM`: it is none that the caller may know of.
 pub fn parent(user: impl AsFd) -> nix::Result<OwnedFd> {
     const NS_GET_PARENT: libc::Ioctl = 0xb702;
@@ -160,6 +179,19 @@ mod tests {
         assert!(owner(&uts).is_err());
         // Where this test runs in the first one, that has no parent; in any other it may not know of one.
         assert_eq!(parent(own(&proc, Kind::User).unwrap()).unwrap_err(), Errno::EPERM);
+    }
+
+    #[test]
+    fn kind_and_owner_are_told_of_namespaces_alone() {
+        let proc = File::open("/proc").unwrap();
+        let uts = own(&proc, Kind::Uts).unwrap();
+        assert_eq!((is(&uts, Kind::Uts), is(&uts, Kind::Net)), (Ok(true), Ok(false)));
+        assert_eq!(is(&proc, Kind::Uts), Ok(false));
+        assert!(owning(&proc).is_err());
+        // Of the initial user namespace the maker is root; who is in another one may not look above it.
+        if let Ok(user) = owning(&uts) {
+            assert_eq!(owner(&user), Ok(0));
+        }
     }
 
     #[test]

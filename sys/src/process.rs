@@ -1,5 +1,6 @@
 //! Processes: forking, executing by descriptor with exactly one power, ending. May touch: this process and its children.
 
+use crate::namespace::{Kind, join};
 use caps::{CapSet, CapsHashSet};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -360,6 +361,27 @@ pub fn start(
     power: &Power,
     group: Option<BorrowedFd<'_>>,
 ) -> Result<Pid, Errno> {
+    start_in(program, arguments, descriptors, power, Birth { group, spaces: &[] })
+}
+
+/// Where a program begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Birth<'a> {
+    /// The group of version 2, if it is not the caller's.
+    pub group: Option<BorrowedFd<'a>>,
+    /// Namespaces that the child joins before it gives up the caller's power for its own.
+    pub spaces: &'a [(BorrowedFd<'a>, Kind)],
+}
+
+/// As [`start`], elsewhere than its parent.
+pub fn start_in(
+    program: BorrowedFd<'_>,
+    arguments: &[&CStr],
+    descriptors: &[BorrowedFd<'_>],
+    power: &Power,
+    birth: Birth<'_>,
+) -> Result<Pid, Errno> {
+    let Birth { group, spaces } = birth;
     let born = match group {
         None => fork()?,
         Some(_) => clone_into(CloneFlags::empty(), group)?,
@@ -372,6 +394,7 @@ pub fn start(
                 let mut table: Vec<BorrowedFd<'_>> = descriptors.to_vec();
                 let kept = borrow(raw)?;
                 table.push(kept);
+                spaces.iter().try_for_each(|(space, kind)| join(space, *kind))?;
                 nix::unistd::chdir("/")?;
                 lay_out(&table)?;
                 let last = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;

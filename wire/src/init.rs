@@ -8,6 +8,7 @@ use crate::label::{Context, ProfileName};
 use crate::mountd::Device;
 use crate::name::{ContainerName, Text};
 use crate::node::Node;
+use crate::share::Shares;
 use serde::{Deserialize, Serialize};
 
 /// An absolute path.
@@ -191,9 +192,16 @@ pub struct Container {
     pub descriptors: u8,
     /// Device nodes of the host's that it is given: the factory delivers one mount, after the lent procfs, in which each lies under its number.
     pub nodes: Vec<Node>,
+    /// Namespaces that it shares with others: `init` is born in them.
+    pub shares: Shares,
 }
 
 impl Container {
+    /// Whether its network namespace is not its own.
+    pub const fn shares_network(&self) -> bool {
+        self.host_network || self.shares.net.is_some()
+    }
+
     /// How many descriptors come with it: the streams that are passed, those beyond them, and the socket of whoever learns.
     pub fn passed(&self) -> usize {
         let beyond = usize::from(self.descriptors);
@@ -207,14 +215,19 @@ impl Container {
         self.streams.iter().filter(|s| **s == Stream::Passed).count()
     }
 
-    /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is the
-    /// host's), lent proc, nodes (if there are any), then those of the attachments.
+    /// How many mounts the factory delivers for this container, in the order root, devices, meminfo, sysfs (if the network is
+    /// not its own), lent proc, nodes (if there are any), then those of the attachments.
     pub fn factory_mounts(&self) -> usize {
         let attached = self.attachments.iter().filter(|a| a.source == Source::Factory).count();
-        let single = [self.meminfo, self.host_network, self.lent_proc, !self.nodes.is_empty()]
-            .iter()
-            .filter(|b| **b)
-            .count();
+        let single = [
+            self.meminfo,
+            self.shares_network(),
+            self.lent_proc,
+            !self.nodes.is_empty(),
+        ]
+        .iter()
+        .filter(|b| **b)
+        .count();
         1usize
             .saturating_add(self.devices.len())
             .saturating_add(single)
@@ -381,6 +394,7 @@ pub(crate) mod tests {
             learn: false,
             descriptors: 0,
             nodes: vec![],
+            shares: crate::share::Shares::default(),
         }
     }
 
@@ -388,7 +402,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000000000010001016e0000000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000000000010001016e0000000000000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

@@ -208,7 +208,8 @@ pub enum Request {
     /// Opens a regular file for reading, if it was named on the command line. Answer: `File`.
     Open(Path),
     /// Starts a container. Descriptors: the state directory's lock file, the listening control socket, the exit record open for
-    /// writing, the log ring open for reading and writing; then what [`Container::passed`] counts if `passed` (without, the launcher makes a
+    /// writing, the log ring open for reading and writing; the namespaces of other containers that it shares ([`crate::share::Shares::passed`]); then what
+    /// [`Container::passed`] counts if `passed` (without, the launcher makes a
     /// pipe to the supervisor and passes it as standard output and error, and `/dev/null` as input). Answer: `Started`, or `Busy`.
     Start {
         /// What to do.
@@ -357,10 +358,13 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         let passed = |streams: &[Stream; 3]| streams.iter().filter(|s| **s == Stream::Passed).count();
         match self {
-            Self::Start { plan, passed: true, .. } => {
-                4usize.saturating_add(plan.container().map_or(0, Container::passed))
+            Self::Start { plan, passed, .. } => {
+                let of = |c: &Container| {
+                    let streams = if *passed { c.passed() } else { 0 };
+                    c.shares.passed().saturating_add(streams)
+                };
+                4usize.saturating_add(plan.container().map_or(0, of))
             }
-            Self::Start { passed: false, .. } => 4,
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
             Self::Nodes(_) => 2,
             Self::Directories { .. }

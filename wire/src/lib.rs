@@ -25,6 +25,7 @@ pub mod nsenter;
 pub mod placeholder;
 pub mod program;
 pub mod recordd;
+pub mod share;
 pub mod supervisor;
 pub mod timing;
 pub mod user;

@@ -24,7 +24,7 @@ pub use complete::complete;
 pub use format::{format, tree};
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
-pub use model::{Arch, Domain, Source};
+pub use model::{Arch, Domain, Share, Source};
 pub use parse::{parse, parse_telling};
 pub use sift::device_element;
 pub use xml::MAX_BYTES;

@@ -59,8 +59,36 @@ pub struct Domain {
     pub consoles: u8,
     /// `seclabel`
     pub seclabel: Seclabel,
+    /// `lxc:namespace`: whose network, ipc and uts namespaces it has, in this order, where they are not its own.
+    pub shares: [Option<Share>; 3],
     /// What is said and not done.
     pub kept: Vec<Kept>,
+}
+
+/// `lxc:sharenet`, `lxc:shareipc`, `lxc:shareuts`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Share {
+    /// Those of the container of this name.
+    Container(ContainerName),
+    /// Those of a process of the host's.
+    Process(u32),
+    /// The network namespace of this name.
+    Netns(Text<255>),
+}
+
+impl Share {
+    /// Reads `@type` and `@value`; `none` is none.
+    pub fn read(kind: &str, value: &str) -> Option<Option<Self>> {
+        Some(Some(match kind {
+            "none" => return Some(None),
+            "name" => Self::Container(ContainerName::new(value).ok()?),
+            "pid" => Self::Process(value.parse().ok().filter(|pid| *pid > 0)?),
+            "netns" if !value.is_empty() && !value.contains('/') && !matches!(value, "." | "..") => {
+                Self::Netns(Text::new(value).ok()?)
+            }
+            _ => return None,
+        }))
+    }
 }
 
 /// Which label a command has.

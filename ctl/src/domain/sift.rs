@@ -2,6 +2,7 @@
 
 use super::error::{Fault, shown, shown_name};
 use super::kept::{Kept, Step, What, Why, arrange};
+use super::model::Share;
 use super::schema::{known, lists};
 use super::xml::{Attribute, Element, Tree};
 use core::mem::take;
@@ -112,15 +113,20 @@ pub struct Sifted {
     pub kept: Vec<Kept>,
     /// The lines.
     pub lines: Vec<usize>,
+    /// What `lxc:namespace` says, which is kept too, since it is printed as it was.
+    pub shares: [Option<Share>; 3],
 }
 
 impl Sifted {
     /// Takes out of a whole document.
     pub fn of(root: &mut Element) -> Result<Self, Fault> {
         let mut found = Vec::new();
-        namespace(root, &mut found)?;
+        let shares = namespace(root, &mut found)?;
         sift(root, "", &mut Vec::new(), &mut found)?;
-        let mut sifted = Self::default();
+        let mut sifted = Self {
+            shares,
+            ..Self::default()
+        };
         // As they will be printed, so that what is printed is read as the same.
         found.sort_by_key(|(_, kept)| kept.place());
         for (line, kept) in found {
@@ -141,36 +147,46 @@ fn row<'a>(table: &'a [(&str, &str, &str)], path: &str) -> Option<(&'a str, &'a 
 }
 
 /// Takes `lxc:namespace` and the attribute that declares its prefix.
-fn namespace(root: &mut Element, found: &mut Found) -> Result<(), Fault> {
+fn namespace(root: &mut Element, found: &mut Found) -> Result<[Option<Share>; 3], Fault> {
+    let mut shares: [Option<Share>; 3] = Default::default();
     let name = "lxc:namespace";
     let declared = root
         .attributes
         .iter()
         .position(|a| a.name == "xmlns:lxc" && a.value == NAMESPACE);
-    let Some(at) = declared else { return Ok(()) };
+    let Some(at) = declared else { return Ok(shares) };
     let (taken, left): (Vec<_>, Vec<_>) = take(&mut root.children).into_iter().partition(|c| c.name == name);
     root.children = left;
     let attribute = root.attributes.remove(at);
     let mut taken = taken.into_iter();
-    let Some(element) = taken.next() else { return Ok(()) };
+    let Some(element) = taken.next() else { return Ok(shares) };
     if let Some(second) = taken.next() {
         return Err(Fault::new(second.line, "<lxc:namespace> comes twice in <domain>"));
     }
     for child in &element.children {
-        let known = ["lxc:sharenet", "lxc:shareipc", "lxc:shareuts"].contains(&child.name.as_str());
-        let attributes = |name: &str| {
+        let known = ["lxc:sharenet", "lxc:shareipc", "lxc:shareuts"];
+        let known = known.iter().position(|name| *name == child.name);
+        let attribute = |name: &str| {
             child
                 .attributes
                 .iter()
                 .find(|a| a.name == name)
                 .map(|a| a.value.as_str())
         };
-        let kind = attributes("type").is_some_and(|t| lists("none name pid netns", t));
-        if !known || !kind || attributes("value").is_none() || child.attributes.len() != 2 {
+        let share = attribute("type").zip(attribute("value"));
+        let share = share.filter(|_| child.attributes.len() == 2 && child.children.is_empty());
+        let share = share.and_then(|(kind, value)| Share::read(kind, value));
+        let slot = known.and_then(|at| shares.get_mut(at));
+        let (Some(slot), Some(share)) = (slot, share) else {
             let name = shown_name(&child.name);
             let what = format!("<{name}> in <lxc:namespace> is not known, or not with these attributes");
             return Err(Fault::new(child.line, what));
+        };
+        if slot.is_some() {
+            let what = format!("<{}> comes twice in <lxc:namespace>", child.name);
+            return Err(Fault::new(child.line, what));
         }
+        *slot = share;
     }
     let mut keep = |line, what, why| {
         found.push((
@@ -187,8 +203,8 @@ fn namespace(root: &mut Element, found: &mut Found) -> Result<(), Fault> {
         What::Attribute(attribute.name, attribute.value),
         Why::Said,
     );
-    keep(element.line, What::Element(tree(&element, false)?, 0), Why::Unbuilt);
-    Ok(())
+    keep(element.line, What::Element(tree(&element, false)?, 0), Why::Said);
+    Ok(shares)
 }
 
 fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut Found) -> Result<(), Fault> {

@@ -3,11 +3,12 @@
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, devices, hostname, limits};
-use crate::domain::{Domain, Source, Uuid, device};
+use crate::domain::{Domain, Share, Source, Uuid, device};
 use crate::error::{Error, Outcome};
 use wire::init::{Container, Stream};
 use wire::launcher::{Opened, Plan, PlannedMount};
 use wire::mountd::Device;
+use wire::share::{Shares, Sharing};
 
 /// Plans the start of a domain.
 pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
@@ -19,7 +20,8 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
     }
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
-    let shares_network = domain.interfaces.is_empty() && !domain.privnet;
+    let shares = shares(domain)?;
+    let host_network = domain.interfaces.is_empty() && !domain.privnet && shares.net.is_none();
     let wiring: Wiring = network::wire(&domain.name, lot, &domain.interfaces, Vec::new())?;
     let uuid = domain.uuid.unwrap_or(Uuid(lot.uuid)).to_string();
     let [_, system] = host.capabilities;
@@ -35,7 +37,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         hostname: hostname(&domain.name),
         uid_map,
         gid_map,
-        host_network: shares_network,
+        host_network,
         read_only_root,
         attachments: tree.attachments,
         devices: Device::ALL.to_vec(),
@@ -54,6 +56,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         learn: false,
         descriptors: 0,
         nodes: device::nodes(domain, host.usb)?,
+        shares,
     };
     let draft = Draft {
         container,
@@ -65,6 +68,32 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         firewall: wiring.firewall,
     };
     assemble(draft, lot, host)
+}
+
+/// Whose namespaces it has.
+fn shares(domain: &Domain) -> Outcome<Shares> {
+    let [net, ipc, uts] = &domain.shares;
+    if net.is_some() && (domain.privnet || !domain.interfaces.is_empty()) {
+        return Err(Error::caller(
+            "Config asks for inherit net namespace as well as private network interfaces: <lxc:sharenet> beside <privnet> or an interface",
+        ));
+    }
+    let named = [("ipc", ipc), ("uts", uts)];
+    if let Some((kind, _)) = named.iter().find(|(_, s)| matches!(s, Some(Share::Netns(_)))) {
+        return Err(Error::caller(format!(
+            "<lxc:share{kind}> is of type 'netns': only network namespaces have such names"
+        )));
+    }
+    let sharing = |share: &Share| match share {
+        Share::Container(_) => Sharing::Container,
+        Share::Process(pid) => Sharing::Process(*pid),
+        Share::Netns(name) => Sharing::Netns(name.clone()),
+    };
+    Ok(Shares {
+        net: net.as_ref().map(sharing),
+        ipc: ipc.as_ref().map(sharing),
+        uts: uts.as_ref().map(sharing),
+    })
 }
 
 /// The root, which is of type `mount`; without one it is the host's own, which is always read-only.

@@ -116,7 +116,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
             from: Opened::Device,
         });
     }
-    if container.host_network {
+    if container.shares_network() {
         mounts.push(PlannedMount {
             mount: Mount::Sysfs,
             from: Opened::Nothing,

@@ -166,6 +166,7 @@ pub fn plan(
         learn: caller.learns,
         descriptors: 0,
         nodes: vec![],
+        shares: wire::share::Shares::default(),
     };
     network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
     let usual = user::sets(host, Controller::Memory).then_some(MEMORY);

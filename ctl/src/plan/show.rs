@@ -9,6 +9,7 @@ use wire::init::{Container, Source};
 use wire::launcher::{Opened, Plan, PlannedMount, Step};
 use wire::mountd::Mount;
 use wire::netd::{HostSide, Link, Membership, Rate};
+use wire::share::{Sharing, Space};
 
 /// The plan as text, one step after the other.
 pub fn show(plan: &Plan) -> String {
@@ -136,7 +137,11 @@ fn container_lines(c: &Container) -> Vec<String> {
         format!(
             "host name {}, network {}",
             c.hostname,
-            if c.host_network { "the host's" } else { "its own" }
+            match (c.host_network, c.shares_network()) {
+                (true, _) => "the host's",
+                (false, true) => "another's",
+                (false, false) => "its own",
+            }
         ),
         format!("root {}", if c.read_only_root { "read-only" } else { "writable" }),
     ];
@@ -147,6 +152,16 @@ fn container_lines(c: &Container) -> Vec<String> {
     }
     lines.extend(c.command.apparmor.iter().map(|p| format!("AppArmor profile {p}")));
     lines.extend(c.command.selinux.iter().map(|c| format!("SELinux context {c}")));
+    for space in Space::ALL {
+        lines.extend(c.shares.of(space).map(|sharing| {
+            let whose = match sharing {
+                Sharing::Container => "another container".to_owned(),
+                Sharing::Netns(name) => format!("/run/netns/{name}"),
+                Sharing::Process(pid) => format!("process {pid}"),
+            };
+            format!("share the {} namespace of {whose}", space.name())
+        }));
+    }
     lines.extend(c.unmasked.iter().map(|p| format!("leave {p} as it is")));
     for node in &c.nodes {
         let access = if node.writable { "writable" } else { "read-only" };

@@ -149,7 +149,7 @@ impl View {
             own => view.own = own.as_ref().map(|o| of_rules(&o.filter)),
         }
         let left: Vec<&str> = container.unmasked.iter().map(|p| p.as_str()).collect();
-        view.masks(command.profile, !container.host_network, &left);
+        view.masks(command.profile, !container.shares_network(), &left);
         Ok(view)
     }
 

@@ -112,6 +112,7 @@ pub fn conduct(session: &Session, options: &Run, mut learner: Option<&mut Learne
         tied: !detach,
         output,
         beyond: &[],
+        shared: &[],
         learner: learner.as_deref_mut(),
         plan: &make,
         before: &mut before,

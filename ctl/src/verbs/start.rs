@@ -11,6 +11,7 @@ use crate::output::done;
 use crate::passing;
 use crate::plan::domain::plan;
 use crate::session::Session;
+use crate::sharing;
 use crate::state::Place;
 use crate::state::record::Origin;
 
@@ -28,6 +29,8 @@ pub fn begin_domain(
         ));
     }
     let host = session.host()?;
+    let domain = &sharing::told(session, domain)?;
+    let shared = sharing::of_others(session, domain)?;
     let Some(Uuid(uuid)) = domain.uuid else {
         return Err(Error::Bug("the definition has no uuid".into()));
     };
@@ -56,6 +59,7 @@ pub fn begin_domain(
         tied: starting.autodestroy,
         output: [rustix::stdio::stdout(), rustix::stdio::stderr()],
         beyond,
+        shared: &shared,
         learner: None,
         plan: &make,
         before: &mut before,

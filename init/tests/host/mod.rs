@@ -115,6 +115,7 @@ pub fn container(script: &str) -> Container {
         learn: false,
         descriptors: 0,
         nodes: vec![],
+        shares: wire::share::Shares::default(),
     }
 }
 

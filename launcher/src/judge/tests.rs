@@ -109,6 +109,7 @@ pub(crate) fn plan() -> Plan {
         learn: false,
         descriptors: 0,
         nodes: vec![],
+        shares: wire::share::Shares::default(),
     };
     let device = PlannedMount {
         mount: Mount::Node(Device::Null),

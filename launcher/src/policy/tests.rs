@@ -111,6 +111,8 @@ fn the_statements_are_those_of_the_document() {
         ("CAP", "NET_RAW"),
         ("PATH", "/proc/keys"),
         ("ID", "7"),
+        ("SPACE", "net"),
+        ("WHOSE", "host"),
     ];
     for line in table.lines() {
         let (mut statement, _) = line.split_once("  ").map(|(s, d)| (s.to_owned(), d)).unwrap();

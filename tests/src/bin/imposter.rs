@@ -81,6 +81,7 @@ fn whole_plan(block: u32, root: &str, writable: bool) -> Box<Plan> {
         learn: false,
         descriptors: 0,
         nodes: vec![],
+        shares: wire::share::Shares::default(),
     };
     plan.steps = vec![
         Step::Groups(Limits::default()),

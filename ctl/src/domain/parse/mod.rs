@@ -53,9 +53,9 @@ fn root(mut element: Element) -> Result<(Domain, Vec<usize>), Fault> {
     if element.attributes.iter().any(|a| a.name == "type" && a.value != "lxc") {
         element.children.clear();
     }
-    let Sifted { kept, lines } = Sifted::of(&mut element)?;
+    let Sifted { kept, lines, shares } = Sifted::of(&mut element)?;
     let domain = element.read(domain)?;
-    Ok((Domain { kept, ..domain }, lines))
+    Ok((Domain { kept, shares, ..domain }, lines))
 }
 
 fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
@@ -99,6 +99,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         interfaces: devices.interfaces,
         consoles: devices.consoles,
         seclabel: security::seclabel(parts)?,
+        shares: Default::default(),
         kept: Vec::new(),
     })
 }

@@ -1,7 +1,7 @@
 //! What is said and not done: kept, printed where libvirt prints it, and told.
 
 use super::{document, refuses_device, refuses_general};
-use crate::domain::{complete, format, parse, parse_telling};
+use crate::domain::{Share, complete, format, parse, parse_telling};
 
 /// What libvirt's LXC driver acts on, in its canonical form.
 const UNBUILT: &str = "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/domain/lxc/1.0'>
@@ -118,11 +118,14 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
         "<filesystem type='file'> in <devices>",
         "<space_hard_limit> in <filesystem>",
         "attribute portgroup of <source>",
-        "<lxc:namespace> in <domain>",
     ] {
         assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
     }
     assert!(domain.unbuilt().is_some());
+    // What is said of namespaces is done, and printed as it was said.
+    let [net, ipc, uts] = &domain.shares;
+    assert!(matches!(net, Some(Share::Netns(name)) if name.as_str() == "red") && ipc.is_none());
+    assert_eq!(uts, &Some(Share::Process(7)));
 }
 
 #[test]
