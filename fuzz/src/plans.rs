@@ -35,6 +35,7 @@ pub fn host() -> Host {
                 controllers: vec![],
             },
         ],
+        user: false,
         covered_proc: false,
         forwards: false,
         resolv: vec!["nameserver 192.0.2.1\nsearch example.org\n".into()],
