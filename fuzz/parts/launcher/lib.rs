@@ -17,6 +17,7 @@ mod src {
     pub mod open;
     pub mod piece;
     pub mod policy;
+    pub mod share;
     pub mod user;
     pub mod virt;
 }
