@@ -138,8 +138,8 @@ pub fn enter(
             continue;
         }
         match whose(policy, fd, space)? {
-            // A container without a network of its own is in the host's, and who enters it was born there.
-            Whose::Host if space == Space::Net => {}
+            // A container without a network of its own is in the host's, and who enters it was born there. Whose it is only `lazaret` tells.
+            Whose::Host if space == Space::Net => policy.networks.host()?,
             Whose::Container => shared.0.push((
                 fd.try_clone().map_err(|_| fail(nix::errno::Errno::EMFILE))?,
                 kind(space),

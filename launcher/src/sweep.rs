@@ -1,7 +1,7 @@
 //! Groups that nobody would clear away any more: their container is gone, and so is its state directory, which says that it was. Only what is
 //! below `lazaret`, has the name of no container of this host, and holds no process, is removed. May touch: those groups, through `cgroupd`.
 
-use crate::claim;
+use crate::claim::{self, Turn};
 use crate::clear;
 use crate::groups;
 use crate::host::Host;
@@ -12,15 +12,13 @@ use wire::{ContainerName, Failure, cgroupd};
 
 /// The names of such groups in these hierarchies. Whether a process is in one is asked first, since a claim is sought among those of all names.
 /// Every container that lives is in every hierarchy: of those that have just as many groups as the first, which are all kept, nothing is listed.
-fn nobodys(hierarchies: &[(OwnedFd, bool)]) -> Result<Vec<ContainerName>, Failure> {
+fn nobodys(hierarchies: &[(OwnedFd, bool)], turn: &Turn) -> Result<Vec<ContainerName>, Failure> {
     let mut hierarchies: Vec<&(OwnedFd, bool)> = hierarchies.iter().collect();
     // First the one in which one file tells of all groups below.
     hierarchies.sort_by_key(|(_, unified)| !unified);
     let Some(((first, _), others)) = hierarchies.split_first() else {
         return Ok(Vec::new());
     };
-    // Until it is given up no name is claimed by anybody, neither for a start nor to clear away.
-    let turn = claim::turn()?;
     let is_nobodys = |name: &ContainerName| -> Result<bool, Failure> {
         for (directory, unified) in &hierarchies {
             // Whose a process is nobody can say: nothing is taken from it.
@@ -58,7 +56,9 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
     if host.user.is_some() {
         return Ok(Vec::new());
     }
-    let nobodys = nobodys(&groups::existing(&host.mountinfo()?)?)?;
+    // Until it is given up no name is claimed by anybody, neither for a start nor to clear away: what is nobody's stays so until it is removed.
+    let turn = claim::turn()?;
+    let nobodys = nobodys(&groups::existing(&host.mountinfo()?)?, &turn)?;
     if nobodys.is_empty() {
         return Ok(nobodys);
     }

@@ -1,5 +1,5 @@
 //! The Landlock ruleset of each view. May touch: the calling process, and, for the views that name them, /proc, /sys/fs/cgroup,
-//! /sys/fs/selinux/enforce, /etc and terminals.
+//! /sys/fs/selinux/enforce, /sys/bus/usb, /sys/devices, /etc and terminals.
 
 use crate::confine::Refusal;
 use crate::policy::{Policy, View};
@@ -97,7 +97,7 @@ fn allow_path(ruleset: RulesetCreated, path: &str, rights: BitFlags<AccessFs>) -
     }
 }
 
-/// Restricts `lazaret` once the launcher has opened its directories: it reads /proc, /sys/fs/cgroup, /etc and whether SELinux enforces, uses terminals,
+/// Restricts `lazaret` once the launcher has opened its directories: it reads /proc, /sys/fs/cgroup, /etc, which USB devices there are (/sys/bus/usb, /sys/devices) and whether SELinux enforces, uses terminals,
 /// and does as it likes beneath `directories`. The rest of its confinement is [`crate::confine_lazaret`].
 pub fn restrict_lazaret(directories: &[BorrowedFd<'_>]) -> Result<(), String> {
     restrict(crate::of(wire::Program::Lazaret), directories)

@@ -8,7 +8,7 @@ use clap::Args;
 #[command(
     after_help = "Examples:\n  lazaret autostart vm1\n  lazaret autostart vm1 --disable\n  lazaret autostart --list\n\n\
     A mark is a link in the directory autostart of the definitions. The unit lazaret-autostart.service, once enabled, runs lazaret autostart --boot when the \
-    host starts: every container that is marked and does not run is started, one after the other; one that cannot be is told, and the others are."
+    host starts: every network that is marked is started, and then every container that is marked and does not run, one after the other; one that cannot be is told, and the others are."
 )]
 pub struct Autostart {
     /// Its name, uuid or id
@@ -17,7 +17,7 @@ pub struct Autostart {
     /// Take the mark away
     #[arg(long, conflicts_with_all = ["boot", "list"])]
     pub disable: bool,
-    /// Start every container that is marked
+    /// Start every network and container that is marked
     #[arg(long, conflicts_with = "list")]
     pub boot: bool,
     /// Print the names of those that are marked and do not run

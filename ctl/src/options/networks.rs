@@ -1,4 +1,4 @@
-//! Options of the verbs that tell of networks. Pure.
+//! Options of the verbs that tell of networks and change them. Pure.
 
 use clap::{Args, Subcommand};
 

@@ -1,4 +1,4 @@
-//! The network of a container: the default one's addresses, and the links that a domain describes. Pure.
+//! The network of a container: its addresses on a network of ours, and the links that a domain describes. Pure.
 
 use super::{Host, Lot, fit};
 use crate::domain::{self, Attached, Interface, Mode};
@@ -34,7 +34,7 @@ fn host_link(slot: u32, number: usize) -> Outcome<LinkName> {
     })
 }
 
-/// Links, and the table that goes with the default network.
+/// Links, and the table that goes with a network of ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wiring {
     /// The links.

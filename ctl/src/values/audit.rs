@@ -108,4 +108,18 @@ mod tests {
         }
         assert!("dance".parse::<Verbs>().is_err());
     }
+
+    #[test]
+    fn the_help_names_every_kind_of_deed() {
+        use clap::Args;
+        let help = crate::options::AuditLog::augment_args(clap::Command::new("log"))
+            .render_help()
+            .to_string();
+        for (_, name) in DEEDS {
+            assert!(
+                help.contains(&format!(" {name},")) || help.contains(&format!(" {name}\n")),
+                "{name}: {help}"
+            );
+        }
+    }
 }
