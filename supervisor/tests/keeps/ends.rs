@@ -91,6 +91,7 @@ fn ends_the_container_when_the_client_that_it_is_tied_to_is_gone() {
     let mut kept = Kept::new(Wish::default());
     let tied = kept.client();
     tied.send(&Control::WaitTied);
+    tied.settle();
     kept.say(&Reply::Ended(0), &[]);
     assert_eq!(tied.next(), Ok(Report::Ended(0)));
     assert!(kept.gone().success());
