@@ -18,7 +18,7 @@ const NETWORK: usize = 3;
 
 /// Whether a link of this container's is bound by more than its own end: the rules of a network of ours vanish with its supervisor, and a link
 /// that has no end on the host cannot be taken back while another one holds the namespace.
-fn outlives(plan: &Plan) -> bool {
+pub fn outlives(plan: &Plan) -> bool {
     let bound = |l: &Link| !matches!(l.side, HostSide::Bridge(_) | HostSide::Alone(_));
     let links = plan.steps.iter().filter_map(|s| match s {
         Step::Connect(links) => Some(links),

@@ -256,6 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_shared_by_name_unless_more_than_its_own_end_holds_a_link() {
+        let shared =
+            |interface: &str| !crate::sharing::outlives(&planned(&format!("<devices>{interface}</devices>")).unwrap());
+        assert!(!crate::sharing::outlives(
+            &planned("<features><privnet/></features>").unwrap()
+        ));
+        assert!(shared(
+            "<interface type='bridge'><source bridge='br0'/></interface><interface type='ethernet'/>"
+        ));
+        assert!(!shared(
+            "<interface type='ethernet'/><interface type='network'><source network='default'/></interface>"
+        ));
+        assert!(!shared(
+            "<interface type='direct'><source dev='eth0' mode='bridge'/></interface>"
+        ));
+    }
+
+    #[test]
     fn an_id_map_is_honoured_unless_it_reaches_what_is_not_its_own() {
         let map = |target: u32| {
             format!(
