@@ -102,7 +102,7 @@ pub struct Schedinfo {
     after_help = "Examples:\n  lazaret blkiotune vm1\n  lazaret blkiotune vm1 --weight 500 --live\n  \
     lazaret blkiotune vm1 --device-read-bytes-sec /dev/vda,1048576 --config\n\n\
     Without a limit, the limits are printed; a weight of 0 is one that is not set. A weight is 10 to 1000. A list is /dev/A,VALUE,/dev/B,VALUE; the value 0 \
-    takes a limit of a device away. All that is asked for is done, or nothing."
+    takes a limit of a device away (a weight, only of the next start). All that is asked for is done, or nothing."
 )]
 pub struct Blkiotune {
     /// Its name, uuid or id

@@ -99,10 +99,10 @@ fn changed(before: &Blkiotune, options: &options::Blkiotune, zero: bool) -> Outc
             };
             let given = Some(*value).filter(|v| zero || *v != 0);
             if device.is_some_and(|d| !put(d, given)) {
-                let most = if *name == "device_weight" {
-                    "a weight is 10 to 1000"
-                } else {
-                    "it is at most 4294967295"
+                let most = match (*name == "device_weight", *value) {
+                    (true, 0) => "a weight is not taken away while it runs; --config changes the next start",
+                    (true, _) => "a weight is 10 to 1000",
+                    (false, _) => "it is at most 4294967295",
                 };
                 return Err(Error::caller(format!(
                     "invalid value '{value}' for parameter '{name}' of device '{path}': {most}"
