@@ -77,11 +77,13 @@ fn unknown_options_and_verbs_are_wrong_usage() {
         ("--publish", "x:y"),
         ("--ulimit", "nothing=1"),
         ("--bind", "relative"),
-        ("--network", "elsewhere"),
+        ("--network", "no/where"),
     ] {
         let said = host.run(&["run", option, value, "--", "true"]).exits(2);
         assert!(said.stderr.contains(value), "{said}");
     }
+    host.run(&["run", "--network", "elsewhere", "--", "true"])
+        .refused(125, &["there is no network elsewhere"]);
     host.nothing_is_left();
 }
 
