@@ -8,6 +8,7 @@ mod error;
 mod escape;
 mod existing;
 mod figures;
+mod first;
 mod foreground;
 mod handover;
 mod instant;

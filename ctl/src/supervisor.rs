@@ -2,12 +2,14 @@
 //! socket's address is short and so has to be relative (unix(7): 108 bytes).
 
 use crate::error::{Error, Outcome};
+use crate::first::ready;
 use crate::state::Place;
 use crate::state::record::Pids;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use sys::channel::{Channel, ChannelError};
 use wire::supervisor::{Control, Report};
 
@@ -155,23 +157,10 @@ impl Supervisor {
         }
     }
 
-    /// Whether the container ends within so many milliseconds.
-    pub fn ends_within(&self, patience: u16) -> Outcome<bool> {
+    /// Whether the container ends within this time.
+    pub fn ends_within(&self, patience: Duration) -> Outcome<bool> {
         self.say(&Control::Wait)?;
-        let until = std::time::Instant::now().checked_add(std::time::Duration::from_millis(u64::from(patience)));
-        loop {
-            let left = until.map_or(0, |u| {
-                u.saturating_duration_since(std::time::Instant::now()).as_millis()
-            });
-            let left = u16::try_from(left).unwrap_or(patience);
-            let mut look = [PollFd::new(self.channel.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut look, PollTimeout::from(left)) {
-                Ok(0) => return Ok(false),
-                Ok(_) => return self.ended().map(|_| true),
-                Err(Errno::EINTR) => {}
-                Err(e) => return Err(Error::kernel("wait for the supervisor", e)),
-            }
-        }
+        Ok(ready(self.as_fd(), PollFlags::POLLIN, patience)? && self.ended().map(|_| true)?)
     }
 
     fn done(&self, control: &Control) -> Outcome<()> {

@@ -188,6 +188,14 @@ fn known(host: &Host, name: &str) -> bool {
     host.config_directory().join(format!("{name}.xml")).exists()
 }
 
+/// Whether a process catches SIGTERM, as the kernel tells it.
+fn hears(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    caught.is_some_and(|set| set >> 14 & 1 == 1)
+}
+
 fn check(host: &Host, printed: &Printed) {
     let Printed(name, line, holds) = printed;
     let before = host.pid_1(name);
@@ -209,7 +217,12 @@ fn check(host: &Host, printed: &Printed) {
         RunsUnkept => !kept && runs(),
         Ended => until(DEADLINE, || !runs()) && kept,
         Gone => until(DEADLINE, || !runs()) && !kept && kernel::groups_of(name).is_empty(),
-        Restarted => until(DEADLINE, || host.pid_1(name).is_some_and(|now| Some(now) != before)) && kept,
+        // The next line asks it something, which it can be asked once it has said what it does then.
+        Restarted => {
+            until(DEADLINE, || {
+                host.pid_1(name).is_some_and(|now| Some(now) != before && hears(now))
+            }) && kept
+        }
         Prints(there, not) => {
             there.iter().all(|w| said.stdout.contains(w)) && !not.iter().any(|w| said.stdout.contains(w))
         }

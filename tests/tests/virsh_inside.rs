@@ -216,7 +216,7 @@ fn a_graceful_destroy_asks_and_never_kills() {
         ("initctl,signal", 0),
         ("signal", 0),
     ] {
-        let said = run(&host, &["shutdown", &deaf, "--mode", mode]);
+        let said = run(&host, &["shutdown", &deaf, "--mode", mode, "--timeout", "0"]);
         assert_eq!(said.status.code(), Some(status), "{said}");
     }
     run(&host, &["destroy", &deaf, "--remove-logs"]).ok();

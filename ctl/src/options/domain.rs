@@ -90,7 +90,8 @@ pub struct Destroy {
 /// Options of `shutdown` and `reboot`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Init is sent the signal that it waits for: systemd's, busybox's, or SIGTERM, SIGPWR, SIGINT. No message goes to a pipe called initctl."
+    after_help = "Init is sent the signal that it waits for: systemd's, busybox's, or SIGTERM, SIGPWR, SIGINT. No message goes to a pipe called initctl. \
+    Success means that what ran has gone down; if it has not when the time is up, it runs on, and the exit status is 1."
 )]
 pub struct Asking {
     /// Its name, uuid or id
@@ -98,6 +99,9 @@ pub struct Asking {
     /// How, of signal and initctl, with commas between: initctl alone is refused
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
+    /// How long to wait until it has gone down; 0 does not wait, and only says that it was asked
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u32,
 }
 
 /// Options of `console`.

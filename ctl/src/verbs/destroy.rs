@@ -8,10 +8,11 @@ use crate::output::done;
 use crate::reconcile::finish;
 use crate::session::Session;
 use crate::supervisor::Supervisor;
+use std::time::Duration;
 use wire::recordd::Deed;
 
-/// How long a container that is asked to end may take, in milliseconds.
-const GRACE: u16 = 10_000;
+/// How long a container that is asked to end may take.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Destroys it, and comes back when nothing is left of it.
 pub fn destroy(session: &Session, options: &Destroy) -> Outcome<()> {
@@ -46,13 +47,12 @@ pub fn end(session: &Session, found: &Found) -> Outcome<()> {
 
 /// Asks it to end, and waits for that; it is not killed.
 fn end_gracefully(session: &Session, found: &Found) -> Outcome<()> {
-    let (place, record) = found.running()?;
-    let waiting = Supervisor::reach(place)?;
-    shutdown::ask(session, found, Deed::Shutdown, shutdown::ending)?;
-    if !waiting.ends_within(GRACE)? {
+    let (_, record) = found.running()?;
+    let first = shutdown::ask(session, found, Deed::Shutdown, shutdown::ending)?;
+    if !first.supervisor.ends_within(GRACE)? {
         return Err(Error::caller(format!(
             "it has been asked to end, and has not within {} s",
-            GRACE.checked_div(1000).unwrap_or(0)
+            GRACE.as_secs()
         )));
     }
     finish(session, &found.name, record.id)

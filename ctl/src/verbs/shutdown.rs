@@ -1,13 +1,16 @@
-//! `shutdown` and `reboot`: the signal that the container's own init takes for it. May touch: `/proc/PID/status`, the control socket.
+//! `shutdown` and `reboot`: the signal that the container's own init takes for it, and its end. May touch: `/proc/PID/status`, the control socket,
+//! a pidfd.
 
 use crate::error::{Error, Outcome};
+use crate::first::First;
 use crate::lookup::{Found, find};
 use crate::options::Asking;
 use crate::output::done;
 use crate::processes::awaits;
 use crate::session::Session;
 use crate::state::record::Origin;
-use crate::supervisor::Supervisor;
+use std::time::Duration;
+use wire::init::{Afterwards, Then};
 use wire::recordd::Deed;
 
 const SIGINT: i32 = 2;
@@ -58,15 +61,14 @@ pub fn rebooting(status: &str) -> Option<i32> {
     }
 }
 
-/// Sends a container's init the signal that `choose` picks for it.
-pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, bool) -> Option<i32>) -> Outcome<()> {
+/// Sends a container's init the signal that `choose` picks for it, and holds the process that was sent it.
+pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, bool) -> Option<i32>) -> Outcome<First> {
     let (place, record) = found.running()?;
     if record.paused {
         return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
     }
-    let supervisor = Supervisor::reach(place)?;
-    let pid1 = supervisor.identify()?.pid1;
-    let status = std::fs::read_to_string(format!("/proc/{pid1}/status")).unwrap_or_default();
+    let first = First::hold(place)?;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", first.pid)).unwrap_or_default();
     let reaper = matches!(record.origin, Origin::Run { .. });
     let signal = choose(&status, reaper).ok_or_else(|| {
         Error::caller(format!(
@@ -75,7 +77,8 @@ pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, b
         ))
     })?;
     session.launcher.announce(&found.name, deed)?;
-    supervisor.signal(signal)
+    first.supervisor.signal(signal)?;
+    Ok(first)
 }
 
 /// Whether a signal is among the ways that are allowed: virsh's words, with commas between.
@@ -118,23 +121,44 @@ impl Allowed {
     }
 }
 
-/// Asks the container to end.
+/// Waits, for as long as was said, until what was asked has gone down. Nobody holds power for that.
+fn wait(session: &Session, found: &Found, first: &First, seconds: u32, again: bool) -> Outcome<()> {
+    session.launcher.leave();
+    if seconds == 0 || first.goes_down(Duration::from_secs(seconds.into()), again)? {
+        return Ok(());
+    }
+    Err(Error::caller(format!(
+        "{name} was asked, and has not gone down within {seconds} s (lazaret destroy {name} ends it at once)",
+        name = found.name
+    )))
+}
+
+/// Whether something is started in the place of what ends so.
+fn again(found: &Found, which: impl Fn(Afterwards) -> bool) -> bool {
+    found.domain().is_some_and(|d| which(d.afterwards))
+}
+
+/// Asks the container to end, and waits for that.
 pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
     // The two messages of virsh's differ in a comma.
     let allowed = allowed(options.mode.as_deref(), ",")?;
     let found = find(&session.store, &options.container)?;
     allowed.by_signal(&found)?;
-    ask(session, &found, Deed::Shutdown, ending)?;
+    let again = again(&found, |a| [a.poweroff, a.crash].contains(&Then::Restart));
+    let first = ask(session, &found, Deed::Shutdown, ending)?;
+    wait(session, &found, &first, options.timeout, again)?;
     done(&format!("Domain '{}' is being shutdown", found.name))
 }
 
-/// Asks the container to start anew.
+/// Asks the container to start anew, and waits until what ran has ended.
 pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
     let allowed = allowed(options.mode.as_deref(), "")?;
     let found = find(&session.store, &options.container)?;
     allowed.by_signal(&found)?;
     let choose = |status: &str, reaper: bool| if reaper { None } else { rebooting(status) };
-    ask(session, &found, Deed::Reboot, choose)?;
+    let again = again(&found, |a| a.reboot == Then::Restart);
+    let first = ask(session, &found, Deed::Reboot, choose)?;
+    wait(session, &found, &first, options.timeout, again)?;
     done(&format!("Domain '{}' is being rebooted", found.name))
 }
 
