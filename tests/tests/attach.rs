@@ -28,7 +28,7 @@ fn a_definition_is_given_devices_and_loses_them_again() {
         ])
         .ok();
     assert_eq!(said.stdout, "Disk attached successfully\n\n");
-    let element = "    <disk type='block' device='disk'>\n      <source dev='/dev/fuse'/>\n      <target dev='vda'/>\n      <readonly/>\n    </disk>\n";
+    let element = "    <disk type='block' device='disk'>\n      <source dev='/dev/fuse'/>\n      <target dev='vda' bus='virtio'/>\n      <readonly/>\n    </disk>\n";
     assert!(inactive(&host, &name).contains(element));
     let listed = host.run(&["domblklist", &name]).ok().stdout;
     assert!(listed.contains("\n vda      /dev/fuse\n"), "{listed}");

@@ -158,3 +158,38 @@ fn every_verb_says_of_what_is_defined_what_virsh_says() {
     println!("{count} command lines, {} differ", wrong.len());
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn what_is_kept_is_printed_as_libvirt_prints_it() {
+    need_root!();
+    let host = Host::new();
+    let libvirt = libvirt!(&host);
+    let mut wrong = Vec::new();
+    let pieces = include_str!("../differential/canonical.txt").lines();
+    for line in pieces.filter(|l| !l.starts_with('#')) {
+        let (place, piece) = line.split_once(' ').expect("a place and a piece");
+        let at = |here: &str| if place == here { piece } else { "" };
+        let xml = format!(
+            "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/domain/lxc/1.0'>{}<name>d1</name>\
+             <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory>65536</memory><os><type>exe</type><init>/i</init></os>{}\
+             <devices><filesystem type='mount'><source dir='/b'/><target dir='/b'/></filesystem>{}</devices>{}</domain>",
+            at("P"),
+            at("T"),
+            at("D"),
+            at("E")
+        );
+        let file = host.file("piece.xml", xml);
+        let said = |run: &dyn Fn(&[&str]) -> Outcome| {
+            let defined = run(&["define", &file]).status.code();
+            let printed = comparable(&run(&["dumpxml", "d1"]).stdout);
+            run(&["undefine", "d1"]);
+            (defined, printed)
+        };
+        let theirs = said(&|words| libvirt.run(words));
+        let ours = said(&|words| virsh::run(&host, &[&["-c", "lxc:///"], words].concat()));
+        if theirs != ours {
+            wrong.push(format!("== {piece}\nvirsh: {}\nours: {}", theirs.1, ours.1));
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -139,11 +139,12 @@ mod tests {
         use Change::{Attach, Detach, Update};
         let disk = |target: &str| format!("<disk type='block'><target dev='{target}'/><source dev='/dev/b'/></disk>");
         let text = change(Attach, &disk("vdb")).unwrap();
-        let new = "<disk type='block' device='disk'><source dev='/dev/b'/><target dev='vdb'/></disk><interface";
+        let new =
+            "<disk type='block' device='disk'><source dev='/dev/b'/><target dev='vdb' bus='virtio'/></disk><interface";
         assert!(text.contains(new), "{text}");
         let text = change(Update, &disk("vda")).unwrap();
         assert!(
-            text.contains("<source dev='/dev/b'/><target dev='vda'/>") && !text.contains("/dev/a"),
+            text.contains("<source dev='/dev/b'/><target dev='vda' bus='virtio'/>") && !text.contains("/dev/a"),
             "{text}"
         );
         let text = change(Detach, "<disk><target dev='vda'/></disk>").unwrap();

@@ -121,7 +121,10 @@ const ORDER: [(&str, &str); 11] = [
 ];
 
 /// The same of attributes.
-const ATTRIBUTES: [(&str, &str); 11] = [
+const ATTRIBUTES: [(&str, &str); 14] = [
+    ("clock", "offset adjustment basis timezone start"),
+    ("target", "dir dev bus"),
+    ("lxc:sharenet", "type value"),
     ("domain", "type id xmlns:lxc"),
     ("filesystem", "type model accessmode multidevs fmode dmode"),
     ("hostdev", "mode type managed"),

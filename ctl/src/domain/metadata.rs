@@ -5,6 +5,7 @@ use super::kept::{Kept, What, Why};
 use super::model::Domain;
 use super::sift;
 use super::xml::{Part, Tree};
+use std::collections::BTreeSet;
 
 /// The prefix of a name, if it has one.
 fn prefix(name: &str) -> Option<&str> {
@@ -18,6 +19,13 @@ fn declaration(prefix: Option<&str>) -> String {
 
 fn is_of(element: &Tree, uri: &str) -> bool {
     element.attribute(&declaration(prefix(&element.name))) == Some(uri)
+}
+
+/// Leaves the first element of each namespace, as libvirt does.
+pub fn first_of_each(metadata: &mut Tree) {
+    let mut seen = BTreeSet::new();
+    let uri = |e: &Tree| e.attribute(&declaration(prefix(&e.name))).map(str::to_owned);
+    metadata.children.retain(|e| uri(e).is_none_or(|u| seen.insert(u)));
 }
 
 fn whole(domain: &Domain) -> Option<&Tree> {

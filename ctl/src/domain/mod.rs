@@ -1,6 +1,7 @@
 //! libvirt's domain document for LXC: read strictly, as typed values, and printed in its canonical form. Pure: bytes in, a value or a
 //! refusal with file and line out.
 
+mod canonical;
 pub mod capability;
 pub mod change;
 mod complete;

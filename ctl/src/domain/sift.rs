@@ -1,7 +1,9 @@
 //! Takes out of a document what is kept and not done, so that whoever reads the rest knows all of it, or refuses it. Pure.
 
+use super::canonical;
 use super::error::{Fault, shown, shown_name};
 use super::kept::{Kept, Step, What, Why, arrange};
+use super::metadata;
 use super::model::Share;
 use super::schema::{known, lists};
 use super::xml::{Attribute, Element, Tree};
@@ -163,6 +165,7 @@ fn namespace(root: &mut Element, found: &mut Found) -> Result<[Option<Share>; 3]
     if let Some(second) = taken.next() {
         return Err(Fault::new(second.line, "<lxc:namespace> comes twice in <domain>"));
     }
+    let mut shared = Tree::new(name);
     for child in &element.children {
         let known = ["lxc:sharenet", "lxc:shareipc", "lxc:shareuts"];
         let known = known.iter().position(|name| *name == child.name);
@@ -186,8 +189,16 @@ fn namespace(root: &mut Element, found: &mut Found) -> Result<[Option<Share>; 3]
             let what = format!("<{}> comes twice in <lxc:namespace>", child.name);
             return Err(Fault::new(child.line, what));
         }
+        // None is as if it was not said.
+        if share.is_some() {
+            shared.children.push(tree(child, false)?);
+        }
         *slot = share;
     }
+    if shared.children.is_empty() {
+        return Ok(shares);
+    }
+    arrange(&mut shared);
     let mut keep = |line, what, why| {
         found.push((
             line,
@@ -203,7 +214,7 @@ fn namespace(root: &mut Element, found: &mut Found) -> Result<[Option<Share>; 3]
         What::Attribute(attribute.name, attribute.value),
         Why::Said,
     );
-    keep(element.line, What::Element(tree(&element, false)?, 0), Why::Said);
+    keep(element.line, What::Element(shared, 0), Why::Said);
     Ok(shares)
 }
 
@@ -232,9 +243,12 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
             continue;
         }
         let why = why(name);
-        let what = What::Attribute(attribute.name, attribute.value);
-        let within = within.clone();
-        found.push((attribute.line, Kept { within, what, why }));
+        let value = canonical::attribute(&element.name, &attribute.name, attribute.value);
+        if let Some(value) = value.map_err(|what| Fault::new(attribute.line, what))? {
+            let what = What::Attribute(attribute.name, value);
+            let within = within.clone();
+            found.push((attribute.line, Kept { within, what, why }));
+        }
     }
     let mut counts: Vec<(String, usize)> = Vec::new();
     for mut child in take(&mut element.children) {
@@ -260,8 +274,14 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
         };
         whole(&child)?;
         let mut tree = tree(&child, why != Why::Said)?;
-        usual(&mut tree);
-        arrange(&mut tree);
+        if why == Why::Said {
+            metadata::first_of_each(&mut tree);
+        } else {
+            let canonical = canonical::element(tree).map_err(|what| Fault::new(child.line, what))?;
+            let Some(printed) = canonical else { continue };
+            tree = printed;
+            arrange(&mut tree);
+        }
         let what = if path.is_empty() && lists(ALWAYS, &tree.name) {
             What::Instead(tree)
         } else {
@@ -309,7 +329,12 @@ fn otherwise(element: &Element, path: &str) -> bool {
     rows.any(|found| found)
         || path == "/resource" && child("partition").is_some_and(|p| p.text.starts_with('/') && p.text != "/machine")
         || path == "/seclabel" && other_label(element)
+        || path == "/clock" && is_utc(element) && element.attributes.iter().any(|a| a.name == "adjustment")
         || path == "/devices/console" && child("target").is_some_and(other_target)
+}
+
+fn is_utc(clock: &Element) -> bool {
+    clock.attributes.iter().all(|a| a.name != "offset" || a.value == "utc")
 }
 
 /// Whether a label is another than none, and another than an AppArmor profile or an SELinux context for which no file is labelled.
@@ -356,8 +381,8 @@ pub fn device_element(bytes: &[u8]) -> Result<Tree, Fault> {
         return Err(Fault::new(element.line, what));
     }
     whole(&element)?;
-    let mut tree = tree(&element, true)?;
-    usual(&mut tree);
+    let tree = canonical::element(tree(&element, true)?).map_err(|what| Fault::new(element.line, what))?;
+    let mut tree = tree.ok_or_else(|| Fault::new(element.line, "it says nothing"))?;
     arrange(&mut tree);
     Ok(tree)
 }
@@ -407,19 +432,4 @@ fn tree(element: &Element, of_schema: bool) -> Result<Tree, Fault> {
             .collect::<Result<_, _>>()?,
         text: if blank { String::new() } else { element.text.clone() },
     })
-}
-
-/// What libvirt adds where it is left out.
-fn usual(tree: &mut Tree) {
-    match (tree.name.as_str(), tree.attribute("mode"), tree.attribute("type")) {
-        ("filesystem", ..) => tree.add_missing("accessmode", "passthrough"),
-        ("disk", ..) => tree.add_missing("device", "disk"),
-        ("hostdev", Some("subsystem"), _) => tree.add_missing("managed", "no"),
-        ("interface", _, Some("direct")) => {
-            if let Some(source) = tree.children.iter_mut().find(|c| c.name == "source") {
-                source.add_missing("mode", "vepa");
-            }
-        }
-        _ => {}
-    }
 }

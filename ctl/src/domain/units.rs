@@ -14,6 +14,14 @@ pub fn kib(number: &str, unit: Option<&str>) -> Result<u64, &'static str> {
         .ok_or("that is more than 9007199254740991 KiB")
 }
 
+/// A size in bytes, from a number and a unit as those of [`kib`]. Without a unit it is bytes.
+pub fn bytes(number: &str, unit: Option<&str>) -> Result<u64, &'static str> {
+    let number = whole(number).ok_or("that is not a whole number")?;
+    let scale = unit.map_or(Some(1), scale).ok_or("its unit is not known")?;
+    let bytes = number.checked_mul(scale).and_then(|b| u64::try_from(b).ok());
+    bytes.ok_or("that is more than 18446744073709551615 bytes")
+}
+
 /// A whole number of digits alone, with blanks around it; one that does not fit is as large as can be.
 fn whole(text: &str) -> Option<u128> {
     let digits = text.trim_ascii();

@@ -4,7 +4,7 @@ use super::{absolute, interface};
 use crate::domain::error::Fault;
 use crate::domain::interface::Interface;
 use crate::domain::model::{Filesystem, Source, guest_names};
-use crate::domain::units::{kib, number};
+use crate::domain::units::kib;
 use crate::domain::xml::{Element, Parts};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -119,14 +119,14 @@ fn consoles(elements: Vec<Element>) -> Result<u8, Fault> {
     }
     let mut count = 0u8;
     for element in elements {
-        element.read(|parts| console(parts, count))?;
+        element.read(console)?;
         count = count.saturating_add(1);
     }
     Ok(count)
 }
 
-/// One console. `tty` is what `dumpxml` of a running container may print, and no part of the definition.
-fn console(parts: &mut Parts, port: u8) -> Result<(), Fault> {
+/// One console. `tty` is what `dumpxml` of a running container may print, and no part of the definition; nor is its number, which is its place.
+fn console(parts: &mut Parts) -> Result<(), Fault> {
     parts.attribute("tty");
     if let Some(kind) = parts.attribute("type") {
         kind.only("pty")?;
@@ -139,9 +139,8 @@ fn console(parts: &mut Parts, port: u8) -> Result<(), Fault> {
             kind.only("lxc")?;
         }
         let given = parts.attribute("port");
-        given.map_or(Ok(port), |v| {
-            let wanted = format!("{port}, its place among the consoles");
-            v.read(&wanted, |text| number(text, port, port))
+        given.map_or(Ok(0), |v| {
+            v.read("a number", |text| text.trim_ascii().parse::<i32>().ok())
         })
     })?;
     Ok(())

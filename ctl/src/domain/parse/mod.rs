@@ -133,7 +133,7 @@ fn partition(parts: &mut Parts) -> Result<Option<Path>, Fault> {
 /// Also checks `clock`, of which only `utc` is known and nothing is kept.
 fn afterwards(parts: &mut Parts) -> Result<Afterwards, Fault> {
     if let Some(clock) = parts.child("clock")? {
-        clock.read(|parts| parts.required("offset")?.only("utc"))?;
+        clock.read(|parts| parts.attribute("offset").map_or(Ok(()), |o| o.only("utc")))?;
     }
     let mut action = |name, missing| {
         let given = parts.leaf(name)?;

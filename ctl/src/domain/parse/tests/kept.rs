@@ -42,7 +42,7 @@ const UNBUILT: &str = "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/
   <devices>
     <disk type='block' device='disk'>
       <source dev='/dev/sdz1'/>
-      <target dev='sdz1'/>
+      <target dev='sdz1' bus='scsi'/>
     </disk>
     <filesystem type='mount' accessmode='passthrough'>
       <source dir='/srv/harbour'/>
