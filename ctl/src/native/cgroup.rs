@@ -72,7 +72,7 @@ impl Cgroup {
             ".cpuset.cpus" | "2.cpuset.cpus" => self.cpus = set(s)?,
             ".cpuset.mems" | "2.cpuset.mems" => self.nodes = set(s)?,
             ".blkio.weight" => self.weight = bounded(s, 10, 1000)?,
-            "2.io.weight" => self.io_weight(s)?,
+            "2.io.weight" => self.io_weight(warnings, s)?,
             ".blkio.device_weight" => self.device(s, 0)?,
             ".blkio.throttle.read_iops_device" => self.device(s, 1)?,
             ".blkio.throttle.write_iops_device" => self.device(s, 2)?,
@@ -109,14 +109,28 @@ impl Cgroup {
         Ok(())
     }
 
-    fn io_weight(&mut self, s: &Setting) -> Result<(), ParseError> {
-        let wanted = || s.not("one weight from 10 to 1000, which alone a domain may have");
-        let text = s.value.strip_prefix("default").unwrap_or(&s.value);
-        self.weight = match text {
-            "" => None,
-            text => Some(number(text, 10, 1000).ok_or_else(wanted)?),
+    /// `io.weight`: a weight for all devices, or a device and its own. Version 2 has more weights than a domain.
+    fn io_weight(&mut self, warnings: &mut Vec<ParseError>, s: &Setting) -> Result<(), ParseError> {
+        let wanted = || s.not("a weight from 1 to 10000, alone or behind default or MAJOR:MINOR");
+        let (device, weight) = match s.value.split_once([' ', '\t']) {
+            Some((device, weight)) => (Some(device).filter(|d| *d != "default"), weight),
+            None => (None, s.value.as_str()),
         };
-        Ok(())
+        let weight = match weight {
+            "" => None,
+            text => Some(number(text, 1, 10_000).ok_or_else(wanted)?),
+        };
+        if weight.is_some_and(|w| !(10..=1000).contains(&w)) {
+            lost(warnings, s, "a domain's weights are from 10 to 1000");
+            return Ok(());
+        }
+        match device {
+            Some(device) => self.set(s, device, 0, weight),
+            None => {
+                self.weight = weight;
+                Ok(())
+            }
+        }
     }
 
     /// One of the keys whose value is a device and a figure.

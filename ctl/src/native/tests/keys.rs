@@ -272,6 +272,10 @@ fn what_cannot_be_said_is_told_with_its_key_and_line() {
         ),
         ("lxc.environment = TERM", "a variable of whoever starts"),
         ("lxc.cgroup2.pids.max = 10", "= 10 cannot be said in XML"),
+        ("lxc.cgroup2.io.weight = default 5000", "from 10 to 1000"),
+        ("lxc.cgroup2.io.weight = 8:0 1", "from 10 to 1000"),
+        ("lxc.cgroup2.memory.low = 1M", "= 1M cannot be said in XML"),
+        ("lxc.environment.runtime = A=1", "cannot be said in XML"),
         ("lxc.cgroup2.memory.swap.max = 1M", "on memory and swap together"),
         ("lxc.cgroup.devices.allow = c 4:0 rwm", "cannot be said in XML"),
         ("lxc.namespace.share.pid = x", "only net, ipc and uts"),
@@ -294,6 +298,19 @@ fn what_cannot_be_said_is_told_with_its_key_and_line() {
     assert_eq!(
         memory,
         ["c:1: no limit on memory is set, and a domain always has one: it is 65536 KiB"]
+    );
+}
+
+#[test]
+fn capabilities_of_all_lines_are_dropped_and_an_empty_line_takes_them_back() {
+    let drops = "lxc.cap.drop = sys_module\nlxc.cap.drop = sys_time mac_admin\n";
+    says(
+        drops,
+        "<capabilities policy='allow'><mac_admin state='off'/><sys_module state='off'/><sys_time state='off'/></capabilities>",
+    );
+    says(
+        &format!("{drops}lxc.cap.drop =\nlxc.cap.drop = chown"),
+        "<capabilities policy='allow'><chown state='off'/></capabilities>",
     );
 }
 
@@ -323,6 +340,18 @@ fn limits_of_both_versions_are_read() {
         "<blkiotune><weight>300</weight><device><path>/dev/block/8:16</path><weight>20</weight><write_bytes_sec>5</write_bytes_sec></device>\
          <device><path>/dev/block/8:0</path><read_iops_sec>7</read_iops_sec></device></blkiotune><vcpu",
     );
+    says(
+        "lxc.cgroup2.io.weight = default 200\nlxc.cgroup2.io.weight = 8:0 30\n",
+        "<blkiotune><weight>200</weight><device><path>/dev/block/8:0</path><weight>30</weight></device></blkiotune>",
+    );
+    says(
+        "lxc.cgroup2.io.weight = 1000",
+        "<blkiotune><weight>1000</weight></blkiotune>",
+    );
+    for bad in ["0", "10001", "x", "default x", "sda 70"] {
+        let said = refusal(&format!("lxc.cgroup2.io.weight = {bad}"));
+        assert!(said.starts_with("c:3: lxc.cgroup2.io.weight is "), "{said}");
+    }
     for bad in [
         "memory.limit_in_bytes = 1x",
         "memory.limit_in_bytes = 0",
