@@ -487,3 +487,44 @@ fn a_domain_of_architecture_i686_sees_one_and_so_does_who_enters_it() {
     );
     host.run(&["destroy", &name]).ok();
 }
+
+#[test]
+fn undefine_takes_virshs_options_and_removes_no_file() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    let image = host.file("disk", "what is on it");
+    let disk = format!("<disk type='file'><source file='{image}'/><target dev='vda'/></disk>");
+    let file = host.domain_file(&name, "true", "", &disk);
+    host.run(&["define", &file]).ok();
+    for (options, words) in [
+        (&["--nvram"][..], "unsupported flags"),
+        (&["--nvram", "--keep-nvram"], "mutually exclusive"),
+        (&["--tpm", "--keep-tpm"], "mutually exclusive"),
+        (&["--storage", "vdz"], "Volume 'vdz' was not found"),
+        (&["--wipe-storage"], "requires '--storage"),
+        (
+            &["--delete-storage-volume-snapshots"],
+            "--remove-all-storage is required",
+        ),
+    ] {
+        let said = host.run(&[&["undefine", &name], options].concat());
+        assert!(said.code() != 0 && said.stderr.contains(words), "{said}");
+        assert_eq!(said.stderr.lines().count(), 1, "{said}");
+        assert_eq!(host.listed(&name)["state"], "shut off");
+    }
+    for options in [
+        &["--storage", "vda"][..],
+        &["--remove-all-storage", "--wipe-storage"],
+        &["--tpm", "--keep-nvram"],
+    ] {
+        let said = host.run(&[&["undefine", &name], options].concat()).ok();
+        let stays = format!("Storage volume 'vda'({image})");
+        assert_eq!(said.stderr.contains(&stays), !options.contains(&"--tpm"), "{said}");
+        assert!(host.listed(&name).is_null());
+        host.run(&["define", &file]).ok();
+    }
+    assert_eq!(std::fs::read_to_string(&image).expect("it stays"), "what is on it");
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}

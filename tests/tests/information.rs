@@ -264,6 +264,25 @@ fn the_host_is_told_as_proc_tells_it() {
     );
     assert!(text(&["freecell"]).starts_with("Total: ") && text(&["freecell", "0"]).starts_with("0: "));
 
+    let free = text(&["freepages", "--all"]);
+    let sizes = fs::read_dir("/sys/devices/system/node/node0/hugepages").map_or(0, Iterator::count);
+    let first = free.split("\n\n").next().unwrap();
+    assert!(
+        first.starts_with("Node 0:\n4KiB: ") && first.matches("KiB: ").count() == 1 + sizes,
+        "{free}"
+    );
+    assert!(text(&["freepages", "0", "4"]).starts_with("4KiB: "));
+    for (words, why) in [
+        (&["freepages", "0", "3"][..], "page size 3 is not available on node 0"),
+        (&["freepages", "9999", "4"], "node 9999"),
+        (&["freepages"], "missing cellno"),
+        (&["freepages", "0"], "missing pagesize"),
+        (&["freepages", "0", "x"], "malformed"),
+    ] {
+        let said = host.run(words);
+        assert!(said.code() != 0 && said.stderr.contains(why), "{said}");
+    }
+
     let ticks = || -> u64 {
         let stat = fs::read_to_string("/proc/stat").unwrap();
         let words: Vec<u64> = stat

@@ -47,7 +47,7 @@ pub fn present() -> Outcome<Vec<u32>> {
     Ok(list(&text(&format!("{SYSTEM}/cpu/present"))?))
 }
 
-fn huge(directory: &str) -> Vec<Pages> {
+fn huge(directory: &str, counter: &str) -> Vec<Pages> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let one = |entry: fs::DirEntry| {
         let name = entry.file_name();
@@ -57,7 +57,7 @@ fn huge(directory: &str) -> Vec<Pages> {
             .strip_suffix("kB")?
             .parse()
             .ok()?;
-        let count = word(&format!("{directory}/{}/nr_hugepages", name.to_str()?))?
+        let count = word(&format!("{directory}/{}/{counter}", name.to_str()?))?
             .parse()
             .ok()?;
         Some(Pages { kib, count })
@@ -68,7 +68,7 @@ fn huge(directory: &str) -> Vec<Pages> {
 }
 
 fn pages(memory: u64, directory: &str) -> Vec<Pages> {
-    let huge = huge(directory);
+    let huge = huge(directory, "nr_hugepages");
     let reserved = huge
         .iter()
         .fold(0u64, |a, p| a.saturating_add(p.kib.saturating_mul(p.count)));
@@ -77,6 +77,16 @@ fn pages(memory: u64, directory: &str) -> Vec<Pages> {
         count: memory.saturating_sub(reserved) / PAGE,
     };
     [plain].into_iter().chain(huge).collect()
+}
+
+/// The pages of a node that are free.
+pub fn free_pages(cell: &Cell) -> Vec<Pages> {
+    let plain = Pages {
+        kib: PAGE,
+        count: cell.free / PAGE,
+    };
+    let directory = format!("{SYSTEM}/node/node{}/hugepages", cell.id);
+    [plain].into_iter().chain(huge(&directory, "free_hugepages")).collect()
 }
 
 fn cell(id: u32, online: &[u32]) -> Outcome<Cell> {

@@ -66,9 +66,30 @@ pub struct Undefine {
     /// Accepted for virsh's sake: there are no checkpoints
     #[arg(long, hide = true)]
     pub checkpoints_metadata: bool,
-    /// Accepted for virsh's sake: no volume of a storage pool can be a container's
-    #[arg(long, hide = true)]
+    /// Accepted for virsh's sake: no volume of a storage pool can be a container's, so each disk is named as one to be removed by hand
+    #[arg(long, hide = true, conflicts_with = "storage")]
     pub remove_all_storage: bool,
+    /// The same of the disks that are named, by target or source, with commas between
+    #[arg(long, hide = true, value_name = "VOLUMES")]
+    pub storage: Option<String>,
+    /// Accepted for virsh's sake beside those two: what is not removed is not wiped
+    #[arg(long, hide = true)]
+    pub wipe_storage: bool,
+    /// Accepted for virsh's sake beside --remove-all-storage
+    #[arg(long, hide = true)]
+    pub delete_storage_volume_snapshots: bool,
+    /// Refused, as that driver refuses it: containers have no firmware
+    #[arg(long, hide = true)]
+    pub nvram: bool,
+    /// Accepted for virsh's sake: there is none
+    #[arg(long, hide = true)]
+    pub keep_nvram: bool,
+    /// Accepted for virsh's sake: there is none
+    #[arg(long, hide = true)]
+    pub tpm: bool,
+    /// Accepted for virsh's sake: there is none
+    #[arg(long, hide = true)]
+    pub keep_tpm: bool,
 }
 
 /// Options of `destroy`.

@@ -25,6 +25,8 @@ pub enum Node {
     Nodememstats(Nodememstats),
     /// Show the host's free memory
     Freecell(Freecell),
+    /// Show how many of the host's pages are free
+    Freepages(Freepages),
     /// Print the host's name
     Hostname(Plain),
     /// Print the address that virsh knows this by
@@ -99,6 +101,32 @@ pub struct Freecell {
     pub json: bool,
 }
 
+/// Options of `freepages`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lazaret freepages --all\n  lazaret freepages --all --pagesize 2M\n  lazaret freepages 0 4"
+)]
+pub struct Freepages {
+    /// Only this node
+    #[arg(value_name = "CELL")]
+    pub at: Option<u32>,
+    /// Only pages of this size, in KiB or with a unit
+    #[arg(value_name = "SIZE", conflicts_with = "pagesize")]
+    pub size: Option<String>,
+    /// As CELL
+    #[arg(long, value_name = "CELL", conflicts_with = "at", hide = true)]
+    pub cellno: Option<u32>,
+    /// As SIZE
+    #[arg(long, value_name = "SIZE")]
+    pub pagesize: Option<String>,
+    /// Each node
+    #[arg(long, conflicts_with_all = ["at", "cellno"])]
+    pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl Node {
     /// What is asked, as it follows "cannot".
     pub const fn doing(&self) -> &'static str {
@@ -106,7 +134,7 @@ impl Node {
             Self::Nodeinfo(_) => "show the host",
             Self::Nodecpustats(_) => "show the time of the host's processors",
             Self::Nodecpumap(_) => "show the host's processors",
-            Self::Nodememstats(_) | Self::Freecell(_) => "show the host's memory",
+            Self::Nodememstats(_) | Self::Freecell(_) | Self::Freepages(_) => "show the host's memory",
             Self::Hostname(_) => "show the host's name",
             Self::Uri(_) => "show the address",
             Self::Capabilities(_) => "show what the host has",

@@ -15,7 +15,7 @@ use sys::namespace::{self, Kind};
 use wire::user::{Places, User, account};
 
 /// Verbs that need no launcher, whoever asks.
-const BARE: [&str; 14] = [
+const BARE: [&str; 15] = [
     "check",
     "wire",
     "version",
@@ -27,6 +27,7 @@ const BARE: [&str; 14] = [
     "nodecpumap",
     "nodememstats",
     "freecell",
+    "freepages",
     "hostname",
     "uri",
     "capabilities",

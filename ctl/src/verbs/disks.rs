@@ -1,6 +1,7 @@
 //! `domblklist`: the disks of a container. May touch: the store.
 
 use super::interfaces::{attribute, kept, of_child, running};
+use crate::domain::Domain;
 use crate::domain::xml::Tree;
 use crate::error::Outcome;
 use crate::lookup::find;
@@ -11,12 +12,19 @@ use serde::Serialize;
 
 /// One disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Disk {
+pub struct Disk {
     #[serde(rename = "type")]
     kind: String,
     device: String,
-    target: String,
-    source: Option<String>,
+    /// What it is called inside.
+    pub target: String,
+    /// What it is of the host's.
+    pub source: Option<String>,
+}
+
+/// All of a domain's.
+pub fn disks(domain: &Domain) -> Vec<Disk> {
+    kept(domain, "disk").map(disk).collect()
 }
 
 fn disk(tree: &Tree) -> Disk {
@@ -35,7 +43,7 @@ pub fn domblklist(session: &Session, options: &Domblklist) -> Outcome<()> {
         Some(_) => found.domain(),
         None => found.definition.clone(),
     };
-    let disks: Vec<Disk> = domain.iter().flat_map(|d| kept(d, "disk")).map(disk).collect();
+    let disks: Vec<Disk> = domain.iter().flat_map(disks).collect();
     if options.json {
         return print_json(&disks);
     }

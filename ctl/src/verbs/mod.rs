@@ -64,7 +64,7 @@ pub fn with_authority(session: &Session, verb: &Verb) -> Outcome<u8> {
         Verb::Event(options) => return event::event(session, options),
         Verb::LxcEnterNamespace(options) => return enter::enter_namespace(session, options),
         Verb::Define(file) => define::define(session, file),
-        Verb::Undefine(options) => undefine::undefine(session, &options.container),
+        Verb::Undefine(options) => undefine::undefine(session, options),
         Verb::Domrename(options) => domrename::domrename(session, options),
         Verb::Desc(options) => desc::desc(session, options),
         Verb::Metadata(options) => metadata::metadata(session, options),

@@ -1,11 +1,12 @@
-//! `nodeinfo`, `nodecpustats`, `nodecpumap`, `nodememstats`, `freecell`, `hostname`, `uri`: what is asked of the host. May touch: `/proc`, and what
+//! `nodeinfo`, `nodecpustats`, `nodecpumap`, `nodememstats`, `freecell`, `freepages`, `hostname`, `uri`: what is asked of the host. May touch: `/proc`, and what
 //! `figures/machine.rs` reads.
 
+use crate::domain::units::kib;
 use crate::error::{Error, Outcome};
 use crate::figures::host::{Times, frequency, memory, shares, times};
-use crate::figures::machine::{cells, online, present, text};
-use crate::figures::topology::{Cell, count};
-use crate::options::{Freecell, Node, Nodecpumap, Nodecpustats, Nodememstats};
+use crate::figures::machine::{cells, free_pages, online, present, text};
+use crate::figures::topology::{Cell, Pages, count};
+use crate::options::{Freecell, Freepages, Node, Nodecpumap, Nodecpustats, Nodememstats};
 use crate::output::{gap, print, print_json};
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
@@ -24,6 +25,7 @@ pub fn node(asked: &Node) -> Outcome<()> {
         Node::Nodecpumap(o) => nodecpumap(o),
         Node::Nodememstats(o) => nodememstats(o),
         Node::Freecell(o) => freecell(o),
+        Node::Freepages(o) => freepages(o),
         Node::Hostname(o) => word("hostname", text("/proc/sys/kernel/hostname")?.trim(), o.json),
         Node::Uri(o) => word("uri", URI, o.json),
         Node::Capabilities(o) => super::capabilities::capabilities(o.json),
@@ -232,6 +234,48 @@ fn freecell(o: &Freecell) -> Outcome<()> {
         return print_json(&json!({"free_kib": free}));
     }
     print(&format!("Total: {free} KiB\n{}", gap()))
+}
+
+fn page_size(text: &str) -> Outcome<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end).unwrap_or((text, ""));
+    kib(number, (!unit.is_empty()).then_some(unit)).map_err(|_| {
+        Error::Usage(format!(
+            "Scaled numeric value '{text}' for <pagesize> option is malformed or out of range"
+        ))
+    })
+}
+
+fn freepages(o: &Freepages) -> Outcome<()> {
+    let asked = o.size.as_deref().or(o.pagesize.as_deref()).map(page_size).transpose()?;
+    let missing = |what| Error::Usage(format!("missing {what} argument"));
+    let cells = match o.at.or(o.cellno) {
+        _ if o.all => cells()?,
+        None => return Err(missing("cellno")),
+        Some(_) if asked.is_none() => return Err(missing("pagesize")),
+        Some(number) => vec![cell(number)?],
+    };
+    let mut nodes = Vec::new();
+    for cell in &cells {
+        let mut pages = free_pages(cell);
+        if let Some(kib) = asked {
+            pages.retain(|p| p.kib == kib);
+            if pages.is_empty() {
+                let id = cell.id;
+                return Err(Error::caller(format!("page size {kib} is not available on node {id}")));
+            }
+        }
+        nodes.push((cell.id, pages));
+    }
+    if o.json {
+        let all = nodes.iter().map(|(id, pages)| json!({"cell": id, "free": pages}));
+        return print_json(&all.collect::<Vec<_>>());
+    }
+    let node = |(id, pages): &(u32, Vec<Pages>)| {
+        let lines: String = pages.iter().map(|p| format!("{}KiB: {}\n", p.kib, p.count)).collect();
+        if o.all { format!("Node {id}:\n{lines}\n") } else { lines }
+    };
+    print(&(nodes.iter().map(node).collect::<String>() + gap()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What virsh has and a driver of containers does not: refused in virsh's words, as that driver refuses it. Pure.
 
-/// A verb, what virsh says first where it says something (`{}` is the first operand), and the function that the driver lacks.
-const ABSENT: [(&str, &str, &str); 63] = [
+/// A verb, what virsh says first where it says something (`{}` is the first operand), and the function that the driver lacks, or all that is said.
+const ABSENT: [(&str, &str, &str); 66] = [
     ("allocpages", "", "virNodeAllocPages"),
     (
         "blkdeviotune",
@@ -74,6 +74,8 @@ const ABSENT: [(&str, &str, &str); 63] = [
     ("migrate", "", "virDomainMigrate3"),
     ("migrate-getspeed", "", "virDomainMigrateGetMaxSpeed"),
     ("migrate-setmaxdowntime", "", "virDomainMigrateSetMaxDowntime"),
+    ("node-memory-tune", "", "virNodeGetMemoryParameters"),
+    ("nodesuspend", "The host was not suspended", "virNodeSuspendForDuration"),
     (
         "numatune",
         "Unable to get number of memory parameters",
@@ -97,6 +99,11 @@ const ABSENT: [(&str, &str, &str); 63] = [
     ("snapshot-info", "", "virDomainSnapshotLookupByName"),
     ("snapshot-list", "", "virDomainSnapshotNum"),
     ("snapshot-revert", "", "virDomainSnapshotLookupByName"),
+    (
+        "sysinfo",
+        "failed to get sysinfo",
+        "unsupported configuration: Host SMBIOS information is not available",
+    ),
     ("vcpucount", "Failed to retrieve current vcpu count", ""),
     ("vcpuinfo", "", "virDomainGetVcpuPinInfo"),
     ("vcpupin", "", "virDomainGetVcpuPinInfo"),
@@ -113,6 +120,8 @@ pub fn refusal(words: &[String]) -> Option<Vec<String>> {
     let first = first.replace("{}", one).replace("{2}", two);
     let second = match *function {
         "" => String::new(),
+        // Where that driver has the function, and there is nothing here to be told by it.
+        said if !said.starts_with("vir") => said.to_owned(),
         name => format!("this function is not supported by the connection driver: {name}"),
     };
     Some([first, second].into_iter().filter(|line| !line.is_empty()).collect())
@@ -146,6 +155,8 @@ mod tests {
             ])
         );
         assert_eq!(said("domjobinfo vm1"), Some(vec![unsupported("virDomainGetJobInfo")]));
+        let none = "unsupported configuration: Host SMBIOS information is not available";
+        assert_eq!(said("sysinfo"), Some(vec!["failed to get sysinfo".into(), none.into()]));
         assert_eq!((said("list"), said("nope")), (None, None));
     }
 

@@ -58,7 +58,7 @@ const GROUPS: [Group; 5] = [
         title: "Host and Hypervisor",
         keyword: "host",
         holds: |verb| {
-            let known = ["capabilities", "hostname", "uri", "version", "freecell"];
+            let known = ["capabilities", "hostname", "uri", "version", "freecell", "freepages"];
             known.contains(&verb) || verb.starts_with("node")
         },
     },
