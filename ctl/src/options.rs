@@ -220,8 +220,12 @@ pub struct Dumpxml {
     /// Print the kept definition, even if what runs was made from another
     #[arg(long)]
     pub inactive: bool,
-    /// Only what this names: a path of element names, // for any depth, * for any name, @NAME for an attribute, [@NAME='V'] and [N]
-    #[arg(long, value_name = "XPATH")]
+    /// Only what this names
+    #[arg(
+        long,
+        value_name = "XPATH",
+        help = "Only what this names: a path of element names, // for any depth, * for any name, @NAME for an attribute, [@NAME='V'] and [N]"
+    )]
     pub xpath: Option<String>,
     /// With --xpath: all that is found in one element, nodes
     #[arg(long, requires = "xpath")]

@@ -46,8 +46,8 @@ pub struct Run {
     /// Most processes and threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304))]
     pub pids: Option<u64>,
-    /// Network: `default` is a bridge with NAT, another one is called by its name, `none` has a loopback only, `host` is the host's own; bridge:BRIDGE, macvlan:LINK[:MODE],
-    /// ipvlan:LINK[:MODE] and vlan:LINK:ID are on a bridge or link of the host's [default: default, or none for an ordinary user]
+    /// Network: `default` is a bridge with NAT, another one is called by its name, `none` has a loopback only, `host` is the host's own; bridge:BRIDGE, macvlan:LINK,
+    /// ipvlan:LINK (both also with :MODE) and vlan:LINK:ID are on a bridge or link of the host's [default: default, or none for an ordinary user]
     #[arg(long, value_name = "NET")]
     pub network: Option<Network>,
     /// Give its link this address
@@ -93,7 +93,7 @@ pub struct Run {
     /// Confine the command, and whatever enters, by this AppArmor profile too, which must be loaded
     #[arg(long, value_name = "PROFILE")]
     pub apparmor: Option<ProfileName>,
-    /// Give the command, and whatever enters, this SELinux context, USER:ROLE:TYPE[:RANGE], which the policy that is loaded must know
+    /// Give the command, and whatever enters, this SELinux context, USER:ROLE:TYPE or USER:ROLE:TYPE:RANGE, which the policy that is loaded must know
     #[arg(long, value_name = "CONTEXT", conflicts_with = "apparmor")]
     pub selinux: Option<Context>,
     /// Leave a place as it is that is hidden or read-only otherwise, where the host's policy consents
