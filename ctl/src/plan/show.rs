@@ -8,15 +8,20 @@ use wire::ids::IdRange;
 use wire::init::{Container, Source};
 use wire::launcher::{Opened, Plan, PlannedMount, Step};
 use wire::mountd::Mount;
-use wire::netd::{HostSide, Link, Membership, Rate};
+use wire::netd::{Firewall, HostSide, Link, Membership, Rate, Through};
 use wire::share::{Sharing, Space};
 
-/// The plan as text, one step after the other.
-pub fn show(plan: &Plan) -> String {
+/// The plan as text, one step after the other; `user`: it is for an ordinary user's host, where some of them are nobody's.
+pub fn show(plan: &Plan, user: bool) -> String {
     let mut out = format!("{}: host ids {} to {}\n", plan.name, plan.block.first(), last(plan));
     for (n, step) in plan.steps.iter().enumerate() {
-        let (asked, details) = describe(step);
-        let _ = writeln!(out, "\n{}. {}: {asked}", n.saturating_add(1), step.program().name());
+        let number = n.saturating_add(1);
+        if let Some(why) = user.then(|| nobodys(step)).flatten() {
+            let _ = writeln!(out, "\n{number}. nobody: {why}");
+            continue;
+        }
+        let (asked, details) = describe(step, plan, user);
+        let _ = writeln!(out, "\n{number}. {}: {asked}", step.program().name());
         for detail in details {
             let _ = writeln!(out, "     {detail}");
         }
@@ -29,7 +34,18 @@ fn last(plan: &Plan) -> u32 {
     plan.block.first().saturating_add(wire::ids::BLOCK).saturating_sub(1)
 }
 
-fn describe(step: &Step) -> (&'static str, Vec<String>) {
+/// Why nobody does this step on an ordinary user's host.
+const fn nobodys(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Groups(_) => Some("an ordinary user's container has no control group"),
+        Step::Devices(_) => {
+            Some("a user namespace makes no device node, and those that are bound in are all there are")
+        }
+        _ => None,
+    }
+}
+
+fn describe(step: &Step, plan: &Plan, user: bool) -> (&'static str, Vec<String>) {
     match step {
         Step::Groups(limits) => ("make the control groups", limit_lines(limits)),
         Step::Devices(rules) => ("allow these devices and no others", rules.iter().map(rule).collect()),
@@ -48,14 +64,18 @@ fn describe(step: &Step) -> (&'static str, Vec<String>) {
                     .collect(),
             )
         }
-        Step::Mounts(mounts) => ("make detached mounts", mounts.iter().map(mount).collect()),
+        Step::Mounts(mounts) => {
+            let shares = plan.container().is_some_and(|c| c.shares.net.is_some());
+            let line = |planned: &PlannedMount| match &planned.mount {
+                Mount::Sysfs if shares => "a sysfs of the network that it shares, ro".into(),
+                _ => mount(planned, user),
+            };
+            ("make detached mounts", mounts.iter().map(line).collect())
+        }
         Step::Meminfo => ("serve /proc/meminfo", vec![]),
         Step::Connect(links) => ("make the links", links.iter().flat_map(link_lines).collect()),
         Step::Protect { firewall, forward } => {
-            let mut lines = vec![format!(
-                "table lazaret-{}: masquerade behind {}, only own addresses on {}",
-                firewall.name, firewall.bridge, firewall.link
-            )];
+            let mut lines = vec![table(firewall)];
             for p in &firewall.publish {
                 let address = p.address.map_or_else(|| "every address".to_owned(), |a| a.to_string());
                 lines.push(format!(
@@ -72,6 +92,16 @@ fn describe(step: &Step) -> (&'static str, Vec<String>) {
         }
         Step::Keep => ("keep the container", vec![]),
     }
+}
+
+fn table(firewall: &Firewall) -> String {
+    let (name, bridge, link) = (&firewall.name, &firewall.bridge, &firewall.link);
+    let through = match firewall.through {
+        Through::Translated => format!("masquerade behind {bridge}"),
+        Through::Routed => format!("let through between {bridge} and what lies beyond the host"),
+        Through::Nothing => format!("nothing between {bridge} and what lies beyond the host"),
+    };
+    format!("table lazaret-{name}: {through}, only own addresses on {link}")
 }
 
 fn limit_lines(limits: &Limits) -> Vec<String> {
@@ -181,7 +211,7 @@ fn container_lines(c: &Container) -> Vec<String> {
     lines
 }
 
-fn mount(planned: &PlannedMount) -> String {
+fn mount(planned: &PlannedMount, user: bool) -> String {
     let from = match &planned.from {
         Opened::Nothing => String::new(),
         Opened::HostRoot => " of the host's root".into(),
@@ -200,7 +230,8 @@ fn mount(planned: &PlannedMount) -> String {
                 (flags.no_suid, "nosuid"),
                 (flags.no_dev, "nodev"),
                 (flags.no_exec, "noexec"),
-                (*idmapped, "id-mapped"),
+                // The kernel maps the ids of files for root alone.
+                (*idmapped && !user, "id-mapped"),
             ];
             let words: Vec<&str> = words.into_iter().filter_map(|(on, word)| on.then_some(word)).collect();
             format!("a clone{from}, {}", words.join(","))
@@ -266,4 +297,63 @@ fn link_lines(link: &Link) -> Vec<String> {
             .map(|r| format!("route {}/{} by {}", r.destination, r.prefix, r.gateway)),
     );
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::lot;
+    use wire::mountd::Flags;
+    use wire::{ContainerName, LinkName};
+
+    fn plan(steps: Vec<Step>) -> Plan {
+        let name = ContainerName::new("web").unwrap();
+        let block = lot().block;
+        Plan { name, block, steps }
+    }
+
+    #[test]
+    fn what_is_not_done_for_an_ordinary_user_is_said_to_be_nobodys() {
+        let tree = PlannedMount {
+            mount: Mount::Tree {
+                recursive: false,
+                flags: Flags::default(),
+                idmapped: true,
+            },
+            from: Opened::HostRoot,
+        };
+        let groups = Step::Groups(Limits::default());
+        let plan = plan(vec![
+            groups,
+            Step::Devices(vec![]),
+            Step::Mounts(vec![tree]),
+            Step::Keep,
+        ]);
+        let (roots, users) = (show(&plan, false), show(&plan, true));
+        for done in ["1. cgroupd: ", "2. devd: ", "id-mapped"] {
+            assert!(roots.contains(done) && !users.contains(done), "{users}");
+        }
+        assert!(users.contains("1. nobody: an ordinary user's container has no control group\n"));
+        assert!(users.contains("2. nobody: a user namespace makes no device node"));
+        assert!(users.contains("4. supervisor: ") && !roots.contains("nobody"));
+    }
+
+    #[test]
+    fn a_table_says_what_it_lets_through() {
+        let said = |through| {
+            let link = |name| LinkName::new(name).unwrap();
+            table(&Firewall {
+                name: ContainerName::new("web").unwrap(),
+                bridge: link("lzr1"),
+                link: link("lzv1"),
+                v4: None,
+                v6: None,
+                publish: vec![],
+                through,
+            })
+        };
+        assert!(said(Through::Translated).contains("masquerade behind lzr1"));
+        assert!(said(Through::Routed).contains(": let through between lzr1 and"));
+        assert!(said(Through::Nothing).contains(": nothing between lzr1 and"));
+    }
 }

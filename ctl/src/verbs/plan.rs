@@ -14,7 +14,7 @@ pub fn show(plan: &Plan, json: bool) -> Outcome<()> {
     if json {
         print_json(plan)
     } else {
-        print(&crate::plan::show::show(plan))
+        print(&crate::plan::show::show(plan, crate::user::here().is_some()))
     }
 }
 
