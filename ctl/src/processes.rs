@@ -16,7 +16,8 @@ pub struct Process {
     pub uid: u32,
     /// Its effective gid.
     pub gid: u32,
-    /// In whose user namespace its capabilities count: `host`, `container`, or `-` where the kernel does not tell.
+    /// In whose user namespace its capabilities count: `host`, which is an ordinary user's own where this process is in that; `container`; or `-`
+    /// where the kernel does not tell.
     pub in_namespace_of: &'static str,
     /// Inheritable, permitted, effective, bounding and ambient set, by bit.
     pub capabilities: Sets,
@@ -84,11 +85,13 @@ pub fn parse(pid: u32, status: &str) -> Option<Process> {
 pub fn read(pid: u32) -> Option<Process> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mut process = parse(pid, &status)?;
-    process.in_namespace_of = match std::fs::read_to_string(format!("/proc/{pid}/uid_map")) {
-        // The initial user namespace alone maps every id to itself (user_namespaces(7)).
-        Ok(map) if map.split_whitespace().eq(["0", "0", "4294967295"]) => "host",
-        Ok(_) => "container",
-        Err(_) => "-",
+    let map = |whose: &str| std::fs::read_to_string(format!("/proc/{whose}/uid_map"));
+    process.in_namespace_of = match (map(&pid.to_string()), map("self")) {
+        // This process is in the host's. To whoever is in one, its map is told as its parent sees it, and a container's never is that
+        // (user_namespaces(7)).
+        (Ok(its), Ok(own)) if its == own => "host",
+        (Ok(_), Ok(_)) => "container",
+        _ => "-",
     };
     process.label = label(pid).unwrap_or_else(|| "-".to_owned());
     let link = |kind: &str| {
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn reads_itself() {
         let me = read(std::process::id()).unwrap();
-        assert_eq!(me.namespaces.len(), NAMESPACES.len());
+        assert_eq!((me.namespaces.len(), me.in_namespace_of), (NAMESPACES.len(), "host"));
         assert!(all().contains(&me.pid));
     }
 }
