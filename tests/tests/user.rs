@@ -128,6 +128,22 @@ fn the_ids_are_the_users_own_and_every_process_is_under_one_of_them() {
         assert_ne!(fs::read_link(format!("/proc/{pid}/ns/user")).unwrap(), own);
     }
     let first = first_process(user, "web");
+    for row in user
+        .run(&["privileges", "web", "--json"])
+        .ok()
+        .json()
+        .as_array()
+        .unwrap()
+    {
+        let within = if row["program"] == "supervisor" {
+            "host"
+        } else {
+            "container"
+        };
+        if row["program"] == "supervisor" || row["pid"] == first {
+            assert_eq!(row["in_namespace_of"], within, "{row}");
+        }
+    }
     // The identity, in a namespace whose parent has the container's ids.
     let map = fs::read_to_string(format!("/proc/{first}/uid_map")).unwrap();
     assert_eq!(
@@ -197,6 +213,84 @@ fn the_payload_is_confined_as_roots_is() {
     assert_eq!(told(&of_user), told(&of_root));
     user.run(&["destroy", &name]).ok();
     host.run(&["destroy", &name]).ok();
+}
+
+#[test]
+fn a_users_container_is_not_told_of_by_the_groups_of_roots_container_of_that_name() {
+    need_root!();
+    let (users, host) = (Users::new(), Host::new());
+    let user = users.first();
+    let name = host.name("same");
+    host.run(&["create", &host.domain_file(&name, STAY, "", "")]).ok();
+    user.run(&["create", &user.domain(&name, &user.tree(0), STAY, "")]).ok();
+    // The kernel counts root's container, and shows that to everybody.
+    assert!(host.run(&["dominfo", &name, "--json"]).ok().json()["used_memory_kib"].is_u64());
+    assert!(host.run(&["domstats", &name]).ok().stdout.contains("cpu.time"));
+
+    let info = user.run(&["dominfo", &name, "--json"]).ok().json();
+    assert!(
+        info["cpu_time_ns"].is_null() && info["used_memory_kib"].is_null(),
+        "{info}"
+    );
+    let info = user.run(&["dominfo", &name]).ok().stdout;
+    assert!(!info.contains("CPU time") && info.contains("Used memory"), "{info}");
+    let used = info.lines().find(|l| l.starts_with("Used memory")).unwrap_or_default();
+    assert!(used.ends_with(" -"), "{info}");
+    let stats = user.run(&["domstats", &name]).ok().stdout;
+    assert!(
+        stats.contains("state.state=1") && stats.contains("net.count=0"),
+        "{stats}"
+    );
+    for counted in ["cpu.", "balloon.rss", "block."] {
+        assert!(!stats.contains(counted), "{stats}");
+    }
+    user.run(&["domstats", &name, "--state"]).ok();
+    let top = user
+        .run(&["top", "--json", "--iterations", "1", "--delay", "1"])
+        .ok()
+        .json();
+    let row = &top["containers"][0];
+    assert_eq!(
+        (&row["name"], &row["state"]),
+        (&name.as_str().into(), &"running".into())
+    );
+    for field in [
+        "cpu_percent",
+        "memory_bytes",
+        "tasks",
+        "read_bytes_per_second",
+        "pressure_percent",
+    ] {
+        assert!(row[field].is_null(), "{top}");
+    }
+    for verb in ["dommemstat", "domblkstat", "cpu-stats"] {
+        user.run(&[verb, &name])
+            .refused(1, &["no control group", "call lazaret as root"]);
+    }
+    user.run(&["destroy", &name]).ok();
+    host.run(&["destroy", &name]).ok();
+}
+
+#[test]
+fn what_nobody_does_for_a_user_is_not_planned_as_if_somebody_did() {
+    need_root!();
+    let users = Users::new();
+    let user = users.first();
+    let image = users.image();
+    let plan = [
+        "run",
+        "--rootfs",
+        image.to_str().unwrap(),
+        "--read-only",
+        "--plan",
+        "--",
+        "true",
+    ];
+    let plan = user.run(&plan).ok().stdout;
+    assert_eq!(plan.matches(". nobody: ").count(), 2, "{plan}");
+    for undone in ["cgroupd", "devd", "id-mapped", "netd"] {
+        assert!(!plan.contains(undone), "{plan}");
+    }
 }
 
 #[test]

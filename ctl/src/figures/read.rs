@@ -21,12 +21,21 @@ fn untold(what: &str) -> Error {
 }
 
 impl Groups {
-    /// Those of this name, where the launcher makes them: `lazaret/NAME` in each hierarchy.
+    /// Those of this name, where the launcher makes them: `lazaret/NAME` in each hierarchy. On an ordinary user's host a refusal.
     pub fn of(name: &ContainerName) -> Outcome<Self> {
-        Ok(Self {
+        let none = "an ordinary user's container has no control group, and nothing counts what it takes (call lazaret as root)";
+        Self::if_any(name)?.ok_or_else(|| Error::caller(none))
+    }
+
+    /// The same; none on an ordinary user's host, where the group of that name would be another container's, root's.
+    pub fn if_any(name: &ContainerName) -> Outcome<Option<Self>> {
+        if crate::user::here().is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             hierarchies: groups::mounted(&text("/proc/self/mountinfo")?),
             name: name.clone(),
-        })
+        }))
     }
 
     /// Where a controller counts, and whether that is the unified hierarchy.

@@ -42,12 +42,14 @@ pub fn memory(domain: Option<&Domain>, plan: Option<&Plan>) -> Option<(u64, u64)
     }
 }
 
-/// What the kernel counts of a container that runs: nanoseconds of processor time, and KiB of memory.
+/// What the kernel counts of a container that runs and has a group: nanoseconds of processor time, and KiB of memory.
 fn counted(found: &Found) -> Outcome<Option<(u64, u64)>> {
     if found.running().is_err() {
         return Ok(None);
     }
-    let groups = Groups::of(&found.name)?;
+    let Some(groups) = Groups::if_any(&found.name)? else {
+        return Ok(None);
+    };
     let memory = groups.memory().map(|m| m.usage / 1024);
     match groups.cpu().and_then(|cpu| Ok((cpu.total, memory?))) {
         // It has not come so far, or has ended since.
@@ -104,7 +106,10 @@ fn virshs(known: &Known) -> Vec<(&'static str, String)> {
     let shown = |kib: Option<u64>| kib.map_or_else(|| "-".to_owned(), |kib| format!("{kib} KiB"));
     let memory = memory(known.domain.as_ref(), known.plan.as_ref());
     // Of what does not run, what it would be given.
-    let used = known.counted.or(memory).map(|c| c.1);
+    let used = known
+        .counted
+        .or(memory.filter(|_| found.running().is_err()))
+        .map(|c| c.1);
     let persistent = if found.definition.is_some() { "yes" } else { "no" };
     let mut pairs = vec![
         ("Id", found.id().map_or_else(|| "-".to_owned(), |id| id.to_string())),

@@ -100,9 +100,10 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
         figures.add("state.state", reason.state);
         figures.add("state.reason", reason.number);
     }
-    let groups = Groups::of(&found.name)?;
     let (runs, domain) = (found.running().is_ok(), found.domain());
-    if wanted.cpu && runs {
+    // What nobody counts, of an ordinary user's container, is left out.
+    let groups = Groups::if_any(&found.name)?.filter(|_| runs);
+    if let (true, Some(groups)) = (wanted.cpu, &groups) {
         let cpu = groups.cpu()?;
         figures.add("cpu.time", cpu.total);
         figures.add("cpu.user", cpu.user);
@@ -113,7 +114,7 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
             figures.add("balloon.current", now);
             figures.add("balloon.maximum", most);
         }
-        if runs {
+        if let Some(groups) = &groups {
             let used = groups.memory()?;
             if let Some(swap) = used.swap {
                 figures.add("balloon.swap_in", swap / 1024);
@@ -131,8 +132,8 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
     if wanted.interface && runs {
         add_interfaces(&mut figures, found)?;
     }
-    if wanted.block && runs {
-        add_blocks(&mut figures, &groups)?;
+    if let (true, Some(groups)) = (wanted.block, &groups) {
+        add_blocks(&mut figures, groups)?;
     }
     Ok(figures)
 }

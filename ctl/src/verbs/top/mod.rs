@@ -54,7 +54,8 @@ impl Drop for Screen {
 /// What one container has used until now.
 fn sample(found: &Found) -> Outcome<Sample> {
     let (place, record) = found.running()?;
-    let groups = Groups::of(&found.name)?;
+    let groups = Groups::if_any(&found.name)?;
+    let groups = groups.as_ref();
     let plan = place.plan()?;
     let (mut received, mut sent) = (0u64, 0u64);
     for link in super::interfaces::links(&plan) {
@@ -63,18 +64,18 @@ fn sample(found: &Found) -> Outcome<Sample> {
             sent = sent.saturating_add(c.tx.bytes);
         }
     }
-    let disk = groups.devices().map(|d| sum(&d)).unwrap_or_default();
+    let disk = groups.map(|g| g.devices().map(|d| sum(&d)).unwrap_or_default());
     Ok(Sample {
         id: record.id,
         state: found.state(),
-        processor: groups.cpu()?.total,
-        memory: groups.memory()?.usage,
-        tasks: groups.tasks().ok(),
-        read: disk.read_bytes,
-        written: disk.written_bytes,
+        processor: groups.map(Groups::cpu).transpose()?.map(|c| c.total),
+        memory: groups.map(Groups::memory).transpose()?.map(|m| m.usage),
+        tasks: groups.and_then(|g| g.tasks().ok()),
+        read: disk.map(|d| d.read_bytes),
+        written: disk.map(|d| d.written_bytes),
         received,
         sent,
-        pressure: groups.pressure(),
+        pressure: groups.and_then(Groups::pressure),
     })
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// What one container has used until some moment.
+/// What one container has used until some moment. What is counted of a control group is missing where there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     /// Its id: another one is another life.
@@ -14,15 +14,15 @@ pub struct Sample {
     /// Its state, in virsh's words.
     pub state: &'static str,
     /// Processor time, in nanoseconds.
-    pub processor: u64,
+    pub processor: Option<u64>,
     /// Memory, in bytes.
-    pub memory: u64,
+    pub memory: Option<u64>,
     /// Processes and threads, where they are counted.
     pub tasks: Option<u64>,
     /// Bytes read from block devices.
-    pub read: u64,
+    pub read: Option<u64>,
     /// Bytes written to block devices.
-    pub written: u64,
+    pub written: Option<u64>,
     /// Bytes received.
     pub received: u64,
     /// Bytes sent.
@@ -37,11 +37,11 @@ pub struct Rates {
     name: String,
     id: u32,
     state: &'static str,
-    cpu_percent: f64,
-    memory_bytes: u64,
+    cpu_percent: Option<f64>,
+    memory_bytes: Option<u64>,
     tasks: Option<u64>,
-    read_bytes_per_second: u64,
-    written_bytes_per_second: u64,
+    read_bytes_per_second: Option<u64>,
+    written_bytes_per_second: Option<u64>,
     received_bytes_per_second: u64,
     sent_bytes_per_second: u64,
     pressure_percent: Option<f64>,
@@ -52,23 +52,26 @@ impl Rates {
     pub fn between(name: &str, before: Option<&Sample>, after: &Sample, passed: Duration) -> Self {
         let before = before.filter(|b| b.id == after.id);
         let seconds = passed.as_secs_f64().max(0.001);
-        let since = |field: fn(&Sample) -> u64| field(after).saturating_sub(before.map_or(0, field));
-        let rate = |field: fn(&Sample) -> u64| {
-            let rate = precise(since(field)) / seconds;
-            // Far below what a whole number of 64 bits holds.
-            rate.round() as u64
+        let since = |field: fn(&Sample) -> Option<u64>| {
+            let used = before.and_then(field).unwrap_or(0);
+            field(after).map(|now| now.saturating_sub(used))
         };
+        let rate = |field: fn(&Sample) -> Option<u64>| {
+            // Far below what a whole number of 64 bits holds.
+            since(field).map(|used| (precise(used) / seconds).round() as u64)
+        };
+        let percent = |used: u64| (precise(used) / seconds / 1e7 * 10.0).round() / 10.0;
         Self {
             name: name.to_owned(),
             id: after.id,
             state: after.state,
-            cpu_percent: (precise(since(|s| s.processor)) / seconds / 1e7 * 10.0).round() / 10.0,
+            cpu_percent: since(|s| s.processor).map(percent),
             memory_bytes: after.memory,
             tasks: after.tasks,
             read_bytes_per_second: rate(|s| s.read),
             written_bytes_per_second: rate(|s| s.written),
-            received_bytes_per_second: rate(|s| s.received),
-            sent_bytes_per_second: rate(|s| s.sent),
+            received_bytes_per_second: rate(|s| Some(s.received)).unwrap_or(0),
+            sent_bytes_per_second: rate(|s| Some(s.sent)).unwrap_or(0),
             pressure_percent: after.pressure,
         }
     }
@@ -82,10 +85,13 @@ const fn precise(count: u64) -> f64 {
 /// Puts the greatest first, or the names in their order; of what is the same, the names decide.
 pub fn sorted(rates: &mut [Rates], by: Column) {
     let key = |r: &Rates| match by {
-        Column::Cpu => (r.cpu_percent * 10.0).round() as u64,
-        Column::Memory => r.memory_bytes,
+        Column::Cpu => (r.cpu_percent.unwrap_or(0.0) * 10.0).round() as u64,
+        Column::Memory => r.memory_bytes.unwrap_or(0),
         Column::Tasks => r.tasks.unwrap_or(0),
-        Column::Disk => r.read_bytes_per_second.saturating_add(r.written_bytes_per_second),
+        Column::Disk => {
+            let written = r.written_bytes_per_second.unwrap_or(0);
+            r.read_bytes_per_second.unwrap_or(0).saturating_add(written)
+        }
         Column::Network => r.received_bytes_per_second.saturating_add(r.sent_bytes_per_second),
         Column::Name => 0,
     };
@@ -116,11 +122,11 @@ pub fn table(rates: &[Rates], most: Option<usize>) -> String {
             r.id.to_string(),
             r.name.clone(),
             r.state.to_owned(),
-            format!("{:.1}", r.cpu_percent),
-            bytes(r.memory_bytes),
+            r.cpu_percent.map_or_else(none, |p| format!("{p:.1}")),
+            r.memory_bytes.map_or_else(none, bytes),
             r.tasks.map_or_else(none, |t| t.to_string()),
-            bytes(r.read_bytes_per_second),
-            bytes(r.written_bytes_per_second),
+            r.read_bytes_per_second.map_or_else(none, bytes),
+            r.written_bytes_per_second.map_or_else(none, bytes),
             bytes(r.received_bytes_per_second),
             bytes(r.sent_bytes_per_second),
             r.pressure_percent.map_or_else(none, |p| format!("{p:.1}")),
@@ -142,11 +148,11 @@ mod tests {
         Sample {
             id,
             state: "running",
-            processor,
-            memory: 3 << 20,
+            processor: Some(processor),
+            memory: Some(3 << 20),
             tasks: Some(2),
-            read,
-            written: 0,
+            read: Some(read),
+            written: Some(0),
             received: 0,
             sent: 0,
             pressure: None,
@@ -157,14 +163,36 @@ mod tests {
     fn rates_are_of_the_time_that_has_passed() {
         let second = Duration::from_secs(2);
         let rates = Rates::between("a", Some(&sample(1, 0, 100)), &sample(1, 1_000_000_000, 2148), second);
-        assert_eq!((rates.cpu_percent, rates.read_bytes_per_second), (50.0, 1024));
+        assert_eq!(
+            (rates.cpu_percent, rates.read_bytes_per_second),
+            (Some(50.0), Some(1024))
+        );
         let other = Rates::between("a", Some(&sample(1, 0, 100)), &sample(2, 1_000_000_000, 2148), second);
-        assert_eq!(other.read_bytes_per_second, 1074);
+        assert_eq!(other.read_bytes_per_second, Some(1074));
         // A counter that went back, as of a group that was made anew.
         assert_eq!(
             Rates::between("a", Some(&sample(1, 9, 9)), &sample(1, 1, 1), second).cpu_percent,
-            0.0
+            Some(0.0)
         );
+    }
+
+    #[test]
+    fn what_nobody_counts_is_no_figure_and_not_zero() {
+        let uncounted = Sample {
+            processor: None,
+            memory: None,
+            tasks: None,
+            read: None,
+            written: None,
+            ..sample(1, 0, 0)
+        };
+        let rates = Rates::between("a", Some(&uncounted), &uncounted, Duration::from_secs(1));
+        let json = serde_json::to_value(&rates).unwrap();
+        for field in ["cpu_percent", "memory_bytes", "tasks", "read_bytes_per_second"] {
+            assert!(json[field].is_null(), "{json}");
+        }
+        let text = table(&[rates], None);
+        assert_eq!(text.split_whitespace().filter(|word| *word == "-").count(), 6, "{text}");
     }
 
     #[test]
