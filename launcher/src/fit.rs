@@ -9,9 +9,11 @@ use wire::Failure;
 use wire::ids::{BLOCK, IdBlock};
 use wire::launcher::Opened;
 
-/// Whether a plan's trees go with another block than its own, so that it is to be made for another; refused if a container has that.
+/// Whether a plan's trees go with another block than its own, so that it is to be made for another; refused if a container has that, or if they
+/// go with more than one.
 pub fn other(host: &Host, start: &Judged<Start>) -> Result<bool, Failure> {
     let start = start.get();
+    let mut decided: Option<(IdBlock, &str)> = None;
     if host.user.is_none() || start.container.uid_map != [start.block.range()] {
         return Ok(false);
     }
@@ -26,16 +28,26 @@ pub fn other(host: &Host, start: &Judged<Start>) -> Result<bool, Failure> {
         let Some(block) = block_of(owner, host.policy.first, host.policy.blocks) else {
             continue;
         };
-        if block != start.block {
+        match decided {
+            Some((other, tree)) if other != block => {
+                return Err(Failure::caller(&format!(
+                    "use both {tree} and {path}: their files have the ids of two containers, and one has just its own"
+                )));
+            }
+            _ => decided = Some((block, path.as_str())),
+        }
+    }
+    match decided {
+        Some((block, path)) if block != start.block => {
             if claim::is_free(block)? {
                 return Ok(true);
             }
-            return Err(Failure::caller(&format!(
+            Err(Failure::caller(&format!(
                 "use {path}: its files have the ids of another container, which runs"
-            )));
+            )))
         }
+        _ => Ok(false),
     }
-    Ok(false)
 }
 
 /// The block in which an id is mapped.

@@ -360,7 +360,22 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     refused(&["--pids", "10"], &["pids", "no control group"]);
     refused(&["--network", "default"], &["ordinary user", "takes root"]);
     refused(&["--network", "host"], &["ordinary user", "host's network"]);
-    refused(&["--cap-add", "sys_admin"], &["policy"]);
+    refused(
+        &["--cap-add", "sys_admin"],
+        &["nobody's consent", "as root): SYS_ADMIN"],
+    );
+    // A container has the ids of one block.
+    let (root, also) = (user.tree(1), format!("{}:/mnt:ro", user.tree(0)));
+    user.run(&["run", "--rootfs", &root, "--bind", &also, "--", "true"])
+        .refused(125, &["use both", "ids of two containers"]);
+    let network = user.file("net.xml", "<network><name>own</name></network>");
+    for verb in [
+        &["net-create", &*network][..],
+        &["net-start", "default"],
+        &["net-destroy", "default"],
+    ] {
+        user.run(verb).refused(1, &["ordinary user", "networks", "takes root"]);
+    }
     let image = users.image();
     let image = image.to_str().unwrap();
     user.run(&["run", "--rootfs", image, "--", "true"])
