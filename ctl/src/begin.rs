@@ -81,10 +81,11 @@ fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRang
         free = free_slot(policy.first, policy.blocks, &taken);
     }
     let (slot, block) = free.ok_or_else(|| {
-        Error::caller(format!(
-            "all {} blocks of ids are in use; /etc/lazaret.policy or /etc/subuid can give more",
-            policy.blocks
-        ))
+        let mend = match crate::user::here() {
+            None => "/etc/lazaret.policy or /etc/subuid can give more",
+            Some(_) => "root can give you more in /etc/subuid and /etc/subgid, once none of your containers runs",
+        };
+        Error::caller(format!("all {} blocks of ids are in use; {mend}", policy.blocks))
     })?;
     Ok(Lot {
         slot,

@@ -12,8 +12,10 @@ pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Resu
     let of_profile = policies::payload(command.profile);
     let beyond = command.capabilities & !of_profile.capabilities & !policy.capabilities_of(name);
     if beyond != 0 {
+        let mend = format!("the host's policy has no `capability` for it and {name}");
         return Err(Failure::caller(&format!(
-            "keep what the profile {profile} lacks, without a `capability` for it and {name} in the host's policy: {}",
+            "keep what the profile {profile} lacks; {}: {}",
+            policy.missing(&mend),
             named(beyond).join(" ")
         )));
     }
@@ -24,7 +26,8 @@ pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Resu
     }
     if command.filter.as_ref().is_some_and(|f| f.in_place) && !policy.own_filter.contains(name) {
         return Err(Failure::caller(&format!(
-            "replace the filter of the profile {profile}: the host's policy has no `seccomp` for {name}"
+            "replace the filter of the profile {profile}: {}",
+            policy.missing(&format!("the host's policy has no `seccomp` for {name}"))
         )));
     }
     Ok(())
@@ -38,8 +41,11 @@ pub fn container(policy: &Policy, container: &Container) -> Result<(), Failure> 
     match container.unmasked.iter().find(|p| !shown(p.as_str())) {
         None => Ok(()),
         Some(path) => Err(Failure::caller(&format!(
-            "leave {path} as it is: the host's policy has no `unmask` for it and {}",
-            container.name
+            "leave {path} as it is: {}",
+            policy.missing(&format!(
+                "the host's policy has no `unmask` for it and {}",
+                container.name
+            ))
         ))),
     }
 }
@@ -62,9 +68,14 @@ pub fn nodes(policy: &Policy, name: &ContainerName, nodes: &[Node]) -> Result<()
             } else {
                 (" to be read", " readonly")
             };
+            let mend = format!(
+                "a line `device {} {name}{readonly}` in {FILE} would allow it",
+                node.from
+            );
             return Err(Failure::caller(&format!(
-                "give {}{how}: a line `device {} {name}{readonly}` in {FILE} would allow it",
-                node.from, node.from
+                "give {}{how}: {}",
+                node.from,
+                policy.missing(&mend)
             )));
         }
     }
@@ -123,7 +134,7 @@ mod tests {
         assert!(
             judged("capability NET_RAW a", &asked)
                 .unwrap_err()
-                .ends_with("policy: NET_ADMIN")
+                .ends_with("`capability` for it and a: NET_ADMIN")
         );
         assert!(judged("capability all b", &asked).is_err());
         assert_eq!(
@@ -137,6 +148,47 @@ mod tests {
                 .unwrap_err()
                 .contains("capability 50")
         );
+    }
+
+    #[test]
+    fn an_ordinary_user_is_not_sent_to_a_file_that_consents_to_nothing() {
+        let user = wire::user::User { uid: 7, blocks: 2 };
+        let policy = crate::user::policy(user).unwrap();
+        let refused = |change: fn(&mut Container)| {
+            let mut asked = asked();
+            change(&mut asked);
+            container(&policy, &asked).unwrap_err().what.as_str().to_owned()
+        };
+        let rule = |call| Rule {
+            call,
+            answer: None,
+            condition: vec![],
+        };
+        let mut filtered = asked();
+        filtered.command.filter = Some(OwnFilter {
+            filter: vec![rule(59), rule(231), rule(101)].try_into().unwrap(),
+            in_place: true,
+        });
+        let node = Node {
+            kind: wire::node::NodeKind::Misc,
+            from: Path::new("/dev/fuse").unwrap(),
+            name: wire::node::NodeName::new("fuse").unwrap(),
+            writable: true,
+        };
+        let refusals = [
+            refused(|c| c.command.capabilities |= NET_RAW),
+            refused(|c| c.unmasked = vec![Path::new("/proc/keys").unwrap()]),
+            container(&policy, &filtered).unwrap_err().what.as_str().to_owned(),
+            super::nodes(&policy, &asked().name, &[node])
+                .unwrap_err()
+                .what
+                .as_str()
+                .to_owned(),
+        ];
+        for refusal in refusals {
+            assert!(refusal.contains(crate::policy::NOBODYS), "{refusal}");
+            assert!(!refusal.contains("polic"), "{refusal}");
+        }
     }
 
     #[test]

@@ -149,6 +149,9 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     if container.host_network {
         policy.networks.host()?;
     }
+    if policy.users && !links.is_empty() {
+        return refuse("join a network: an ordinary user's container has none but its own");
+    }
     links.iter().try_for_each(|l| policy.networks.link(l))?;
     let ports = protect.iter().flat_map(|(firewall, _)| &firewall.publish);
     ports.into_iter().try_for_each(|p| policy.networks.publish(named, p))?;
@@ -202,11 +205,11 @@ fn map(policy: &Policy, which: usize, map: &[IdRange], block: IdBlock, host_root
         if first <= last
             && let Some(wrong) = policy.not_mapped(which, first, last)
         {
+            let count = last.saturating_sub(first).saturating_add(1);
+            let mend = format!("a line `map {first} {count}` in {FILE} would allow what it names");
             return refuse(&format!(
-                "write this {kind} map: host id {wrong} is neither the container's, nor root's in /etc/sub{kind}; \
-                 a line `map {} {}` in {FILE} would allow what it names",
-                first,
-                last.saturating_sub(first).saturating_add(1)
+                "write this {kind} map: host id {wrong} is neither the container's, nor root's in /etc/sub{kind}; {}",
+                policy.missing(&mend)
             ));
         }
         let meets = |first: u32, count: u32| range.outside < first.saturating_add(count) && first < end;

@@ -82,6 +82,8 @@ pub struct Policy {
     pub devices: Vec<Device>,
     /// Namespaces that containers may share with who is none.
     pub shares: Vec<Consent>,
+    /// Whether it is an ordinary user's, which no file can make wider.
+    pub users: bool,
 }
 
 /// A device node that a container may be given.
@@ -122,7 +124,15 @@ pub struct Audit {
     pub sync: bool,
 }
 
+/// What an ordinary user is told of what takes consent.
+pub const NOBODYS: &str = "an ordinary user has nobody's consent to that (call lazaret as root)";
+
 impl Policy {
+    /// What a refusal says of consent that is missing: what would give it, or that nothing does.
+    pub fn missing(&self, mend: &str) -> String {
+        if self.users { NOBODYS } else { mend }.to_owned()
+    }
+
     /// The capabilities that this container may keep beyond its profile's, by bit.
     pub fn capabilities_of(&self, name: &ContainerName) -> u64 {
         let its = self.capabilities.iter().filter(|(_, n)| n == name);
@@ -416,6 +426,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         unmasked,
         devices,
         shares,
+        users: false,
     })
 }
 

@@ -201,7 +201,7 @@ fn consent(policy: &Policy, name: &ContainerName, space: Space, fd: &OwnedFd, fr
         Whose::Host => &From::Host,
         Whose::Other => from,
     };
-    if *from == From::Host && space == Space::Net {
+    if *from == From::Host && space == Space::Net && !policy.users {
         policy.networks.host()?;
     }
     let says = |c: &Consent| c.space == space && c.container == *name && c.from == *from;
@@ -217,10 +217,8 @@ fn consent(policy: &Policy, name: &ContainerName, space: Space, fd: &OwnedFd, fr
         ),
         From::Netns(netns) => (format!("the one called {netns}"), format!("netns:{netns}")),
     };
-    refuse(
-        space,
-        &format!("it is {whose}; a line `share {space_name} {word} {name}` in {FILE} would allow it"),
-    )
+    let mend = format!("a line `share {space_name} {word} {name}` in {FILE} would allow it");
+    refuse(space, &format!("it is {whose}; {}", policy.missing(&mend)))
 }
 
 /// The same of one that a container which runs has: any line that allows it to have come by it will do.

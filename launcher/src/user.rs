@@ -42,7 +42,7 @@ pub fn claims() -> String {
 }
 
 /// What a user's host allows: the blocks that the user has, and every path, for what the user may do with it is for the kernel to say. Nothing
-/// beyond a profile, and no network but none and the user's own. The host's policy file is about root's containers.
+/// beyond a profile, and no network but none. The host's policy file is about root's containers.
 pub fn policy(user: User) -> Result<Policy, PolicyError> {
     let count = user.blocks.saturating_mul(BLOCK);
     if count == 0 {
@@ -55,8 +55,11 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
             ),
         });
     }
-    let statements = format!("ids {OWN_FIRST} {count}\nroot /\nforwarding no\nbridge none\npublish none\n");
+    let statements = format!(
+        "ids {OWN_FIRST} {count}\nroot /\nforwarding no\nbridge none\nhost-network no\nnetwork none\npublish none\n"
+    );
     let mut policy = parse(&statements, &[], &[])?;
+    policy.users = true;
     if let Some(places) = places(user) {
         policy.audit.file = places.log();
     }

@@ -48,13 +48,19 @@ impl Asked {
         let beyond = texts::allowing(&self.policy).find(|r| !texts::allowing(&theirs).any(|t| t.name == r.name));
         match beyond {
             None => Ok(own),
-            Some(rule) => Err(Error::caller(format!(
-                "{}:{}: {} is not a call of the profile {}, and /etc/lazaret.policy has no `seccomp` for {name}",
-                rule.place.0,
-                rule.place.1,
-                rule.name,
-                texts::profile(profile)
-            ))),
+            Some(rule) => {
+                let missing = match host.user {
+                    true => super::user::NOBODYS.to_owned(),
+                    false => format!("/etc/lazaret.policy has no `seccomp` for {name}"),
+                };
+                Err(Error::caller(format!(
+                    "{}:{}: {} is not a call of the profile {}, and {missing}",
+                    rule.place.0,
+                    rule.place.1,
+                    rule.name,
+                    texts::profile(profile)
+                )))
+            }
         }
     }
 }

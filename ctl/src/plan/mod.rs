@@ -183,6 +183,9 @@ fn check_ids(container: &Container, lot: &Lot, host: &Host) -> Outcome<()> {
     let host_root = host.policy.host_root.contains(&container.name);
     for (kind, map) in [("uid", &container.uid_map), ("gid", &container.gid_map)] {
         check_map(map, host_root).map_err(|e| match e {
+            wire::ids::MapError::HostRoot if host.user => {
+                Error::caller(format!("the {kind} map reaches host id 0: {}", user::NOBODYS))
+            }
             wire::ids::MapError::HostRoot => Error::caller(format!(
                 "the {kind} map reaches host id 0, which /etc/lazaret.policy does not allow {} to do",
                 container.name

@@ -7,6 +7,9 @@ use wire::cgroupd::Controller;
 use wire::launcher::{Opened, PlannedMount};
 use wire::netd::Link;
 
+/// What an ordinary user is told of what takes consent.
+pub const NOBODYS: &str = "an ordinary user has nobody's consent to that (call lazaret as root)";
+
 /// Refuses what no ordinary user can have done.
 pub fn within_reach(root: &PlannedMount, links: &[Link], host_network: bool, host: &Host) -> Outcome<()> {
     if !host.user {

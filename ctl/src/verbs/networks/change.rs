@@ -115,8 +115,19 @@ fn free(session: &Session, known: &Known) -> Outcome<()> {
     )))
 }
 
+/// Refuses what no ordinary user can have done.
+fn takes_root() -> Outcome<()> {
+    match crate::user::here() {
+        None => Ok(()),
+        Some(_) => Err(Error::caller(
+            "an ordinary user cannot start or end networks: that takes root",
+        )),
+    }
+}
+
 /// Starts what is not kept.
 pub fn create(session: &Session, file: &str) -> Outcome<()> {
+    takes_root()?;
     let mut network = read(session, file)?;
     {
         let _lock = session.store.lock()?;
@@ -139,6 +150,7 @@ pub fn create(session: &Session, file: &str) -> Outcome<()> {
 
 /// Notes that it is started, and makes its bridge: whoever is killed between leaves no bridge that nobody knows.
 fn begin(session: &Session, network: &Network) -> Outcome<()> {
+    takes_root()?;
     let name = network.bridge.as_ref().map_or("", |b| b.as_str());
     let own = network.own_bridge();
     match &own {
@@ -172,6 +184,7 @@ pub fn start(session: &Session, word: &str) -> Outcome<()> {
 
 /// Ends it, which no container may be on.
 pub fn destroy(session: &Session, word: &str) -> Outcome<()> {
+    takes_root()?;
     let known = find(&session.store, word)?;
     if !known.is_active()? && known.started.is_none() {
         return Err(Error::caller(format!("network '{}' is not active", known.name)));
