@@ -25,7 +25,7 @@ fn usual() -> Result<[(Directory, String); 3], String> {
             let all = [Directory::Run, Directory::Definitions, Directory::Data];
             Ok(all.map(|which| (which, which.usual().to_owned())))
         }
-        Some(user) => Ok(user::places(user.uid)?.1.directories),
+        Some(user) => Ok(user::places(user.uid).map_err(|o| o.told())?.1.directories),
     }
 }
 

@@ -21,8 +21,9 @@ pub fn other(host: &Host, start: &Judged<Start>) -> Result<bool, Failure> {
         let Opened::Path { path, writable } = &planned.from else {
             continue;
         };
-        let Way::Below(root, below) = judge::way(&host.policy, &host.named, path.as_str(), *writable)? else {
-            continue;
+        let (root, below) = match judge::way(&host.policy, &host.named, path.as_str(), *writable)? {
+            Way::Below(root, below) => (root, below),
+            Way::Named => ("/", path.as_str()),
         };
         let owner = open::place(root, below)?.stat.st_uid;
         let Some(block) = block_of(owner, host.policy.first, host.policy.blocks) else {

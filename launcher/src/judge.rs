@@ -332,6 +332,11 @@ pub fn way<'a>(policy: &'a Policy, named: &Named, path: &'a str, writable: bool)
         None if policy.named && named.place(path, false) => {
             refuse(&format!("mount {path} writable: the command line names it to be read"))
         }
+        None if policy.users => refuse(&format!(
+            "mount {path}: a definition of an ordinary user's names what lies below {}; name it on the command line (run --rootfs, --bind), \
+             or move it there",
+            policy.roots.concat()
+        )),
         None => {
             // The command line would do, were it believed.
             let or = if named.place(path, writable) {

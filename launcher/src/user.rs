@@ -20,10 +20,8 @@ pub fn here() -> Option<User> {
 /// Where this user's state lies, by the variables of whoever called.
 fn places(user: User) -> Option<Places> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let home = match account(&text("/etc/passwd").unwrap_or_default(), user.uid) {
-        Some((_, home)) => home,
-        None => variable("HOME")?,
-    };
+    // What HOME names is as many homes as there are sessions.
+    let (_, home) = account(&text("/etc/passwd")?, user.uid)?;
     let runtime = format!("/run/user/{}", user.uid);
     let runtime = std::path::Path::new(&runtime).is_dir().then_some(runtime);
     home.starts_with('/').then(|| Places::new(&home, variable, runtime))
@@ -41,7 +39,8 @@ pub fn claims() -> String {
     places.map_or_else(|| crate::claim::FILE.to_owned(), |p| p.ids())
 }
 
-/// What a user's host allows: the blocks that the user has, and every path, for what the user may do with it is for the kernel to say. Nothing
+/// What a user's host allows: the blocks that the user has, and what the command line names or lies in the user's data directory, as far as the
+/// kernel lets the user have it. A definition may be somebody else's, who is not to be shown what the user can open. Nothing
 /// beyond a profile, and no network but none. The host's policy file is about root's containers.
 pub fn policy(user: User) -> Result<Policy, PolicyError> {
     let count = user.blocks.saturating_mul(BLOCK);
@@ -56,12 +55,14 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
         });
     }
     let statements = format!(
-        "ids {OWN_FIRST} {count}\nroot /\nforwarding no\nbridge none\nhost-network no\nnetwork none\npublish none\n"
+        "ids {OWN_FIRST} {count}\nroot named\nforwarding no\nbridge none\nhost-network no\nnetwork none\npublish none\n"
     );
     let mut policy = parse(&statements, &[], &[])?;
     policy.users = true;
     if let Some(places) = places(user) {
         policy.audit.file = places.log();
+        let [.., (_, data)] = places.directories;
+        policy.roots.push(data);
     }
     Ok(policy)
 }
@@ -69,14 +70,35 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Named;
+    use crate::judge::{self, Way};
 
     #[test]
     fn a_user_has_the_ids_that_are_mapped_and_no_consent() {
         let policy = policy(User { uid: 7, blocks: 2 }).unwrap();
         assert_eq!((policy.first, policy.blocks), (OWN_FIRST, 2));
-        assert!(!policy.forwarding && !policy.named && policy.host_root.is_empty() && policy.capabilities.is_empty());
-        assert_eq!(policy.root_of("/home/me/box"), Some(("/", "/home/me/box")));
+        assert!(!policy.forwarding && policy.host_root.is_empty() && policy.capabilities.is_empty());
+        assert!(policy.named && policy.users && policy.root_of("/home/me/box").is_none());
         assert!(super::policy(User { uid: 7, blocks: 0 }).is_err());
+    }
+
+    #[test]
+    fn a_definition_names_what_lies_in_the_users_data_directory_and_the_command_line_anything() {
+        let user = User { uid: 0, blocks: 2 };
+        let policy = policy(user).unwrap();
+        let data = places(user).unwrap().directories[2].1.clone();
+        let (within, beyond) = (format!("{data}/box"), "/etc/box");
+        let none = Named::default();
+        assert_eq!(
+            judge::way(&policy, &none, &within, true).unwrap(),
+            Way::Below(&data, "/box")
+        );
+        let refused = judge::way(&policy, &none, beyond, false).unwrap_err().what;
+        assert!(refused.as_str().contains(&format!("below {data}")), "{refused}");
+        let words = ["run", "--rootfs", beyond, "--read-only", "--", "x"].map(str::to_owned);
+        let named = Named::new(&words, vec![], Some("/"));
+        assert_eq!(judge::way(&policy, &named, beyond, false).unwrap(), Way::Named);
+        assert!(judge::way(&policy, &named, beyond, true).is_err());
     }
 
     #[test]

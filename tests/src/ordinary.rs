@@ -204,9 +204,18 @@ impl User<'_> {
         path.to_str().expect("a UTF-8 path").to_owned()
     }
 
-    /// A root file system whose files are those of the container with this block.
+    /// A root file system in the user's data directory whose files are those of the container with this block.
     pub fn tree(&self, block: u32) -> String {
-        let tree = self.users.directory.join(format!("tree{}-{block}", self.number));
+        let mut data = self.home();
+        for part in [".local", "share", "lazaret"] {
+            data.push(part);
+            if !data.exists() {
+                fs::create_dir(&data).expect("make a directory of the user's");
+                fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("close it");
+                chown(&data, Some(self.uid()), Some(self.uid())).expect("give it to the user");
+            }
+        }
+        let tree = data.join(format!("tree{block}"));
         if !tree.exists() {
             image::busybox(&tree);
             let owner = format!("{0}:{0}", self.root_of(block));

@@ -368,6 +368,13 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     let (root, also) = (user.tree(1), format!("{}:/mnt:ro", user.tree(0)));
     user.run(&["run", "--rootfs", &root, "--bind", &also, "--", "true"])
         .refused(125, &["use both", "ids of two containers"]);
+    // What somebody else's definition names is not shown for that.
+    let shown = format!(
+        "<filesystem><source dir='{}'/><target dir='/mnt'/><readonly/></filesystem>",
+        user.home().display()
+    );
+    user.run(&["create", &user.domain("shows", &user.tree(1), STAY, &shown)])
+        .refused(1, &["definition", ".local/share/lazaret", "command line"]);
     let network = user.file("net.xml", "<network><name>own</name></network>");
     for verb in [
         &["net-create", &*network][..],

@@ -28,12 +28,13 @@ pub struct Maps {
 }
 
 /// The maps that this host allows a user of this name; the obstacle is what is missing.
-pub fn maps(name: Option<&str>) -> Result<Maps, Obstacle> {
+pub fn maps(name: &str) -> Result<Maps, Obstacle> {
     let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let (users, groups) = (read("/etc/subuid"), read("/etc/subgid"));
     let tool = |name: &str| program(name).ok_or_else(|| obstacle::tool(name));
     let (newuidmap, newgidmap) = (tool("newuidmap")?, tool("newgidmap")?);
+    let name = Some(name);
     let few = || obstacle::ranges(name, uid, &users, &groups);
     let uids = layout(uid, &ranges(&users, name, uid)).ok_or_else(few)?;
     let gids = layout(gid, &ranges(&groups, name, uid)).ok_or_else(few)?;
@@ -53,7 +54,7 @@ pub fn maps(name: Option<&str>) -> Result<Maps, Obstacle> {
 }
 
 /// Makes it.
-pub fn make(name: Option<&str>) -> Result<(), String> {
+pub fn make(name: &str) -> Result<(), String> {
     let maps = maps(name).map_err(|o| o.told())?;
     let said = |e: nix::errno::Errno| format!("cannot make your user namespace: {}", e.desc());
     let (wait, go) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(said)?;

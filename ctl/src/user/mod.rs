@@ -6,6 +6,7 @@ mod find;
 pub mod make;
 pub mod obstacle;
 
+use obstacle::Obstacle;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
@@ -45,16 +46,13 @@ pub fn here() -> Option<User> {
     User::of_maps(&read("/proc/self/uid_map")?, &read("/proc/self/gid_map")?)
 }
 
-/// Name and places of the user with this id.
-pub fn places(uid: u32) -> Result<(Option<String>, Places), String> {
+/// Name and places of the user with this id. Where ids are claimed is one place for each user, whatever a session says: what HOME names would be
+/// as many as there are sessions.
+pub fn places(uid: u32) -> Result<(String, Places), Obstacle> {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let (name, home) = match account(&passwd, uid) {
-        Some((name, home)) => (Some(name), Some(home)),
-        None => (None, variable("HOME")),
-    };
-    let home = home.filter(|h| h.starts_with('/'));
-    let home = home.ok_or_else(|| format!("the user {uid} has no home: neither /etc/passwd nor HOME names one"))?;
+    let account = account(&passwd, uid).filter(|(_, home)| home.starts_with('/'));
+    let (name, home) = account.ok_or_else(|| obstacle::account(uid))?;
     let runtime = format!("/run/user/{uid}");
     let runtime = Path::new(&runtime).is_dir().then_some(runtime);
     Ok((name, Places::new(&home, variable, runtime)))
@@ -86,7 +84,7 @@ fn turn(places: &Places) -> Result<OwnedFd, String> {
 /// process is then of no use for anything that needs a launcher.
 pub fn enter() -> Result<(), String> {
     let uid = nix::unistd::getuid().as_raw();
-    let (name, places) = places(uid)?;
+    let (name, places) = places(uid).map_err(|o| o.told())?;
     if let Some(obstacle) = obstacle::forbidden() {
         return Err(obstacle.told());
     }
@@ -95,7 +93,7 @@ pub fn enter() -> Result<(), String> {
     let said = |what: &'static str| move |e: nix::errno::Errno| format!("cannot {what}: {}", e.desc());
     match find::find(uid)? {
         Some(host) => namespace::join(&host, Kind::User).map_err(said("join your user namespace"))?,
-        None => make::make(name.as_deref())?,
+        None => make::make(&name)?,
     }
     if here().is_none_or(|user| user.uid != uid) {
         return Err("cannot join your user namespace: it has vanished meanwhile; try again".to_owned());
@@ -109,6 +107,17 @@ pub fn enter() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_no_account_has_no_places() {
+        // uids end below this one.
+        let told = places(u32::MAX - 1).unwrap_err().told();
+        assert!(
+            told.contains("/etc/passwd") && told.contains("getent passwd 4294967294"),
+            "{told}"
+        );
+        assert_eq!(places(0).unwrap().0, "root");
+    }
 
     #[test]
     fn what_needs_no_launcher_needs_no_user_namespace() {

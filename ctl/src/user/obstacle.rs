@@ -80,6 +80,14 @@ pub fn unshared(e: Errno) -> Obstacle {
     }
 }
 
+/// The user is in no file of the host's.
+pub fn account(uid: u32) -> Obstacle {
+    Obstacle::new(
+        format!("the user {uid} has no line in /etc/passwd with a home, where it is kept which ids are in use"),
+        format!("getent passwd {uid} | sudo tee -a /etc/passwd"),
+    )
+}
+
 /// A program that writes maps is not there.
 pub fn tool(name: &str) -> Obstacle {
     Obstacle::new(format!("{name} is not installed"), "sudo apt-get install uidmap")

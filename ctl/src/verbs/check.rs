@@ -273,10 +273,8 @@ fn unless(what: &'static str, obstacle: Option<Obstacle>, found: String) -> Find
 
 /// What an ordinary user has here.
 fn of_user() -> Vec<Finding> {
-    let name = user::places(nix::unistd::getuid().as_raw())
-        .ok()
-        .and_then(|(name, _)| name);
-    let maps = user::make::maps(name.as_deref());
+    let account = user::places(nix::unistd::getuid().as_raw());
+    let maps = account.and_then(|(name, _)| user::make::maps(&name));
     let found = match &maps {
         Ok(maps) => format!("enough for {} containers", maps.containers),
         Err(_) => String::new(),
