@@ -22,9 +22,7 @@ fn places(user: User) -> Option<Places> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     // What HOME names is as many homes as there are sessions.
     let (_, home) = account(&text("/etc/passwd")?, user.uid)?;
-    let runtime = format!("/run/user/{}", user.uid);
-    let runtime = std::path::Path::new(&runtime).is_dir().then_some(runtime);
-    home.starts_with('/').then(|| Places::new(&home, variable, runtime))
+    home.starts_with('/').then(|| Places::new(&home, variable))
 }
 
 /// Directories that are the usual ones here, beside root's.

@@ -118,17 +118,17 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of a user with this home, by the variables of the session; `runtime` is the usual runtime directory, if it is there.
-    pub fn new(home: &str, variable: impl Fn(&str) -> Option<String>, runtime: Option<String>) -> Self {
+    /// Those of a user with this home, by the variables of the session. Runtime state is in none of the session's: `XDG_RUNTIME_DIR` goes when the
+    /// user leaves, and a container that runs on is still to be found.
+    pub fn new(home: &str, variable: impl Fn(&str) -> Option<String>) -> Self {
         // A path that is not absolute is to be ignored, the specification says.
         let set = |name: &str| variable(name).filter(|v| v.starts_with('/'));
         let home = home.trim_end_matches('/');
         let of = |name: &str, usual: &str| set(name).unwrap_or_else(|| format!("{home}/{usual}"));
         let state = format!("{}/lazaret", of("XDG_STATE_HOME", ".local/state"));
-        let run = set("XDG_RUNTIME_DIR").or(runtime);
-        let run = run.map_or_else(|| format!("{state}/run"), |run| format!("{run}/lazaret"));
+        let claims = format!("{home}/.local/state/lazaret");
         let directories = [
-            (Directory::Run, run),
+            (Directory::Run, format!("{claims}/run")),
             (
                 Directory::Definitions,
                 format!("{}/lazaret", of("XDG_CONFIG_HOME", ".config")),
@@ -141,7 +141,7 @@ impl Places {
         Self {
             directories,
             state,
-            claims: format!("{home}/.local/state/lazaret"),
+            claims,
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn directories_are_those_of_the_session_or_the_usual_ones() {
         let paths = |places: &Places| places.directories.clone().map(|(_, path)| path);
-        let usual = Places::new("/home/me/", |_| None, None);
+        let usual = Places::new("/home/me/", |_| None);
         let expected = [
             "/home/me/.local/state/lazaret/run",
             "/home/me/.config/lazaret",
@@ -244,10 +244,10 @@ mod tests {
             "XDG_CONFIG_HOME" => Some("relative".to_owned()),
             _ => None,
         };
-        let chosen = Places::new("/home/me", set, Some("/other".to_owned()));
+        let chosen = Places::new("/home/me", set);
         assert_eq!(
             paths(&chosen)[..2],
-            ["/run/user/1000/lazaret", "/home/me/.config/lazaret"]
+            ["/home/me/.local/state/lazaret/run", "/home/me/.config/lazaret"]
         );
         assert_eq!(
             (chosen.log(), chosen.ids()),
@@ -256,7 +256,5 @@ mod tests {
                 "/home/me/.local/state/lazaret/ids".to_owned()
             )
         );
-        let found = Places::new("/home/me", |_| None, Some("/run/user/7".to_owned()));
-        assert_eq!(paths(&found)[0], "/run/user/7/lazaret");
     }
 }

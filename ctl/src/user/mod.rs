@@ -53,9 +53,7 @@ pub fn places(uid: u32) -> Result<(String, Places), Obstacle> {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let account = account(&passwd, uid).filter(|(_, home)| home.starts_with('/'));
     let (name, home) = account.ok_or_else(|| obstacle::account(uid))?;
-    let runtime = format!("/run/user/{uid}");
-    let runtime = Path::new(&runtime).is_dir().then_some(runtime);
-    Ok((name, Places::new(&home, variable, runtime)))
+    Ok((name, Places::new(&home, variable)))
 }
 
 /// Makes the user's directories as far as they are the user's own, each closed to others.

@@ -276,7 +276,10 @@ fn of_user() -> Vec<Finding> {
     let account = user::places(nix::unistd::getuid().as_raw());
     let maps = account.and_then(|(name, _)| user::make::maps(&name));
     let found = match &maps {
-        Ok(maps) => format!("enough for {} containers", maps.containers),
+        Ok(maps) => format!(
+            "enough for {} containers, as long as no other program of yours (podman) uses them",
+            maps.containers
+        ),
         Err(_) => String::new(),
     };
     vec![
