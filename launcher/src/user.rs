@@ -37,7 +37,7 @@ pub fn claims() -> String {
     places.map_or_else(|| crate::claim::FILE.to_owned(), |p| p.ids())
 }
 
-/// What a user's host allows: the blocks that the user has, and what the command line names or lies in the user's data directory, as far as the
+/// What a user's host allows: the blocks that the user has, and what the command line names or lies where the user keeps root file systems, as far as the
 /// kernel lets the user have it. A definition may be somebody else's, who is not to be shown what the user can open. Nothing
 /// beyond a profile, and no network but none. The host's policy file is about root's containers.
 pub fn policy(user: User) -> Result<Policy, PolicyError> {
@@ -59,8 +59,7 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
     policy.users = true;
     if let Some(places) = places(user) {
         policy.audit.file = places.log();
-        let [.., (_, data)] = places.directories;
-        policy.roots.push(data);
+        policy.roots.push(places.machines);
     }
     Ok(policy)
 }
@@ -81,18 +80,18 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_names_what_lies_in_the_users_data_directory_and_the_command_line_anything() {
+    fn a_definition_names_what_lies_among_the_users_machines_and_the_command_line_anything() {
         let user = User { uid: 0, blocks: 2 };
         let policy = policy(user).unwrap();
-        let data = places(user).unwrap().directories[2].1.clone();
-        let (within, beyond) = (format!("{data}/box"), "/etc/box");
+        let machines = places(user).unwrap().machines;
+        let (within, beyond) = (format!("{machines}/box"), "/etc/box");
         let none = Named::default();
         assert_eq!(
             judge::way(&policy, &none, &within, true).unwrap(),
-            Way::Below(&data, "/box")
+            Way::Below(&machines, "/box")
         );
         let refused = judge::way(&policy, &none, beyond, false).unwrap_err().what;
-        assert!(refused.as_str().contains(&format!("below {data}")), "{refused}");
+        assert!(refused.as_str().contains(&format!("below {machines}")), "{refused}");
         let words = ["run", "--rootfs", beyond, "--read-only", "--", "x"].map(str::to_owned);
         let named = Named::new(&words, vec![], Some("/"));
         assert_eq!(judge::way(&policy, &named, beyond, false).unwrap(), Way::Named);

@@ -204,10 +204,10 @@ impl User<'_> {
         path.to_str().expect("a UTF-8 path").to_owned()
     }
 
-    /// A root file system in the user's data directory whose files are those of the container with this block.
+    /// A root file system among the user's machines whose files are those of the container with this block.
     pub fn tree(&self, block: u32) -> String {
         let mut data = self.home();
-        for part in [".local", "share", "lazaret"] {
+        for part in [".local", "share", "machines"] {
             data.push(part);
             if !data.exists() {
                 fs::create_dir(&data).expect("make a directory of the user's");

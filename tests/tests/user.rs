@@ -374,7 +374,7 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
         user.home().display()
     );
     user.run(&["create", &user.domain("shows", &user.tree(1), STAY, &shown)])
-        .refused(1, &["definition", ".local/share/lazaret", "command line"]);
+        .refused(1, &["definition", ".local/share/machines", "command line"]);
     let network = user.file("net.xml", "<network><name>own</name></network>");
     for verb in [
         &["net-create", &*network][..],

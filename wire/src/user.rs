@@ -111,6 +111,8 @@ pub fn account(passwd: &str, uid: u32) -> Option<(String, String)> {
 pub struct Places {
     /// Runtime state, definitions and data: `lazaret`'s own.
     pub directories: [(Directory, String); 3],
+    /// Where the user keeps root file systems, as root does in `/var/lib/machines`.
+    pub machines: String,
     /// Where the log of deeds lies: the user's.
     pub state: String,
     /// Where it is written down which ids are in use, whatever the variables of a session say: the user's.
@@ -127,19 +129,18 @@ impl Places {
         let of = |name: &str, usual: &str| set(name).unwrap_or_else(|| format!("{home}/{usual}"));
         let state = format!("{}/lazaret", of("XDG_STATE_HOME", ".local/state"));
         let claims = format!("{home}/.local/state/lazaret");
+        let data = of("XDG_DATA_HOME", ".local/share");
         let directories = [
             (Directory::Run, format!("{claims}/run")),
             (
                 Directory::Definitions,
                 format!("{}/lazaret", of("XDG_CONFIG_HOME", ".config")),
             ),
-            (
-                Directory::Data,
-                format!("{}/lazaret", of("XDG_DATA_HOME", ".local/share")),
-            ),
+            (Directory::Data, format!("{data}/lazaret")),
         ];
         Self {
             directories,
+            machines: format!("{data}/machines"),
             state,
             claims,
         }
@@ -237,6 +238,7 @@ mod tests {
             "/home/me/.local/share/lazaret",
         ];
         assert_eq!(paths(&usual), expected);
+        assert_eq!(usual.machines, "/home/me/.local/share/machines");
         assert_eq!(usual.log(), "/home/me/.local/state/lazaret/audit.log");
         let set = |name: &str| match name {
             "XDG_RUNTIME_DIR" => Some("/run/user/1000".to_owned()),
