@@ -131,9 +131,12 @@ impl Launcher {
     }
 
     /// Gives a container that runs a device node, or takes one from it.
-    pub fn change_node(&self, nodes: Nodes, namespaces: &[BorrowedFd<'_>]) -> Outcome<()> {
-        match self.ask(&Request::Nodes(Box::new(nodes)), namespaces)? {
-            (Reply::Done, _) => Ok(()),
+    pub fn change_node(&self, nodes: Nodes, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
+        let request = Request::Nodes(Box::new(nodes));
+        match self.answer_while(&request, namespaces, |_| Ok(()))?.0 {
+            Reply::Done => Ok(Changed::Whole),
+            Reply::Refused(failure) => Ok(Changed::Refused(failure.into())),
+            Reply::Half(failure) => Ok(Changed::Half(failure.into())),
             _ => Err(unexpected()),
         }
     }
@@ -194,6 +197,17 @@ impl Launcher {
             _ => Err(unexpected()),
         }
     }
+}
+
+/// What came of a change of a container's device nodes.
+#[derive(Debug)]
+pub enum Changed {
+    /// What was asked for.
+    Whole,
+    /// Nothing.
+    Refused(Error),
+    /// One that was to come did not, and something of it may be left; one that was to go can no longer be opened, and may still be there.
+    Half(Error),
 }
 
 /// An answer that does not belong to the question.

@@ -6,7 +6,7 @@ use crate::clear;
 use crate::enter;
 use crate::fit;
 use crate::host::Host;
-use crate::judge;
+use crate::judge::{self, Judged};
 use crate::ledger::Asked;
 use crate::network;
 use crate::open;
@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::ids::IdBlock;
 use wire::init::Path;
-use wire::launcher::{Directory, HostPolicy, Remains, Reply, Request};
+use wire::launcher::{Directory, HostPolicy, Nodes, Remains, Reply, Request};
 use wire::recordd::{Deed, Outcome, Record};
 use wire::{ContainerName, Failure, Program};
 
@@ -140,6 +140,22 @@ fn on_record(host: &Host, change: impl FnOnce(IdBlock) -> Result<(), Failure>) -
     Ok((Reply::Done, Vec::new()))
 }
 
+/// Gives a device node or takes one: what is refused, or cannot be put on record, is undone.
+fn change_nodes(host: &Host, asked: &Judged<Nodes>, namespaces: &[OwnedFd]) -> Result<Done, Failure> {
+    let mut change = attach::Change::new(host, asked, namespaces);
+    let half = |left| (Reply::Half(left), Vec::new());
+    match on_record(host, |_| change.make()) {
+        Ok(done) => Ok(change.left.map_or(done, half)),
+        Err(why) => match change.undo(&why) {
+            Ok(()) => Err(why),
+            Err(both) => {
+                host.ledger.refused(&host.programs, first(host), &both);
+                Ok(half(both))
+            }
+        },
+    }
+}
+
 fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remains>) -> Result<Done, Failure> {
     let policy = &host.policy;
     match request {
@@ -243,7 +259,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
         Request::Nodes(nodes) => {
             let judged = judge::nodes(policy, *nodes)?;
             claim::belongs(judged.get().block, &judged.get().name)?;
-            on_record(host, |_| attach::change(host, &judged, &given))
+            change_nodes(host, &judged, &given)
         }
         Request::StartNetwork(bridge) => {
             policy.networks.network(&bridge)?;

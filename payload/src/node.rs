@@ -33,35 +33,39 @@ fn name(text: &str) -> Result<CString, Failure> {
     CString::new(text).map_err(|_| Failure::bug("name a device node"))
 }
 
+/// Whether something else is where a directory was looked for: a link, or a file.
+const fn no_directory(e: Errno) -> bool {
+    matches!(e, Errno::ELOOP | Errno::ENOTDIR | Errno::EXDEV)
+}
+
 /// The directory of a node, and its name there. Directories that are missing are made where `make`.
-fn directory(root: BorrowedFd<'_>, node: &NodeName, make: bool) -> Result<(OwnedFd, CString), Failure> {
-    let what = |e: Errno| match e {
-        Errno::ELOOP | Errno::ENOTDIR | Errno::EXDEV => Failure::caller(&format!(
-            "use /dev/{node}: something in the container's /dev is no directory where one leads there"
-        )),
-        e => Failure::kernel(&format!("find the place of /dev/{node}"), e as i32),
-    };
+fn directory(root: BorrowedFd<'_>, node: &NodeName, make: bool) -> Result<(OwnedFd, CString), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let mut at = open_beneath(root, c"dev", flags, Mode::empty(), WITHIN).map_err(what)?;
+    let mut at = open_beneath(root, c"dev", flags, Mode::empty(), WITHIN)?;
     let mut parts: Vec<&str> = node.as_str().split('/').collect();
     let last = parts.pop().unwrap_or_default();
     for part in parts {
-        let part = name(part)?;
+        let part = CString::new(part).map_err(|_| Errno::EINVAL)?;
         if make {
             match rustix::fs::mkdirat(&at, &part, Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-                Err(e) => return Err(what(sys::process::errno(e))),
+                Err(e) => return Err(sys::process::errno(e)),
             }
         }
-        at = open_beneath(at.as_fd(), &part, flags, Mode::empty(), WITHIN).map_err(what)?;
+        at = open_beneath(at.as_fd(), &part, flags, Mode::empty(), WITHIN)?;
     }
-    Ok((at, name(last)?))
+    Ok((at, CString::new(last).map_err(|_| Errno::EINVAL)?))
 }
 
 /// Lays the mount of a node over an empty file that is made for it. Whatever is there already stays as it is, and the node is refused.
 pub fn place(root: BorrowedFd<'_>, node: &NodeName, mount: BorrowedFd<'_>) -> Result<(), Failure> {
     let what = format!("make /dev/{node}");
-    let (at, last) = directory(root, node, true)?;
+    let (at, last) = directory(root, node, true).map_err(|e| match e {
+        e if no_directory(e) => Failure::caller(&format!(
+            "use /dev/{node}: something in the container's /dev is no directory where one leads there"
+        )),
+        e => Failure::kernel(&format!("find the place of /dev/{node}"), e as i32),
+    })?;
     let how = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     match open_beneath(at.as_fd(), &last, how, Mode::from_raw_mode(0o644), WITHIN) {
         Err(Errno::EEXIST) => {
@@ -91,13 +95,13 @@ pub fn remove(root: BorrowedFd<'_>, node: &NodeName) -> Result<(), Failure> {
     let what = format!("take away /dev/{node}");
     let (at, last) = match directory(root, node, false) {
         Ok(found) => found,
-        // Without its directory it is not there either.
-        Err(failure) if failure.errno == Errno::ENOENT as i32 => return Ok(()),
-        Err(failure) => return Err(failure),
+        // Without its directory it is not there either, whatever there is in its place.
+        Err(e) if e == Errno::ENOENT || no_directory(e) => return Ok(()),
+        Err(e) => return Err(Failure::kernel(&format!("find the place of /dev/{node}"), e as i32)),
     };
     let there = match name_beneath(at.as_fd(), &last) {
         Ok(there) => there,
-        Err(Errno::ENOENT | Errno::ELOOP) => return Ok(()),
+        Err(e) if e == Errno::ENOENT || no_directory(e) => return Ok(()),
         Err(e) => return Err(e).to(&what),
     };
     let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);

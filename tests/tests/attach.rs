@@ -156,6 +156,7 @@ fn what_cannot_be_attached_is_refused_and_changes_nothing() {
         vec!["attach-device", &name],
         vec!["attach-disk", &name, "/dev/a"],
         vec!["attach-interface", &name, "hostdev", "x"],
+        vec!["attach-interface", &name, "ethernet", "x"],
         vec!["attach-disk", &name, "/dev/a", "b", "--current", "--config"],
     ] {
         assert_eq!(host.run(&wrong).code(), 2, "{wrong:?}");
@@ -184,11 +185,94 @@ fn mounts(host: &Host, name: &str) -> Vec<String> {
     mounts.lines().map(at).filter(|p| p.starts_with("/dev")).collect()
 }
 
+/// Whether control groups of version 2 are mounted.
+fn version_2() -> bool {
+    std::fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .contains(" - cgroup2 ")
+}
+
+#[test]
+fn on_version_1_alone_a_container_that_runs_keeps_its_devices() {
+    need_root!();
+    if version_2() {
+        tests::skip!("control groups of version 2 are mounted");
+    }
+    let host = Host::new();
+    let name = host.name("old");
+    host.policy(&format!("device /dev/fuse {name}"));
+    host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["start", &name]).ok();
+    let (text, seen) = (host.run(&["dumpxml", &name]).ok().stdout, mounts(&host, &name));
+    let file = host.file("fuse.xml", misc("/dev/fuse"));
+    host.run(&["attach-device", &name, &file, "--live"])
+        .refused(1, &[&name, "version 1", "--config changes the next start"]);
+    assert_eq!(
+        (host.run(&["dumpxml", &name]).ok().stdout, mounts(&host, &name)),
+        (text, seen)
+    );
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn of_two_changes_at_once_both_stay() {
+    need_root!();
+    if !version_2() {
+        tests::skip!("device rules of a container that runs change on version 2 alone");
+    }
+    let host = Host::new();
+    let name = host.name("twice");
+    host.policy(&format!("device /dev/fuse {name}\ndevice /dev/loop-control {name}"));
+    host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["start", &name]).ok();
+    let seen = mounts(&host, &name);
+    let devices = ["/dev/fuse", "/dev/loop-control"].map(|path| (path, host.file(&path.replace('/', "-"), misc(path))));
+    let at_once = |verbs: [&str; 2]| {
+        std::thread::scope(|scope| {
+            let run = |(verb, (_, file)): (&str, &(&str, String))| {
+                let words = [verb.to_owned(), name.clone(), file.clone(), "--live".to_owned()];
+                let host = &host;
+                scope.spawn(move || host.run(&words.each_ref().map(String::as_str)).ok())
+            };
+            let all: Vec<_> = verbs.into_iter().zip(&devices).map(run).collect();
+            all.into_iter().for_each(|one| drop(one.join().unwrap()));
+        });
+    };
+    let opened = |path: &str| sh(&host, &name, &format!(": < {path}")).code() == 0;
+    let listed = |path: &str| host.run(&["dumpxml", &name]).ok().stdout.contains(path);
+    for _ in 0..3 {
+        at_once(["attach-device", "attach-device"]);
+        for (path, _) in &devices {
+            assert!(opened(path) && listed(path), "{path}");
+        }
+        host.run(&["detach-device", &name, &devices[1].1]).ok();
+        sh(
+            &host,
+            &name,
+            "touch /dev/same && mount --bind /dev/fuse /dev/same && : < /dev/same",
+        )
+        .ok();
+        // What one takes the other does not bring back, nor the other way round.
+        at_once(["detach-device", "attach-device"]);
+        let is = devices.each_ref().map(|(path, _)| (opened(path), listed(path)));
+        assert_eq!(is, [(false, false), (true, true)]);
+        assert!(!opened("/dev/same"), "by another name its rule alone is asked");
+        sh(&host, &name, "umount /dev/same && rm /dev/same").ok();
+        host.run(&["detach-device", &name, &devices[1].1]).ok();
+        assert_eq!(mounts(&host, &name), seen);
+    }
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
 #[test]
 fn a_container_that_runs_is_given_a_device_and_loses_it_again() {
     need_root!();
     let host = Host::new();
-    if !host.run(&["check"]).stdout.contains("cgroup2") && !std::path::Path::new("/sys/fs/cgroup/unified").exists() {
+    if !version_2() {
         tests::skip!("device rules of a container that runs change on version 2 alone");
     }
     let name = host.name("live");
@@ -262,6 +346,9 @@ fn a_container_that_runs_is_given_a_device_and_loses_it_again() {
 #[test]
 fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
     need_root!();
+    if !version_2() {
+        tests::skip!("device rules of a container that runs change on version 2 alone");
+    }
     let host = Host::new();
     let name = host.name("traps");
     host.policy(&format!("device /dev/fuse {name}"));
@@ -300,6 +387,36 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
     .ok();
     host.run(&["detach-device", &name, &file, "--live"]).ok();
     assert_eq!(sh(&host, &name, "cat /dev/fuse").ok().stdout, "mine\n");
+    sh(&host, &name, "rm /dev/fuse").ok();
+    // Nor does it keep one from being detached.
+    for trap in [
+        "umount /dev/a/b && rm -r /dev/a && ln -s / /dev/a",
+        "umount /dev/a/b && rm -r /dev/a && echo mine > /dev/a",
+        "umount /dev/a/b && rm -r /dev/a",
+        "mv /dev/a /dev/c",
+        "mv /dev/a /dev/c && ln -s c /dev/a",
+        "mount -t tmpfs t /dev/a",
+    ] {
+        host.run(&["attach-device", &name, &disk, "--live"]).ok();
+        sh(&host, &name, ": < /dev/a/b").ok();
+        sh(&host, &name, trap).ok();
+        host.run(&["detach-device", &name, &disk, "--live"]).ok();
+        assert!(
+            !host.run(&["dumpxml", &name]).ok().stdout.contains("a/b"),
+            "{trap}"
+        );
+        let opened = "umount /dev/a; for n in /dev/a/b /dev/c/b; do (: < $n) && exit 1; done; exit 0";
+        sh(&host, &name, opened).ok();
+        sh(
+            &host,
+            &name,
+            "umount /dev/a/b; umount /dev/c/b; rm -rf /dev/a /dev/c; [ ! -e /dev/a ]",
+        )
+        .ok();
+        // Nor does the next one bring its rule back.
+        host.run(&["attach-device", &name, &file, "--live"]).ok();
+        host.run(&["detach-device", &name, &file, "--live"]).ok();
+    }
     // Other kinds are refused by name.
     for device in [
         "<filesystem><source dir='/srv/x'/><target dir='/x'/></filesystem>",

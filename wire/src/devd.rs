@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::frame::Message;
+use crate::mountd::Device;
 use serde::{Deserialize, Serialize};
 
 /// One permission. Everything that no rule names is denied.
@@ -30,6 +31,21 @@ impl Rule {
     pub fn is_sound(&self) -> bool {
         let exist = self.major.is_none_or(|n| n < MAJORS) && self.minor.is_none_or(|n| n < MINORS);
         exist && (self.read || self.write || self.make)
+    }
+
+    /// The rules that every container has: null, zero, full, random, urandom, tty, ptmx and every terminal of its own.
+    pub fn usual() -> Vec<Self> {
+        let rule = |major, minor| Self {
+            block: false,
+            major: Some(major),
+            minor,
+            read: true,
+            write: true,
+            make: true,
+        };
+        let own = Device::ALL.iter().map(|d| d.number());
+        let own = own.map(|(major, minor)| rule(major, Some(minor)));
+        own.chain([rule(5, Some(2)), rule(136, None)]).collect()
     }
 }
 

@@ -268,7 +268,7 @@ pub enum Request {
         /// What is to be changed.
         limits: Box<Limits>,
     },
-    /// Gives a container that runs a device node, or takes one from it. Descriptors: its namespaces user and mnt. Answer: `Done`.
+    /// Gives a container that runs a device node, or takes one from it. Descriptors: its namespaces user and mnt. Answer: `Done`, or `Half`.
     Nodes(Box<Nodes>),
     /// Starts a network of ours: its bridge is made, and stays without a port. Answer: `Done`.
     StartNetwork(Bridge),
@@ -287,7 +287,7 @@ pub struct Nodes {
     pub uuid: Text<64>,
     /// The user and group that its root is on the host.
     pub owner: [u32; 2],
-    /// The rules that it was started with, for what every container may have.
+    /// The rules that every container has ([`Rule::usual`]).
     pub rules: Vec<Rule>,
     /// The other nodes that it has.
     pub others: Vec<Node>,
@@ -352,6 +352,9 @@ pub enum Reply {
     Swept(Vec<ContainerName>),
     /// In the order in which it happened; the first [`crate::timing::MOST`].
     Timing(Vec<Moment>),
+    /// A device node was not given, and what was done for it could not all be undone; or it was taken away as far as its rule goes, and the
+    /// node is still there.
+    Half(Failure),
 }
 
 impl Message for Request {
@@ -396,6 +399,7 @@ impl Message for Reply {
             | Self::Hierarchies(_)
             | Self::Policy(_)
             | Self::Refused(_)
+            | Self::Half(_)
             | Self::Busy
             | Self::Swept(_)
             | Self::Timing(_) => 0,

@@ -41,9 +41,41 @@ pub fn elements(domain: &Domain) -> impl Iterator<Item = &Tree> {
 
 /// All device nodes that a domain asks for.
 pub fn nodes(domain: &Domain, usb: FindUsb) -> Outcome<Vec<Node>> {
-    let nodes = elements(domain)
-        .map(|tree| node(tree, usb))
-        .collect::<Outcome<Vec<_>>>()?;
+    distinct(elements(domain).map(|tree| node(tree, usb)).collect::<Outcome<_>>()?)
+}
+
+/// The device nodes of what runs. One that cannot be told any more is none.
+pub fn of_live(domain: &Domain) -> Outcome<Vec<Node>> {
+    let gone = |_, _| Err(Error::caller("it was not noted where it was"));
+    distinct(elements(domain).filter_map(|tree| node(tree, gone).ok()).collect())
+}
+
+/// The domain with the address of each USB device that it names by vendor and product: by that its node is known as long as it runs.
+pub fn pinned(mut domain: Domain, usb: FindUsb) -> Outcome<Domain> {
+    for kept in domain.kept.iter_mut().filter(|k| k.why == Why::Done) {
+        if let What::Element(tree, _) = &mut kept.what {
+            pin(tree, usb)?;
+        }
+    }
+    Ok(domain)
+}
+
+/// The same of one device.
+pub fn pin(tree: &mut Tree, usb: FindUsb) -> Outcome<()> {
+    let attribute = |name: &str| tree.attribute(name).unwrap_or_default();
+    if kind(&tree.name, attribute("type"), attribute("mode")) != Some(NodeKind::Usb) {
+        return Ok(());
+    }
+    let (bus, device) = usb_address(tree, usb)?;
+    let source = tree.children.iter_mut().find(|c| c.name == "source");
+    if let Some(source) = source.filter(|s| child(s, "address").is_none()) {
+        let address = Tree::new("address").with("bus", bus).with("device", device);
+        source.children.push(address);
+    }
+    Ok(())
+}
+
+fn distinct(nodes: Vec<Node>) -> Outcome<Vec<Node>> {
     let mut names = BTreeSet::new();
     match nodes.iter().find(|n| !names.insert(&n.name)) {
         Some(twice) => Err(Error::caller(format!("two devices would be /dev/{}", twice.name))),
@@ -212,6 +244,31 @@ mod tests {
                 (from, name, writable)
             );
         }
+    }
+
+    #[test]
+    fn a_usb_device_that_runs_is_known_by_where_it_was() {
+        const DOMAIN: &str = "<domain type='lxc'><name>a</name><memory>1</memory><os><type>exe</type><init>/i</init></os><devices>\
+            <hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>\
+            <hostdev mode='capabilities' type='misc'><source><char>/dev/c</char></source></hostdev></devices></domain>";
+        let domain = crate::domain::parse(DOMAIN.as_bytes(), "a.xml").unwrap();
+        let names = |d: &Domain| -> Vec<String> {
+            let all = of_live(d).unwrap();
+            all.iter().map(|n| n.name.to_string()).collect()
+        };
+        // Without that it is none, and in nobody's way.
+        assert_eq!(names(&domain), ["c"]);
+        let live = pinned(domain, none).unwrap();
+        let text = crate::domain::format(&live);
+        assert!(text.contains("<address bus='2' device='30'/>"), "{text}");
+        let live = crate::domain::parse(text.as_bytes(), "a.xml").unwrap();
+        assert_eq!(names(&live), ["bus/usb/002/030", "c"]);
+        // One that is gone is detached by what it is as well as by where it was.
+        let gone = "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>";
+        let gone = crate::domain::change::read(gone.as_bytes(), "d.xml").unwrap();
+        let left = crate::domain::change::changed(&live, crate::domain::change::Change::Detach, &gone).unwrap();
+        assert_eq!(names(&left), ["c"]);
+        assert!(pinned(live, |_, _| Err(Error::caller("gone"))).is_ok());
     }
 
     #[test]

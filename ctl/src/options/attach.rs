@@ -19,8 +19,9 @@ pub struct Where {
     after_help = "Examples:\n  lazaret attach-device vm1 disk.xml --config\n  lazaret detach-device vm1 disk.xml --live\n\n\
     The file is one element of <devices>. One that is to go, or that another takes the place of, is told by the target of a disk or filesystem, \
     the mac of an interface, or by all that it says. While a container runs, disks and host devices are attached and detached, where the host has \
-    control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the devices that it was \
-    started with, and what was attached since is detached and attached anew. A descriptor that is open when a device is detached stays open."
+    control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the nodes that it was \
+    started with: what was attached since is detached and attached anew, and nobody opens what was detached. What a container has open when a \
+    device is detached it keeps until it closes it."
 )]
 pub struct DeviceFile {
     /// Its name, uuid or id
@@ -96,7 +97,9 @@ pub enum DiskType {
 
 /// Options of `detach-disk`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lazaret detach-disk vm1 vda --config")]
+#[command(
+    after_help = "Example:\n  lazaret detach-disk vm1 vda --config\n\nWhat a container has open when a disk is detached it keeps until it closes it."
+)]
 pub struct DetachDisk {
     /// Its name, uuid or id
     pub container: String,
@@ -119,7 +122,7 @@ pub struct AttachInterface {
     pub container: String,
     /// network, bridge or direct
     #[arg(value_name = "TYPE")]
-    pub kind: InterfaceType,
+    pub kind: SourcedType,
     /// The network, the bridge, or the link of the host's
     pub source: String,
     /// Its hardware address
@@ -135,7 +138,29 @@ pub struct AttachInterface {
     pub to: Where,
 }
 
-/// `attach-interface TYPE`.
+/// `attach-interface TYPE`: what has a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourcedType {
+    /// A network of Lazaret's
+    Network,
+    /// A bridge of the host's
+    Bridge,
+    /// A link of the host's
+    Direct,
+}
+
+impl SourcedType {
+    /// Its name in a document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Bridge => "bridge",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+/// `detach-interface TYPE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InterfaceType {
     /// A network of Lazaret's

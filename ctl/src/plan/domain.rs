@@ -2,9 +2,10 @@
 
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
-use super::{Draft, Host, Lot, assemble, capabilities, command, devices, hostname, limits};
+use super::{Draft, Host, Lot, assemble, capabilities, command, hostname, limits};
 use crate::domain::{Domain, Share, Source, Uuid, device};
 use crate::error::{Error, Outcome};
+use wire::devd::Rule;
 use wire::init::{Container, Stream};
 use wire::launcher::{Opened, Plan, PlannedMount};
 use wire::mountd::Device;
@@ -63,7 +64,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         root,
         trees: tree.mounts,
         limits: limits::of_domain(domain, host)?,
-        devices: devices(),
+        devices: Rule::usual(),
         links: wiring.links,
         firewall: wiring.firewall,
     };

@@ -262,26 +262,6 @@ pub fn hostname(name: &ContainerName) -> Text<64> {
     Text::cut(if kept.is_empty() { "container" } else { kept })
 }
 
-/// The devices that every container may open: null, zero, full, random, urandom, tty, ptmx and every terminal of its own.
-pub fn devices() -> Vec<Rule> {
-    let rule = |major, minor| Rule {
-        block: false,
-        major: Some(major),
-        minor,
-        read: true,
-        write: true,
-        make: true,
-    };
-    let mut rules: Vec<Rule> = Device::ALL
-        .iter()
-        .map(|d| d.number())
-        .map(|(a, b)| rule(a, Some(b)))
-        .collect();
-    rules.push(rule(5, Some(2)));
-    rules.push(rule(136, None));
-    rules
-}
-
 /// A host on which tests plan.
 #[cfg(test)]
 pub mod testing {

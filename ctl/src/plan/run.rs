@@ -4,12 +4,13 @@ use super::command;
 use super::filter::Asked;
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
-use super::{Draft, Host, Lot, assemble, capabilities, devices, fit, hostname, limits, user};
+use super::{Draft, Host, Lot, assemble, capabilities, fit, hostname, limits, user};
 use crate::domain::{self, Attached, Uuid};
 use crate::error::{Error, Outcome};
 use crate::options::Run;
 use crate::values::Network;
 use wire::cgroupd::Controller;
+use wire::devd::Rule;
 use wire::init::{Afterwards, Container, Profile, Stream, Then, Window};
 use wire::launcher::Plan;
 use wire::mountd::Device;
@@ -175,7 +176,7 @@ pub fn plan(
         root,
         trees: tree.mounts,
         limits: limits::of_run(run.memory.map(|m| m.0).or(usual), run.cpus, run.pids),
-        devices: devices(),
+        devices: Rule::usual(),
         links: wiring.links,
         firewall: wiring.firewall,
     };

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! RUN                   itself locked while any record is read to be changed
+//! RUN/NAME              itself locked while the devices of what runs are changed
 //! RUN/NAME/lock         locked as long as the container is alive: by lazaret, the launcher, then the supervisor, none of which can write it; it
 //!                       says which host ids are the container's, and whether it is noted that it runs
 //! RUN/NAME/state.json   the record
@@ -298,6 +299,16 @@ impl Place {
     /// Writes the definition that the container was started from.
     pub fn write_live_definition(&self, text: &str) -> Outcome<()> {
         files::write(&self.directory, "domain.xml", text.as_bytes(), Lasting::UntilReboot)
+    }
+
+    /// Waits for the lock over the container's devices, which whoever changes them while it runs holds from what they are to what they have
+    /// become, the launcher's part included; `None` if the container's directory is gone. It is of the directory itself, and closing it ends it.
+    pub fn lock_devices(&self) -> Outcome<Option<OwnedFd>> {
+        let lock = files::open_directory(&self.directory, ".")?;
+        if let Some(lock) = &lock {
+            files::lock(lock, "the container's state directory")?;
+        }
+        Ok(lock)
     }
 
     /// Takes the container's life lock; `None` if somebody holds it, which is what being alive means.

@@ -5,24 +5,26 @@ use super::amend::meant;
 use super::run::random;
 use super::tune::live_domain;
 use crate::domain::change::{Change, changed, read};
-use crate::domain::device::nodes;
+use crate::domain::device::{of_live, pin};
 use crate::domain::xml::Tree;
 use crate::domain::{MAX_BYTES, complete, format};
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Needed, Outcome};
 use crate::figures::usb;
+use crate::launcher::Changed;
 use crate::lookup::{Found, definition, find};
 use crate::options::{
     Affect, AttachDisk, AttachInterface, DetachDisk, DetachInterface, DeviceFile, DiskMode, DiskType, SourceType, Where,
 };
-use crate::output::{done, print};
+use crate::output::{done, print, say};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
 use crate::supervisor::Supervisor;
 use std::os::fd::AsFd;
 use wire::Text;
+use wire::devd::Rule;
 use wire::ids::outside;
-use wire::launcher::{Nodes, Step};
+use wire::launcher::Nodes;
 
 /// `attach-device`
 pub fn attach_device(session: &Session, options: &DeviceFile) -> Outcome<()> {
@@ -110,11 +112,10 @@ pub fn detach_disk(session: &Session, options: &DetachDisk) -> Outcome<()> {
 pub fn attach_interface(session: &Session, options: &AttachInterface) -> Outcome<()> {
     let kind = options.kind.name();
     let named = if kind == "direct" { "dev" } else { kind };
-    let source = (kind != "ethernet").then(|| Tree::new("source").with(named, &options.source));
     let interface = Tree::new("interface")
         .with("type", kind)
         .holding(options.mac.iter().map(|mac| Tree::new("mac").with("address", mac)))
-        .holding(source)
+        .holding([Tree::new("source").with(named, &options.source)])
         .holding(options.target.iter().map(|dev| Tree::new("target").with("dev", dev)));
     if options.print_xml {
         return print(&format!("{}\n", interface.document()));
@@ -190,63 +191,104 @@ fn apply(session: &Session, container: &str, to: Where, change: Change, device: 
 /// What runs is given a device node or loses one; nothing else comes or goes while it runs.
 fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -> Outcome<()> {
     let (place, record) = found.running()?;
-    let unable = |why: &str| Error::caller(format!("<{}> {why}; --config changes the next start", device.name));
-    if change == Change::Update {
-        return Err(unable(
-            "is not changed while a container runs: it can be detached, and another attached",
-        ));
-    }
-    if !matches!(device.name.as_str(), "disk" | "hostdev") {
-        return Err(unable(
-            "is not attached or detached while a container runs: only device nodes are",
-        ));
-    }
-    if record.paused {
+    possible(change, device)?;
+    // One change at a time: what the launcher is told of the other devices stays true until the change is noted.
+    let lock = place.lock_devices()?;
+    let same = place.record()?.filter(|now| lock.is_some() && now.id == record.id);
+    let now = same.ok_or_else(|| Error::Container(Needed::Running, found.name.to_string()))?;
+    if now.paused {
         return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
     }
-    let now = live_domain(place)?.ok_or_else(|| Error::caller(format!("{} has no definition", found.name)))?;
-    let then = changed(&now, change, device)?;
-    let [before, after] = [nodes(&now, usb::find)?, nodes(&then, usb::find)?];
     let attach = change == Change::Attach;
-    let (more, fewer) = if attach { (&after, &before) } else { (&before, &after) };
-    let Some(node) = more.iter().find(|n| !fewer.contains(n)) else {
-        return Err(unable(
-            "is not attached or detached while a container runs, being of a type that is no device node",
-        ));
-    };
-    let plan = place.plan()?;
-    let container = plan
-        .container()
-        .ok_or_else(|| Error::Bug("the record has no container".into()))?;
-    let owner = [&container.uid_map, &container.gid_map].map(|map| outside(map, 0).unwrap_or(0));
-    let rules = plan.steps.iter().find_map(|s| {
-        if let Step::Devices(r) = s {
-            Some(r.clone())
-        } else {
-            None
-        }
-    });
-    let asked = Nodes {
-        name: found.name.clone(),
-        block: record.block,
-        uuid: Text::cut(&record.uuid),
-        owner,
-        rules: rules.unwrap_or_default(),
-        others: fewer.clone(),
-        node: node.clone(),
-        attach,
-    };
+    let mut device = device.clone();
+    if attach {
+        pin(&mut device, usb::find)?;
+    }
+    let asked = asked(found, change, &device)?;
+    let what = asked.node.name.clone();
     let namespaces = Supervisor::reach(place)?.namespaces()?;
     let [user, mount, ..] = namespaces.as_slice() else {
         return Err(Error::Peer(
             "the supervisor gave fewer namespaces than a container has".into(),
         ));
     };
-    session.launcher.change_node(asked, &[user.as_fd(), mount.as_fd()])?;
-    let _lock = session.store.lock()?;
-    // Another command may have ended it since, and started it again.
-    if place.record()?.is_some_and(|r| r.id == record.id) {
-        place.write_live_definition(&format(&then))?;
+    // It stands there before it is, so that whatever comes between it can be detached.
+    if attach && !note(session, found, Change::Attach, &device)? {
+        return Err(Error::Container(Needed::Running, found.name.to_string()));
+    }
+    let gone = match session.launcher.change_node(asked, &[user.as_fd(), mount.as_fd()]) {
+        Ok(Changed::Whole) => !attach,
+        Ok(Changed::Half(e)) if !attach => {
+            say(&format!("nobody opens /dev/{what} of {} any more, though it is there: {e}", found.name));
+            true
+        }
+        Ok(Changed::Refused(e)) if attach => {
+            // Should that fail, it can be detached.
+            let _ = note(session, found, Change::Detach, &device);
+            return Err(e);
+        }
+        Ok(Changed::Refused(e)) => return Err(e),
+        Ok(Changed::Half(e)) | Err(e) => {
+            return Err(Error::caller(format!(
+                "{e}; something may be left of it, which detach-device takes away"
+            )));
+        }
+    };
+    if gone {
+        note(session, found, Change::Detach, &device)?;
     }
     Ok(())
+}
+
+/// Refuses what is not done while a container runs.
+fn possible(change: Change, device: &Tree) -> Outcome<()> {
+    let why = match (change, device.name.as_str()) {
+        (Change::Update, _) => "is not changed while a container runs: it can be detached, and another attached",
+        (_, "disk" | "hostdev") => return Ok(()),
+        _ => "is not attached or detached while a container runs: only device nodes are",
+    };
+    Err(unable(device, why))
+}
+
+fn unable(device: &Tree, why: &str) -> Error {
+    Error::caller(format!("<{}> {why}; --config changes the next start", device.name))
+}
+
+/// What the launcher is to do.
+fn asked(found: &Found, change: Change, device: &Tree) -> Outcome<Nodes> {
+    let (place, record) = found.running()?;
+    let now = live_domain(place)?.ok_or_else(|| Error::caller(format!("{} has no definition", found.name)))?;
+    let [before, after] = [of_live(&now)?, of_live(&changed(&now, change, device)?)?];
+    let attach = change == Change::Attach;
+    let (more, fewer) = if attach { (after, before) } else { (before, after) };
+    let node = more.into_iter().find(|n| !fewer.contains(n)).ok_or_else(|| {
+        let why = "is not attached or detached while a container runs, being of a type that is no device node";
+        unable(device, why)
+    })?;
+    let plan = place.plan()?;
+    let container = plan
+        .container()
+        .ok_or_else(|| Error::Bug("the record has no container".into()))?;
+    Ok(Nodes {
+        name: found.name.clone(),
+        block: record.block,
+        uuid: Text::cut(&record.uuid),
+        owner: [&container.uid_map, &container.gid_map].map(|map| outside(map, 0).unwrap_or(0)),
+        rules: Rule::usual(),
+        others: fewer,
+        node,
+        attach,
+    })
+}
+
+/// Writes down that a device of what runs comes or goes; false if that has ended meanwhile.
+fn note(session: &Session, found: &Found, change: Change, device: &Tree) -> Outcome<bool> {
+    let (place, record) = found.running()?;
+    let _lock = session.store.lock()?;
+    // Another command may have ended it since, and started it again.
+    let same = place.record()?.is_some_and(|r| r.id == record.id);
+    if let Some(now) = live_domain(place)?.filter(|_| same) {
+        place.write_live_definition(&format(&changed(&now, change, device)?))?;
+    }
+    Ok(same)
 }

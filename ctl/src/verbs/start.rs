@@ -3,6 +3,7 @@
 use super::autodestroy::Tie;
 use super::console::{self, Key};
 use crate::begin::{Start, begin};
+use crate::domain::device::pinned;
 use crate::domain::{Domain, Uuid};
 use crate::error::{Error, Needed, Outcome};
 use crate::lookup::find;
@@ -29,7 +30,7 @@ pub fn begin_domain(
         ));
     }
     let host = session.host()?;
-    let domain = &sharing::told(session, domain)?;
+    let domain = &pinned(sharing::told(session, domain)?, host.usb)?;
     let shared = sharing::of_others(session, domain)?;
     let Some(Uuid(uuid)) = domain.uuid else {
         return Err(Error::Bug("the definition has no uuid".into()));

@@ -360,6 +360,45 @@ fn refuses_device_nodes_without_consent_or_without_their_mount() {
 }
 
 #[test]
+fn a_container_that_runs_keeps_the_rules_that_each_has_and_is_given_what_is_consented_to() {
+    let node = |from: &str| wire::Node {
+        kind: wire::NodeKind::Misc,
+        from: Path::new(from).unwrap(),
+        name: wire::NodeName::new(from.trim_start_matches("/dev/")).unwrap(),
+        writable: true,
+    };
+    let asked = |attach, rules: Vec<Rule>| Nodes {
+        name: ContainerName::new("a").unwrap(),
+        block: IdBlock::new(ids::OWN_FIRST).unwrap(),
+        uuid: Text::cut("u"),
+        owner: [ids::OWN_FIRST + ids::UNMAPPED; 2],
+        rules,
+        others: vec![node("/dev/y")],
+        node: node("/dev/x"),
+        attach,
+    };
+    let with = |text: &str, asked: Nodes| nodes(&policy::parse(text, &[], &[]).unwrap(), asked);
+    let both = "device /dev/x a\ndevice /dev/y a";
+    assert!(with(both, asked(true, Rule::usual())).is_ok());
+    assert!(with("device /dev/y a", asked(true, Rule::usual())).is_err());
+    // What has lost its consent goes, and is in nobody's way.
+    let judged = with("", asked(false, Rule::usual())).unwrap();
+    assert!(judged.get().others.is_empty());
+    let mut more = Rule::usual();
+    more.push(Rule {
+        major: Some(10),
+        ..more[0]
+    });
+    let fewer = Rule::usual().split_off(1);
+    for rules in [vec![], fewer, more] {
+        for attach in [true, false] {
+            let failure = with(both, asked(attach, rules.clone())).unwrap_err();
+            assert!(failure.what.as_str().contains("stay as they are"), "{failure:?}");
+        }
+    }
+}
+
+#[test]
 fn refuses_ids_and_bridges_that_are_not_ours() {
     let remains = |first, bridge: &str| Remains {
         name: ContainerName::new("a").unwrap(),

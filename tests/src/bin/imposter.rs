@@ -279,7 +279,7 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 block: block(given),
                 uuid: wire::Text::cut("u"),
                 owner: [given + wire::ids::UNMAPPED; 2],
-                rules: vec![],
+                rules: wire::devd::Rule::usual(),
                 others: vec![],
                 node: wire::Node {
                     kind: wire::NodeKind::Misc,

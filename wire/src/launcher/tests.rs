@@ -283,6 +283,7 @@ fn bytes_of_replies_are_frozen() {
     });
     assert_eq!(hex(&policy), "06ac02020101630100");
     assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
+    assert_eq!(hex(&Reply::Half(Failure::kernel("x", 1))), "0c01017802");
     assert_eq!(hex(&Reply::Busy), "08");
     assert_eq!(hex(&Request::Timing), "0c");
     assert_eq!(hex(&Reply::Timing(Vec::new())), "0b00");
