@@ -420,7 +420,9 @@ pub fn nodes(policy: &Policy, mut asked: Nodes) -> Result<Judged<Nodes>, Failure
     }
     given_out(policy, asked.block)?;
     if asked.rules != Rule::usual() {
-        return refuse("change the devices of a container that runs: the rules that every container has stay as they are");
+        return refuse(
+            "change the devices of a container that runs: the rules that every container has stay as they are",
+        );
     }
     let kept = asked.others.iter().chain(asked.attach.then_some(&asked.node));
     let kept: Vec<_> = kept.cloned().collect();

@@ -401,10 +401,7 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
         sh(&host, &name, ": < /dev/a/b").ok();
         sh(&host, &name, trap).ok();
         host.run(&["detach-device", &name, &disk, "--live"]).ok();
-        assert!(
-            !host.run(&["dumpxml", &name]).ok().stdout.contains("a/b"),
-            "{trap}"
-        );
+        assert!(!host.run(&["dumpxml", &name]).ok().stdout.contains("a/b"), "{trap}");
         let opened = "umount /dev/a; for n in /dev/a/b /dev/c/b; do (: < $n) && exit 1; done; exit 0";
         sh(&host, &name, opened).ok();
         sh(

@@ -219,7 +219,10 @@ fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -
     let gone = match session.launcher.change_node(asked, &[user.as_fd(), mount.as_fd()]) {
         Ok(Changed::Whole) => !attach,
         Ok(Changed::Half(e)) if !attach => {
-            say(&format!("nobody opens /dev/{what} of {} any more, though it is there: {e}", found.name));
+            say(&format!(
+                "nobody opens /dev/{what} of {} any more, though it is there: {e}",
+                found.name
+            ));
             true
         }
         Ok(Changed::Refused(e)) if attach => {
