@@ -90,7 +90,7 @@ pub fn place(root: BorrowedFd<'_>, node: &NodeName, mount: BorrowedFd<'_>) -> Re
     }
 }
 
-/// Takes the mount of a node off, and the empty file below it away. What is no device that was laid there is left as it is.
+/// Takes the mount of a node off, and the empty file below it away. What else is there is left as it is.
 pub fn remove(root: BorrowedFd<'_>, node: &NodeName) -> Result<(), Failure> {
     let what = format!("take away /dev/{node}");
     let (at, last) = match directory(root, node, false) {
@@ -104,19 +104,19 @@ pub fn remove(root: BorrowedFd<'_>, node: &NodeName) -> Result<(), Failure> {
         Err(e) if e == Errno::ENOENT || no_directory(e) => return Ok(()),
         Err(e) => return Err(e).to(&what),
     };
-    let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
-    let device = matches!(
-        kind(rustix::fs::fstat(&there).to(&what)?),
-        FileType::BlockDevice | FileType::CharacterDevice
-    );
-    if !device || mount_id(there.as_fd()).to(&what)? == mount_id(at.as_fd()).to(&what)? {
+    let kind = |stat: &rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
+    let is = kind(&rustix::fs::fstat(&there).to(&what)?);
+    let laid = mount_id(there.as_fd()).to(&what)? != mount_id(at.as_fd()).to(&what)?;
+    drop(there);
+    if laid && matches!(is, FileType::BlockDevice | FileType::CharacterDevice) {
+        nix::unistd::fchdir(&at).to(&what)?;
+        unmount(&last, true).to(&what)?;
+    } else if laid {
         return Ok(());
     }
-    drop(there);
-    nix::unistd::fchdir(&at).to(&what)?;
-    unmount(&last, true).to(&what)?;
+    // Over such a file it was laid, or was to be when that was cut off.
     let below = rustix::fs::statat(&at, &last, AtFlags::SYMLINK_NOFOLLOW).to(&what)?;
-    if kind(below) == FileType::RegularFile && below.st_size == 0 {
+    if kind(&below) == FileType::RegularFile && below.st_size == 0 {
         rustix::fs::unlinkat(&at, &last, AtFlags::empty()).to(&what)?;
     }
     Ok(())

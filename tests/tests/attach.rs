@@ -1,6 +1,11 @@
 //! Devices that come to a container and go from it: in its definition, and while it runs.
 
+use nix::errno::Errno;
+use std::fs::File;
+use std::time::Duration;
+use tests::inject::{Account, Fault, Injection, When, follow};
 use tests::{Host, need_root};
+use wire::Program;
 
 const STAY: &str = "while :; do sleep 1000; done";
 
@@ -430,6 +435,82 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
             "a line `device /dev/fuse {name}` in /etc/lazaret.policy would allow it"
         )],
     );
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+/// Attaches, and is struck.
+fn attach_struck(host: &Host, name: &str, file: &str, fault: Option<Fault>) -> (Account, String) {
+    let said = host.directory().join("files/followed");
+    let output = File::create(&said).unwrap();
+    let command = host.lazaret(&["attach-device", name, file, "--live"]);
+    let account = follow(&command, output, &[], fault, Duration::from_secs(30));
+    assert!(account.hung.is_none(), "{fault:?} {:?}", account.hung);
+    (account, std::fs::read_to_string(said).unwrap())
+}
+
+#[test]
+fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
+    need_root!();
+    if !version_2() {
+        tests::skip!("device rules of a container that runs change on version 2 alone");
+    }
+    let host = Host::new();
+    let name = host.name("struck");
+    host.policy(&format!("device /dev/fuse {name}"));
+    host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    host.run(&["start", &name]).ok();
+    let listed = || host.run(&["dumpxml", &name]).ok().stdout;
+    let (text, seen) = (listed(), mounts(&host, &name));
+    let file = host.file("fuse.xml", misc("/dev/fuse"));
+    let (calm, said) = attach_struck(&host, &name, &file, None);
+    assert_eq!(calm.status, 0, "{said}");
+    host.run(&["detach-device", &name, &file, "--live"]).ok();
+    // sendmsg(2), recvmsg(2), bpf(2), move_mount(2).
+    let (send, receive, bpf, lay) = (46, 47, 321, 429);
+    let (kill, fail) = (Injection::Kill, Injection::Fail(Errno::EIO));
+    let mut reached = 0;
+    for (program, number, injection) in [
+        (Program::Devd, bpf, fail),
+        (Program::Devd, bpf, kill),
+        (Program::Devd, send, kill),
+        (Program::Nsenter, lay, fail),
+        (Program::Nsenter, lay, kill),
+        (Program::Nsenter, send, kill),
+        (Program::Recordd, send, kill),
+        (Program::Launcher, send, kill),
+        (Program::Launcher, receive, kill),
+        (Program::Lazaret, receive, kill),
+    ] {
+        let made = &calm.calls[&(program, 0)];
+        let places = (1..).zip(made).filter(|(_, n)| **n == number).map(|(call, _)| call);
+        for call in places.collect::<Vec<_>>() {
+            let fault = Fault {
+                instance: (program, 0),
+                when: When::Call(call),
+                injection,
+            };
+            let (account, said) = attach_struck(&host, &name, &file, Some(fault));
+            reached += usize::from(account.struck.is_some());
+            let what = format!("{fault:?}: {} {said}", account.status);
+            if program == Program::Devd || program == Program::Nsenter {
+                // It is refused, and all is as it was.
+                assert_eq!(account.status, 1, "{what}");
+                assert_eq!((listed(), mounts(&host, &name)), (text.clone(), seen.clone()), "{what}");
+            }
+            let detached = host.run(&["detach-device", &name, &file, "--live"]);
+            let was_none = detached.stderr.contains("there is no hostdev like this");
+            assert!(detached.code() == 0 || was_none, "{what}: {detached}");
+            assert_eq!((listed(), mounts(&host, &name)), (text.clone(), seen.clone()), "{what}");
+            host.run(&["attach-device", &name, &file, "--live"]).ok();
+            sh(&host, &name, "touch /dev/same && mount --bind /dev/fuse /dev/same").ok();
+            host.run(&["detach-device", &name, &file, "--live"]).ok();
+            assert!(sh(&host, &name, ": < /dev/same").code() != 0, "{what}");
+            sh(&host, &name, "umount /dev/same && rm /dev/same").ok();
+        }
+    }
+    assert!(reached > 20, "{reached}");
     host.run(&["destroy", &name]).ok();
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
