@@ -1,6 +1,7 @@
 //! Devices that come to a container and go from it: in its definition, and while it runs.
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::time::Duration;
 use tests::inject::{Account, Fault, Injection, When, follow};
@@ -241,7 +242,17 @@ fn of_two_changes_at_once_both_stay() {
                 let host = &host;
                 scope.spawn(move || host.run(&words.each_ref().map(String::as_str)).ok())
             };
+            // Both stand before the container's devices, as they would behind a third.
+            let state = File::open(host.run_directory().join(&name)).unwrap();
+            let held = Flock::lock(state, FlockArg::LockExclusive).unwrap();
+            let before = (mounts(&host, &name), host.run(&["dumpxml", &name]).ok().stdout);
             let all: Vec<_> = verbs.into_iter().zip(&devices).map(run).collect();
+            std::thread::sleep(Duration::from_millis(500));
+            assert_eq!(
+                (mounts(&host, &name), host.run(&["dumpxml", &name]).ok().stdout),
+                before
+            );
+            drop(held);
             all.into_iter().for_each(|one| drop(one.join().unwrap()));
         });
     };
