@@ -4,6 +4,7 @@
 use crate::decode::{self, Link};
 use crate::judge::{Judged, OurBridge};
 use crate::netlink::{Denied, Netlink};
+use crate::reached;
 use crate::request;
 use crate::undo::Made;
 use nix::errno::Errno;
@@ -64,29 +65,80 @@ fn address_of(name: &LinkName) -> [u8; 6] {
 }
 
 /// The number of a bridge of ours, made if it is not there, with its addresses, up. Several starts may do this at once: what another
-/// one has just done counts as done.
+/// one has just done counts as done. Somebody else's of that name, or one that is not as it is to be, is refused.
 pub fn ours(host: &mut Netlink, bridge: &Bridge, made: &mut Made) -> Result<u32, Failure> {
     let name = &bridge.name;
-    match host.ask(&request::new_bridge(
-        bridge,
-        bridge.mac.unwrap_or_else(|| address_of(name)),
-    )) {
-        Ok(_) => made.bridge(name),
-        Err(Denied::Kernel(Errno::EEXIST)) => {}
+    let mac = bridge.mac.unwrap_or_else(|| address_of(name));
+    let fresh = match host.ask(&request::new_bridge(bridge, mac)) {
+        Ok(_) => {
+            made.bridge(name);
+            true
+        }
+        Err(Denied::Kernel(Errno::EEXIST)) => false,
         Err(denied) => return Err(denied.during(&format!("make the bridge {name}"))),
+    };
+    let link = there(host, name)?;
+    if !fresh {
+        is_as_asked(host, bridge, &link, mac)?;
     }
-    let index = existing(host, name)?;
+    let index = link.index;
+    reached::refuse(host, bridge, index)?;
     no_own_address(host, index, name)?;
     host.order(&request::up(index), || format!("raise the bridge {name}"))?;
-    let local = bridge
-        .addresses
-        .iter()
-        .any(|a| a.address.is_ipv6())
-        .then_some(&LINK_LOCAL);
-    for address in bridge.addresses.iter().chain(local) {
-        give(host, index, name, address)?;
+    let mut given = Vec::new();
+    for address in wanted(bridge) {
+        match give(host, index, name, address) {
+            Ok(true) => given.push(address),
+            Ok(false) => {}
+            Err(failure) => {
+                // The reason is what counts.
+                for address in given {
+                    let _ = host.ask(&request::remove_address(index, address));
+                }
+                return Err(failure);
+            }
+        }
     }
     Ok(index)
+}
+
+/// The addresses that a bridge of ours is to have.
+fn wanted(bridge: &Bridge) -> impl Iterator<Item = &Address> {
+    let v6 = bridge.addresses.iter().any(|a| a.address.is_ipv6());
+    bridge.addresses.iter().chain(v6.then_some(&LINK_LOCAL))
+}
+
+/// Whether a bridge is one that was made here.
+fn is_ours(link: &Link) -> bool {
+    link.group == request::OURS
+}
+
+/// Refuses a bridge that is there and not what is asked for: the host would answer at whatever addresses it has.
+fn is_as_asked(host: &mut Netlink, bridge: &Bridge, link: &Link, mac: [u8; 6]) -> Result<(), Failure> {
+    let name = &bridge.name;
+    let refuse = |why: String| Err(Failure::caller(&format!("use the bridge {name}: {why}")));
+    if !is_ours(link) {
+        return refuse(format!(
+            "somebody else made it, or a Lazaret of long ago (`ip link delete {name}`)"
+        ));
+    }
+    let spanning = bridge.stp.then_some(bridge.delay.saturating_mul(100));
+    if link.mac != mac || link.spanning != spanning {
+        return refuse("it is there, with another hardware address, stp or delay than its network has".into());
+    }
+    let what = || format!("list the addresses of {name}");
+    let its = |body: &[u8]| decode::address(body).map_or(true, |found| found.is_some_and(|(on, _)| on == link.index));
+    let bodies = host.list(&request::get_addresses(), its);
+    for body in bodies.map_err(|denied| denied.during(&what()))? {
+        let found = decode::address(&body).map_err(|e| Denied::from(e).during(&what()))?;
+        if let Some((_, has)) = found.filter(|(_, has)| wanted(bridge).all(|a| a != has)) {
+            return refuse(format!(
+                "it is there, with the address {}/{}, which its network has not",
+                has.address, has.prefix
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The link makes itself no IPv6 address, where the host has IPv6 at all.
@@ -97,10 +149,11 @@ pub fn no_own_address(host: &mut Netlink, index: u32, name: &LinkName) -> Result
     }
 }
 
-/// Gives a link an address that it may have already.
-pub fn give(netlink: &mut Netlink, index: u32, name: &LinkName, address: &Address) -> Result<(), Failure> {
+/// Gives a link an address that it may have already; says whether it had not.
+pub fn give(netlink: &mut Netlink, index: u32, name: &LinkName, address: &Address) -> Result<bool, Failure> {
     match netlink.ask(&request::new_address(index, address)) {
-        Ok(_) | Err(Denied::Kernel(Errno::EEXIST)) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(Denied::Kernel(Errno::EEXIST)) => Ok(false),
         Err(denied) => Err(denied.during(&format!(
             "give {name} the address {}/{}",
             address.address, address.prefix
@@ -138,13 +191,13 @@ pub fn keep(host: &mut Netlink, bridge: &Judged<Bridge>) -> Result<(), Failure> 
     noted.map_err(|failure| made.take_back(host, failure))
 }
 
-/// Removes such a bridge unless it has a port; says whether it is gone.
+/// Removes such a bridge unless it has a port; says whether none of ours is there.
 pub fn end(host: &mut Netlink, bridge: &Judged<OurBridge>) -> Result<bool, Failure> {
     let OurBridge(name) = bridge.get();
     unused(host, name, true)
 }
 
-/// Removes a bridge of ours unless it has a port; says whether it is gone.
+/// Removes a bridge of ours unless it has a port; says whether none of ours is there.
 pub fn remove(host: &mut Netlink, bridge: &Judged<OurBridge>) -> Result<bool, Failure> {
     let OurBridge(name) = bridge.get();
     remove_unused(host, name)
@@ -163,6 +216,10 @@ fn unused(host: &mut Netlink, name: &LinkName, kept: bool) -> Result<bool, Failu
         return Err(Failure::caller(&format!(
             "remove the bridge {name}: the link of that name is no bridge"
         )));
+    }
+    // Whoever made it removes it.
+    if !is_ours(&link) {
+        return Ok(true);
     }
     if link.note == KEPT && !kept {
         return Ok(false);

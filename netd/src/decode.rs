@@ -2,6 +2,8 @@
 //! not add up is an error, because the socket may have been opened by a less trusted process.
 
 use crate::encode::{HEADER, Malformed};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::netd::Address;
 
 /// An answer: done, or an error.
 pub const ERROR: u16 = 2;
@@ -136,6 +138,19 @@ fn vlans(data: &[u8]) -> Result<Vlans, Malformed> {
     Ok(vlans)
 }
 
+/// How long a bridge's ports wait, in hundredths of a second, where it looks for loops.
+fn spanning(data: &[u8]) -> Result<Option<u32>, Malformed> {
+    let (mut delay, mut looks) = (0, false);
+    for attribute in attributes(data) {
+        match attribute? {
+            (1, hundredths) => delay = word(hundredths, 0)?,
+            (5, state) => looks = word(state, 0)? != 0,
+            _ => {}
+        }
+    }
+    Ok(looks.then_some(delay))
+}
+
 /// What the kernel says of a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
@@ -149,6 +164,10 @@ pub struct Link {
     pub mac: Vec<u8>,
     /// What somebody noted of it (`IFLA_IFALIAS`).
     pub note: String,
+    /// The group of links that it is in.
+    pub group: u32,
+    /// How long a bridge's ports wait, in hundredths of a second, where it looks for loops.
+    pub spanning: Option<u32>,
     /// What a bridge makes of VLANs.
     pub vlans: Vlans,
     /// The link whose port it is.
@@ -181,11 +200,15 @@ pub fn link(body: &[u8]) -> Result<Link, Malformed> {
             (5, peer) => link.peer = Some(word(peer, 0)?),
             (10, master) => link.master = Some(word(master, 0)?),
             (20, note) => link.note = text(note),
+            (27, group) => link.group = word(group, 0)?,
             (18, info) => {
                 for attribute in attributes(info) {
                     match attribute? {
                         (1, kind) => link.kind = text(kind),
-                        (2, data) if link.kind == "bridge" => link.vlans = vlans(data)?,
+                        (2, data) if link.kind == "bridge" => {
+                            link.vlans = vlans(data)?;
+                            link.spanning = spanning(data)?;
+                        }
                         _ => {}
                     }
                 }
@@ -200,6 +223,75 @@ pub fn link(body: &[u8]) -> Result<Link, Malformed> {
 
 /// Bytes of the fixed part of a route's message (`struct rtmsg`).
 const ROUTE_FIXED: usize = 12;
+
+/// An address of this family, out of its bytes.
+fn ip(family: u8, bytes: &[u8]) -> Result<IpAddr, Malformed> {
+    match family {
+        2 => bytes.first_chunk::<4>().map(|b| Ipv4Addr::from(*b).into()),
+        10 => bytes.first_chunk::<16>().map(|b| Ipv6Addr::from(*b).into()),
+        _ => None,
+    }
+    .ok_or(Malformed)
+}
+
+/// Reads the body of an address's message (`struct ifaddrmsg` in linux/if_addr.h): the link that has it, and what it is; `None` for one of
+/// another family than those of IP.
+pub fn address(body: &[u8]) -> Result<Option<(u32, Address)>, Malformed> {
+    let (fixed, rest) = body.split_at_checked(8).ok_or(Malformed)?;
+    let [family @ (2 | 10), prefix, ..] = *fixed else {
+        return Ok(None);
+    };
+    let (mut far, mut own) = (None, None);
+    for attribute in attributes(rest) {
+        match attribute? {
+            (1, bytes) => far = Some(ip(family, bytes)?),
+            (2, bytes) => own = Some(ip(family, bytes)?),
+            _ => {}
+        }
+    }
+    let address = own.or(far).ok_or(Malformed)?;
+    let peer = far.filter(|far| *far != address);
+    Ok(Some((word(fixed, 4)?, Address { address, prefix, peer })))
+}
+
+/// A route of the main table's to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads.
+    pub network: IpAddr,
+    /// How many bits of that count.
+    pub prefix: u8,
+    /// The one link over which it leads.
+    pub link: Option<u32>,
+    /// Whether a router, or one of several ways, is between.
+    pub through: bool,
+}
+
+/// Reads the body of a route's message (`struct rtmsg` in linux/rtnetlink.h); `None` for one of another table, or that leads to nobody else.
+pub fn route(body: &[u8]) -> Result<Option<Route>, Malformed> {
+    const MAIN: u8 = 254;
+    const UNICAST: u8 = 1;
+    let (fixed, rest) = body.split_at_checked(ROUTE_FIXED).ok_or(Malformed)?;
+    let [family @ (2 | 10), prefix, _, _, MAIN, _, _, UNICAST, ..] = *fixed else {
+        return Ok(None);
+    };
+    let mut route = Route {
+        network: ip(family, &[0; 16])?,
+        prefix,
+        link: None,
+        through: false,
+    };
+    for attribute in attributes(rest) {
+        match attribute? {
+            (1, bytes) => route.network = ip(family, bytes)?,
+            (4, link) => route.link = Some(word(link, 0)?),
+            // A gateway, several ways, a gateway of the other family, an object that says the way.
+            (5 | 9 | 18 | 30, _) => route.through = true,
+            _ => {}
+        }
+    }
+    Ok(Some(route))
+}
 
 /// The link over which a default route leads that was learnt by router advertisement (linux/rtnetlink.h, `RTPROT_RA`); `None` for
 /// any other route.
@@ -265,6 +357,8 @@ mod tests {
                 ERROR => drop(answer(message.body)?),
                 _ => drop((
                     link(message.body)?,
+                    address(message.body),
+                    route(message.body),
                     advertised_default(message.body),
                     accept_ra(message.body),
                 )),
@@ -276,6 +370,8 @@ mod tests {
     #[test]
     fn a_bridge_says_whether_it_keeps_vlans_apart() {
         let data = encode::Attributes::new()
+            .number(1, 400)
+            .number(5, 1)
             .bytes(7, &[1])
             .bytes(39, &300u16.to_ne_bytes());
         let info = encode::Attributes::new().text(1, "bridge").nest(2, data);
@@ -283,6 +379,7 @@ mod tests {
         let bytes = message.bytes(1).unwrap();
         let found = link(&bytes[HEADER..]).unwrap();
         assert_eq!((found.vlans.filters, found.vlans.default), (true, 300));
+        assert_eq!(found.spanning, Some(400));
     }
 
     #[test]
@@ -296,6 +393,8 @@ mod tests {
             kind: "veth".into(),
             mac: vec![2, 0, 0, 0, 0, 9],
             note: String::new(),
+            group: 0,
+            spanning: None,
             vlans: Vlans::default(),
             master: Some(4),
             peer: Some(2),
@@ -317,6 +416,41 @@ mod tests {
             (route(0, 9), route(0, 3), route(64, 9)),
             (Ok(Some(3)), Ok(None), Ok(None))
         );
+    }
+
+    #[test]
+    fn knows_routes_of_the_main_table_and_addresses_of_links() {
+        let of = |table, kind, through: bool| {
+            let attributes = encode::Attributes::new()
+                .bytes(1, &[10, 9, 0, 0])
+                .number(4, 3)
+                .maybe(through.then_some([10, 0, 0, 1]), |a, gateway| a.bytes(5, &gateway));
+            let fixed = [2, 16, 0, 0, table, 3, 0, kind, 0, 0, 0, 0];
+            let bytes = encode::Message::new(24, 0, &fixed, attributes).bytes(1).unwrap();
+            route(&bytes[HEADER..]).unwrap()
+        };
+        let direct = of(254, 1, false).unwrap();
+        let network: IpAddr = "10.9.0.0".parse().unwrap();
+        assert_eq!(
+            (direct.network, direct.prefix, direct.link, direct.through),
+            (network, 16, Some(3), false)
+        );
+        assert!(of(254, 1, true).unwrap().through);
+        assert_eq!((of(255, 1, false), of(254, 2, false)), (None, None));
+        let there = Address {
+            address: "fd00::1".parse().unwrap(),
+            prefix: 64,
+            peer: None,
+        };
+        let far = Address {
+            peer: Some("10.0.0.9".parse().unwrap()),
+            prefix: 32,
+            address: "10.0.0.1".parse().unwrap(),
+        };
+        for one in [there, far] {
+            let bytes = crate::request::new_address(7, &one).bytes(1).unwrap();
+            assert_eq!(address(&bytes[HEADER..]), Ok(Some((7, one))));
+        }
     }
 
     #[test]

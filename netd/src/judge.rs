@@ -15,6 +15,10 @@ const ROUTES: usize = 64;
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
 /// Seconds that a bridge's ports wait at most (IEEE 802.1D).
 const DELAY: u32 = 30;
+/// Seconds that they wait at least where it looks for loops: the kernel would make it so.
+const STP_DELAY: u32 = 2;
+/// The longest that a burst may take at the average, in seconds: what the kernel can count (linux/pkt_sched.h).
+const BURST: u32 = 274;
 /// The most VLANs that one port is a member of.
 const VLANS: usize = 64;
 /// The most published ports of one container.
@@ -159,6 +163,11 @@ fn carried(subject: &str, side: &HostSide, bandwidth: &Bandwidth) -> Result<(), 
                 "{subject}: {average} bytes in a second are no rate, or more than its peak"
             ));
         }
+        if *burst > average.saturating_mul(BURST) {
+            return refuse(format!(
+                "{subject}: a burst of {burst} bytes is more than {BURST} s of {average} bytes in a second"
+            ));
+        }
     }
     Ok(())
 }
@@ -209,9 +218,9 @@ fn own_bridge(bridge: &Bridge) -> Result<(), Failure> {
             bridge.name
         ));
     }
-    if bridge.delay > DELAY {
+    if bridge.delay > DELAY || (bridge.stp && bridge.delay < STP_DELAY) {
         return refuse(format!(
-            "make the bridge {}: its ports wait for {DELAY} s at most",
+            "make the bridge {}: its ports wait for {DELAY} s at most, and for {STP_DELAY} s at least where it looks for loops",
             bridge.name
         ));
     }

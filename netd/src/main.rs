@@ -11,6 +11,7 @@ mod judge;
 mod link;
 mod member;
 mod netlink;
+mod reached;
 mod request;
 mod rule;
 mod ruleset;

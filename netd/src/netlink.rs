@@ -16,6 +16,9 @@ const DATAGRAM: usize = 64 * 1024;
 /// Datagrams read for one request before it is given up: a dump of 65,536 ports takes fewer.
 const DATAGRAMS: usize = 16 * 1024;
 
+/// How often a list is asked for that changes while it is read.
+const ATTEMPTS: usize = 16;
+
 /// Why a request was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
@@ -117,6 +120,21 @@ impl Netlink {
 
     /// Sends a request that wants an answer, and returns the bodies of what came before the answer.
     pub fn ask(&mut self, request: &Message) -> Result<Vec<Vec<u8>>, Denied> {
+        self.select(request, |_| true)
+    }
+
+    /// The same of a list, of which only what is wanted is kept; again where it changed while it was read.
+    pub fn list(&mut self, request: &Message, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<Vec<u8>>, Denied> {
+        for _ in 0..ATTEMPTS {
+            match self.select(request, &wanted) {
+                Err(Denied::Kernel(Errno::EINTR)) => {}
+                answer => return answer,
+            }
+        }
+        Err(Denied::Kernel(Errno::EINTR))
+    }
+
+    fn select(&mut self, request: &Message, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<Vec<u8>>, Denied> {
         let sequence = self.next();
         self.send(&request.bytes(sequence)?)?;
         let mut buffer = vec![0; DATAGRAM];
@@ -135,7 +153,8 @@ impl Netlink {
                     }
                     _ if message.flags & DUMP_INTERRUPTED != 0 => return Err(Denied::Kernel(Errno::EINTR)),
                     DONE => return Ok(found),
-                    _ => found.push(message.body.to_vec()),
+                    _ if wanted(message.body) => found.push(message.body.to_vec()),
+                    _ => {}
                 }
             }
         }

@@ -10,6 +10,8 @@ const NEW_LINK: u16 = 16;
 const REMOVE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
+const REMOVE_ADDRESS: u16 = 21;
+const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
 const GET_ROUTE: u16 = 26;
 
@@ -21,6 +23,7 @@ const MASTER: u16 = 10;
 const INFO: u16 = 18;
 const AF_SPEC: u16 = 26;
 const NOTE: u16 = 20;
+const GROUP: u16 = 27;
 const NAMESPACE_FD: u16 = 28;
 const TARGET_NAMESPACE: u16 = 46;
 const INFO_KIND: u16 = 1;
@@ -37,6 +40,9 @@ const BRIDGE_DELAY: u16 = 1;
 const BRIDGE_STP: u16 = 5;
 const BRIDGE_SNOOPING: u16 = 23;
 const V6_GENERATION: u16 = 8;
+
+/// The group of links that every bridge of ours is in: "lzr", as a number. Unlike a note, a link is born in it.
+pub const OURS: u32 = 0x006c_7a72;
 
 const UP: u32 = 1;
 const V4: u8 = 2;
@@ -84,7 +90,7 @@ pub fn get_ports(bridge: u32) -> Message {
     )
 }
 
-/// A new bridge that is down, with an address that no port changes. It does not look into multicast.
+/// A new bridge of ours that is down, with an address that no port changes. It does not look into multicast.
 pub fn new_bridge(bridge: &Bridge, mac: [u8; 6]) -> Message {
     // The kernel counts in hundredths of a second.
     let delay = bridge.delay.saturating_mul(100);
@@ -99,6 +105,7 @@ pub fn new_bridge(bridge: &Bridge, mac: [u8; 6]) -> Message {
     let attributes = Attributes::new()
         .text(NAME, name.as_str())
         .bytes(MAC, &mac)
+        .number(GROUP, OURS)
         .nest(INFO, info);
     Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0), attributes).acknowledged()
 }
@@ -258,23 +265,41 @@ fn broadcast(address: &Address) -> Option<[u8; 4]> {
     }
 }
 
-/// The link has this address, at once: nobody is asked whether it is taken (`IFA_F_NODAD`).
-pub fn new_address(index: u32, address: &Address) -> Message {
+/// `struct ifaddrmsg`, and the address on both sides.
+fn on_link(index: u32, address: &Address) -> ([u8; 8], Attributes) {
     const FAR: u16 = 1;
     const OWN: u16 = 2;
-    const BROADCAST: u16 = 4;
-    const FLAGS: u16 = 8;
-    const NO_DETECTION: u32 = 2;
     let [a, b, c, d] = index.to_ne_bytes();
     let fixed = [family(address.address), address.prefix, 0, 0, a, b, c, d];
     let attributes = Attributes::new()
         .bytes(OWN, &octets(address.address))
-        .bytes(FAR, &octets(address.peer.unwrap_or(address.address)))
+        .bytes(FAR, &octets(address.peer.unwrap_or(address.address)));
+    (fixed, attributes)
+}
+
+/// The link has this address, at once: nobody is asked whether it is taken (`IFA_F_NODAD`).
+pub fn new_address(index: u32, address: &Address) -> Message {
+    const BROADCAST: u16 = 4;
+    const FLAGS: u16 = 8;
+    const NO_DETECTION: u32 = 2;
+    let (fixed, attributes) = on_link(index, address);
+    let attributes = attributes
         .maybe(broadcast(address), |attributes, b| attributes.bytes(BROADCAST, &b))
         .maybe(Some(NO_DETECTION).filter(|_| address.address.is_ipv6()), |a, flags| {
             a.number(FLAGS, flags)
         });
     Message::new(NEW_ADDRESS, CREATE | EXCLUSIVE, &fixed, attributes).acknowledged()
+}
+
+/// The link has this address no longer.
+pub fn remove_address(index: u32, address: &Address) -> Message {
+    let (fixed, attributes) = on_link(index, address);
+    Message::new(REMOVE_ADDRESS, 0, &fixed, attributes).acknowledged()
+}
+
+/// Every address of every link.
+pub fn get_addresses() -> Message {
+    Message::new(GET_ADDRESS, DUMP, &[0; 8], Attributes::new())
 }
 
 /// `struct rtmsg`: main table, set up by boot or by hand, from anywhere, to one address.
@@ -301,10 +326,16 @@ pub fn new_route(index: u32, route: &Route) -> Message {
 
 /// Every IPv6 route.
 pub fn get_v6_routes() -> Message {
+    get_routes(false)
+}
+
+/// Every route of a family.
+pub fn get_routes(v4: bool) -> Message {
+    let family = if v4 { V4 } else { V6 };
     Message::new(
         GET_ROUTE,
         DUMP,
-        &[V6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         Attributes::new(),
     )
 }
