@@ -1,4 +1,4 @@
-//! Claims ids, a name and ports for one container, across every state directory and policy of this host: locks on bytes of a sparse file of
+//! Claims ids, a name, ports and addresses for one container, across every state directory and policy of this host: locks on bytes of a sparse file of
 //! root's, one for each, that go with their last holder, the supervisor (fcntl(2), open file description locks); and, at the first id of a
 //! block, the name of whoever claimed it last. The supervisor's descriptor cannot write: it can neither rename a block nor claim another.
 //! May touch: that file, the identity of the host's network namespace.
@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use sys::process::errno;
 use wire::ids::{BLOCK, IdBlock, IdRange};
 use wire::netd::Publish;
-use wire::{ContainerName, Failure};
+use wire::{ContainerName, Failure, LinkName};
 
 /// Where they are claimed on a host of root's.
 pub const FILE: &str = "/run/lazaret.ids";
@@ -26,6 +26,8 @@ const TURN: Span = Span(1 << 40, 1);
 const NAMES: i64 = 1 << 41;
 /// From here on there is for each port of a network namespace, by their hash, a byte for each IPv4 address and one for each IPv6 address.
 const PORTS: i64 = 1 << 42;
+/// From here on there is a byte for each address of a container on a bridge of a network namespace, by their hash.
+const ON_BRIDGES: i64 = 1 << 60;
 /// Number of IPv4 addresses, and of the bytes that stand for those of IPv6.
 const ADDRESSES: i64 = 1 << 32;
 
@@ -44,6 +46,8 @@ pub struct Wanted<'a> {
     pub ranges: Vec<&'a IdRange>,
     /// Its published ports.
     pub ports: &'a [Publish],
+    /// Its addresses on bridges of ours.
+    pub addresses: Vec<(&'a LinkName, IpAddr)>,
 }
 
 /// What may be done in the name of a container that is to be cleared away.
@@ -89,7 +93,7 @@ impl Turn {
 }
 
 /// Claims it all. `None`: another container has the block, and the planner then chooses another. What else another container has is refused:
-/// its name, ids that the maps reach beyond the block, a port.
+/// its name, ids that the maps reach beyond the block, a port, an address on a bridge.
 pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
     let kernel = |e: Errno| Failure::kernel("claim ids for the container", e as i32);
     let network = std::fs::metadata("/proc/self/ns/net").map_err(|e| {
@@ -119,8 +123,14 @@ pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
             )
         })?;
     }
+    let network = std::os::unix::fs::MetadataExt::ino(&network);
+    for (bridge, address) in &wanted.addresses {
+        also(address_span(network, bridge, *address), &|| {
+            format!("have the address {address} on {bridge}: another container has it")
+        })?;
+    }
     for port in wanted.ports {
-        also(port_span(std::os::unix::fs::MetadataExt::ino(&network), port), &|| {
+        also(port_span(network, port), &|| {
             let kind = if port.udp { "UDP" } else { "TCP" };
             format!("publish the host's {kind} port {}: another container has it", port.host)
         })?;
@@ -169,6 +179,19 @@ fn port_span(network: u64, port: &Publish) -> Span {
         Some(IpAddr::V4(a)) => Span(first.saturating_add(a.to_bits().into()), 1),
         Some(IpAddr::V6(a)) => Span(v6.saturating_add(hash(a.octets(), 32)), 1),
     }
+}
+
+fn address_span(network: u64, bridge: &LinkName, address: IpAddr) -> Span {
+    let octets = match address {
+        IpAddr::V4(a) => a.to_ipv6_mapped().octets(),
+        IpAddr::V6(a) => a.octets(),
+    };
+    let key = network
+        .to_le_bytes()
+        .into_iter()
+        .chain(octets)
+        .chain(bridge.as_str().bytes());
+    Span(ON_BRIDGES.saturating_add(hash(key, 59)), 1)
 }
 
 /// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>), its upper bits.
@@ -401,6 +424,33 @@ mod tests {
         }
         // Another network namespace has ports of its own.
         assert!(claims(8, &on("", 80, false)));
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn an_address_is_one_containers_on_its_bridge() {
+        let file = file("address");
+        let span = |network, bridge, address: &str| {
+            address_span(network, &LinkName::new(bridge).unwrap(), address.parse().unwrap())
+        };
+        let held = claim_in(&file, block(0), &name("a")).unwrap();
+        for address in ["10.209.0.2", "fd6c:7a72::2"] {
+            extend_in(&file, &held, span(7, "lzr0", address)).unwrap();
+        }
+        let other = claim_in(&file, block(1), &name("b")).unwrap();
+        let claims = |span| extend_in(&file, &other, span).is_ok();
+        for taken in ["10.209.0.2", "fd6c:7a72::2"] {
+            assert!(!claims(span(7, "lzr0", taken)), "{taken}");
+        }
+        for free in [
+            span(7, "lzr0", "10.209.0.3"),
+            span(7, "lzr1", "10.209.0.2"),
+            span(8, "lzr0", "10.209.0.2"),
+        ] {
+            assert!(claims(free), "{free:?}");
+        }
+        drop(held);
+        assert!(claims(span(7, "lzr0", "10.209.0.2")));
         std::fs::remove_file(file).unwrap();
     }
 

@@ -57,6 +57,7 @@ impl Start {
             block: self.block,
             ranges: self.container.uid_map.iter().chain(&self.container.gid_map).collect(),
             ports: self.protect.as_ref().map_or(&[], |(firewall, _)| &firewall.publish),
+            addresses: self.links.iter().flat_map(on_our_bridge).collect(),
         }
     }
 
@@ -82,6 +83,16 @@ impl Start {
             etc: placeholder::etc(&self.container, &self.mounts),
         }
     }
+}
+
+/// The addresses that a link has on a bridge of ours.
+fn on_our_bridge(link: &Link) -> impl Iterator<Item = (&LinkName, IpAddr)> {
+    let bridge = match &link.side {
+        HostSide::Network(bridge) => Some(&bridge.name),
+        _ => None,
+    };
+    let addresses = link.addresses.iter();
+    addresses.filter_map(move |a| bridge.map(|bridge| (bridge, a.address)))
 }
 
 fn refuse<T>(what: &str) -> Result<T, Failure> {

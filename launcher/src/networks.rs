@@ -20,7 +20,7 @@ pub struct Networks {
     direct: Vec<(LinkName, bool)>,
     /// Networks in which the host's end of an `ethernet` link may have an address, and its peer be.
     addresses: Vec<(IpAddr, u8)>,
-    /// Networks in which those of ours may lie; `None` is any that is private and not too wide.
+    /// Networks in which those of ours may lie; `None` is any that is private and neither too wide nor too narrow.
     networks: Option<Vec<(IpAddr, u8)>>,
     /// Ports that may be published.
     ports: Option<Vec<Ports>>,
@@ -112,7 +112,7 @@ impl Networks {
             let lies = |(network, length): &(IpAddr, u8)| prefix >= length && within(*address, *network, *length);
             let allowed = match &self.networks {
                 Some(networks) => networks.iter().any(lies),
-                None => is_private(*address) && *prefix >= if address.is_ipv4() { 16 } else { 48 },
+                None => is_private(*address) && prefixes(*address).contains(prefix),
             };
             if !allowed || peer.is_some() {
                 return refuse(&format!(
@@ -232,6 +232,11 @@ const fn is_private(address: IpAddr) -> bool {
         IpAddr::V4(a) => a.is_private(),
         IpAddr::V6(a) => a.is_unique_local(),
     }
+}
+
+/// How wide a network may be, and how narrow: a narrower one is a way to take one machine's address.
+const fn prefixes(address: IpAddr) -> std::ops::RangeInclusive<u8> {
+    if address.is_ipv4() { 16..=29 } else { 48..=64 }
 }
 
 /// Reads `NAME vlan ID[-ID]`.
@@ -361,6 +366,10 @@ mod tests {
         };
         assert!(of(&[], "192.168.150.1", 24, None).is_ok() && of(&[], "fd00:5::1", 64, None).is_ok());
         assert!(of(&[], "10.0.0.1", 8, None).is_err() && of(&[], "2001:db8::1", 64, None).is_err());
+        for (address, prefix) in [("192.168.150.1", 30), ("192.168.150.1", 32), ("fd00:5::1", 65), ("fd00:5::1", 128)] {
+            assert!(of(&[], address, prefix, None).is_err(), "{address}/{prefix}");
+        }
+        assert!(of(&["network 192.168.150.0/24"], "192.168.150.1", 32, None).is_ok());
         assert!(of(&[], "192.168.150.1", 24, Some("192.168.150.2")).is_err());
         says(
             of(&["network none"], "192.168.150.1", 24, None),
