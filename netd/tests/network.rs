@@ -627,15 +627,26 @@ mod tests {
         assert_eq!(ask(Request::KeepBridge(bridge("lzr0"))), Reply::Connected);
         // Again, and nothing is another.
         assert_eq!(ask(Request::KeepBridge(bridge("lzr0"))), Reply::Connected);
-        let link = host.json("ip -j -d link show lzr0")[0].clone();
-        let data = &link["linkinfo"]["info_data"];
+        let shown = host.json("ip -j -d link show lzr0")[0].clone();
+        let data = &shown["linkinfo"]["info_data"];
         assert_eq!(
-            (&link["address"], &data["stp_state"]),
+            (&shown["address"], &data["stp_state"]),
             (&"02:00:00:00:00:07".into(), &1.into()),
-            "{link}"
+            "{shown}"
         );
-        assert_eq!(data["forward_delay"], 300, "{link}");
-        let container = connected(&netd, 2);
+        assert_eq!(data["forward_delay"], 300, "{shown}");
+        let container = Namespace::container();
+        // What is there is not what this link's network has.
+        let refused = netd.connect(&container, vec![link(2)]);
+        assert!(
+            matches!(&refused, Reply::Refused(f) if f.what.as_str().contains("another hardware address")),
+            "{refused:?}"
+        );
+        let joined = Link {
+            side: HostSide::Network(bridge("lzr0")),
+            ..link(2)
+        };
+        assert_eq!(netd.connect(&container, vec![joined]), Reply::Connected);
         assert_eq!(ask(Request::EndBridge(name("lzr0"))), Reply::Removed(false));
         drop(container);
         assert_eq!(ask(Request::RemoveLink(name("lzv2"))), Reply::Removed(true));
@@ -650,6 +661,83 @@ mod tests {
         host.run("ip link add lzr1 type veth peer name lzr2");
         assert!(matches!(ask(Request::KeepBridge(bridge("lzr1"))), Reply::Refused(_)));
         assert_eq!(host.links().len(), 3);
+    }
+
+    #[test]
+    fn a_bridge_of_others_is_neither_used_nor_removed_and_no_network_is_laid_over_another() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let refused = |words: &str| {
+            let container = Namespace::container();
+            let reply = netd.connect(&container, vec![link(2)]);
+            assert!(
+                matches!(&reply, Reply::Refused(f) if f.what.as_str().contains(words)),
+                "{words}: {reply:?}"
+            );
+            assert_eq!(container.links(), ["lo"]);
+        };
+        host.run("ip link add lzr0 type bridge");
+        refused("somebody else made it");
+        for request in [Request::RemoveBridge, Request::EndBridge] {
+            // None of ours is there, and theirs stays.
+            assert_eq!(netd.ask(request(name("lzr0")), &[]).0, Reply::Removed(true));
+        }
+        assert_eq!(host.links().len(), 2);
+        host.run("ip link del lzr0");
+
+        // What the host reaches by another link, or by a router in part.
+        host.run("ip link add other type bridge");
+        host.run("ip link set other up");
+        host.run("ip addr add 192.0.2.1/24 dev other");
+        for (route, met) in [
+            ("10.209.7.0/24 via 192.0.2.2", true),
+            ("10.0.0.0/8 dev other", true),
+            ("10.0.0.0/8 via 192.0.2.2", false),
+            ("fd6c:7a72::/80 dev other", true),
+        ] {
+            host.run(&format!("ip route add {route}"));
+            if met {
+                refused("reaches");
+                assert_eq!(host.links().len(), 2, "{route}");
+            } else {
+                drop(connected(&netd, 3));
+                for request in [Request::RemoveLink(name("lzv3")), Request::RemoveBridge(name("lzr0"))] {
+                    assert_eq!(netd.ask(request, &[]).0, Reply::Removed(true));
+                }
+            }
+            host.run(&format!("ip route del {route}"));
+        }
+
+        // One of ours that has an address that it should not have.
+        let container = connected(&netd, 3);
+        host.run("ip addr add 10.209.0.77/16 dev lzr0");
+        refused("10.209.0.77/16");
+        host.run("ip addr del 10.209.0.77/16 dev lzr0");
+        drop((connected(&netd, 2), container));
+        for link in ["lzv2", "lzv3"] {
+            netd.ask(Request::RemoveLink(name(link)), &[]);
+        }
+        assert_eq!(
+            netd.ask(Request::RemoveBridge(name("lzr0")), &[]).0,
+            Reply::Removed(true)
+        );
+
+        // What it was given before the rest could not be is taken back.
+        let bare = Bridge {
+            name: name("lzr0"),
+            addresses: vec![],
+            mac: None,
+            stp: false,
+            delay: 0,
+        };
+        assert_eq!(netd.ask(Request::KeepBridge(bare), &[]).0, Reply::Connected);
+        host.run("sysctl -qw net.ipv6.conf.lzr0.disable_ipv6=1");
+        refused("give lzr0 the address fd6c:7a72::1/64");
+        let left = host.run("ip -o addr show dev lzr0");
+        assert_eq!(left.trim(), "");
     }
 
     #[test]
