@@ -15,11 +15,11 @@ pub struct Known {
     pub name: ContainerName,
     /// What is kept of it.
     pub kept: Option<Network>,
-    /// What it was started from.
+    /// What it was started from; whether it is still there is another matter.
     pub started: Option<Network>,
     /// Whether it is marked to be started with the host.
     pub marked: bool,
-    /// What it is: what it was started from, what is kept of it, or what is built in.
+    /// What it is: what it was started from, if it is active, what is kept of it, or what is built in.
     pub network: Network,
 }
 
@@ -37,6 +37,11 @@ impl Known {
     /// Whether it is started by itself: the one that is built in is made by whoever uses it.
     pub fn starts_itself(&self) -> bool {
         self.marked || (self.kept.is_none() && self.name.as_str() == DEFAULT)
+    }
+
+    /// Whether it was started, and is there still.
+    pub fn is_started(&self) -> Outcome<bool> {
+        Ok(self.started.is_some() && self.is_active()?)
     }
 
     /// Its uuid as text.
@@ -69,6 +74,18 @@ fn read(name: &ContainerName, bytes: Option<Vec<u8>>) -> Outcome<Option<Network>
     bytes.map(read).transpose().map_err(|e| Error::caller(e.to_string()))
 }
 
+/// Whether the bridge of a network that was started is there, or is the host's own; `/proc/net/dev` is read once.
+fn is_there(started: &Network, dev: &mut Option<String>) -> Outcome<bool> {
+    if started.forward == Forward::Bridge {
+        return Ok(true);
+    }
+    let dev = match dev {
+        Some(dev) => dev,
+        None => dev.insert(text("/proc/net/dev")?),
+    };
+    Ok(started.bridge.as_ref().is_some_and(|b| has_link(dev, b.as_str())))
+}
+
 /// Every network, by name.
 pub fn all(store: &Store) -> Outcome<Vec<Known>> {
     let marked = store.marked_networks()?;
@@ -76,14 +93,20 @@ pub fn all(store: &Store) -> Outcome<Vec<Known>> {
     names.extend(store.started_networks()?);
     let built_in = Network::built_in().ok_or_else(|| Error::Bug("the default network has no name".into()))?;
     names.insert(built_in.name.clone());
+    let mut dev = None;
     let mut all = Vec::new();
     for name in names {
         let kept = read(&name, store.network(&name)?)?;
         let started = read(&name, store.started_network(&name)?)?;
         let its_own = (name == built_in.name).then(|| built_in.clone());
-        let Some(network) = started.clone().or_else(|| kept.clone()).or(its_own) else {
-            continue;
-        };
+        let mut network = kept.clone().or(its_own);
+        if let Some(started) = &started {
+            // A note that has outlived its bridge does not say what is.
+            if network.is_none() || is_there(started, &mut dev)? {
+                network = Some(started.clone());
+            }
+        }
+        let Some(network) = network else { continue };
         let marked = marked.contains(&name);
         all.push(Known {
             name,

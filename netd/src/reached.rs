@@ -21,9 +21,8 @@ fn meets(route: &Route, of: &Address, bridge: u32) -> bool {
 pub fn refuse(host: &mut Netlink, bridge: &Bridge, index: u32) -> Result<(), Failure> {
     for of in &bridge.addresses {
         let what = || format!("look whether the host reaches {}/{} already", of.address, of.prefix);
-        let wanted = |body: &[u8]| {
-            decode::route(body).map_or(true, |route| route.is_some_and(|route| meets(&route, of, index)))
-        };
+        let wanted =
+            |body: &[u8]| decode::route(body).map_or(true, |route| route.is_some_and(|route| meets(&route, of, index)));
         let bodies = match host.list(&request::get_routes(of.address.is_ipv4()), wanted) {
             Ok(bodies) => bodies,
             // A host without IPv6 reaches nothing by it.

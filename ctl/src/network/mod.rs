@@ -202,7 +202,10 @@ impl Subnet {
                 at = at.saturating_add(1);
             }
         }
-        Err("has no address left".to_owned())
+        Err(
+            "has no address for this container: addresses go by the number of its block of ids, and the ranges hold fewer"
+                .to_owned(),
+        )
     }
 }
 

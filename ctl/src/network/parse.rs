@@ -173,7 +173,11 @@ fn bridge(parts: &mut Parts) -> Result<(Option<LinkName>, bool, u32), Fault> {
     let delay = delay
         .map(|v| v.read("a number from 0 to 30", |v| number(v, 0, 30)))
         .transpose()?;
-    Ok((name, stp.unwrap_or(false), delay.unwrap_or(0)))
+    let (stp, delay) = (stp.unwrap_or(false), delay.unwrap_or(0));
+    if stp && delay < 2 {
+        return Err(parts.fault("a bridge with stp='on' has a delay of 2 to 30 s: the kernel waits no less"));
+    }
+    Ok((name, stp, delay))
 }
 
 fn dns(parts: &mut Parts) -> Result<(), Fault> {
@@ -214,12 +218,19 @@ fn subnet(parts: &mut Parts) -> Result<Subnet, Fault> {
     };
     let inside = |given: &Given| {
         let one = ip(given)?;
-        if within(one, address, prefix) {
-            Ok(one)
-        } else {
-            Err(given.fault(&format!("does not lie in the network {address}/{prefix}")))
+        if !within(one, address, prefix) {
+            return Err(given.fault(&format!("does not lie in the network {address}/{prefix}")));
         }
+        if is_nobodys(one, prefix) {
+            return Err(given.fault(&format!(
+                "is the address of the whole network {address}/{prefix}, or the one that all in it hear"
+            )));
+        }
+        Ok(one)
     };
+    if is_nobodys(address, prefix) {
+        return Err(given.fault("is the address of the whole network, or the one that all in it hear"));
+    }
     let mut subnet = Subnet {
         address,
         prefix,
@@ -280,6 +291,20 @@ fn subnet(parts: &mut Parts) -> Result<Subnet, Fault> {
     Ok(subnet)
 }
 
+/// Whether an address is that of the whole network, or, with IPv4, the one that all in it hear.
+fn is_nobodys(address: IpAddr, prefix: u8) -> bool {
+    match address {
+        IpAddr::V4(a) => {
+            let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            prefix < 31 && [0, hosts].contains(&(a.to_bits() & hosts))
+        }
+        IpAddr::V6(a) => {
+            let hosts = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            prefix < 127 && a.to_bits() & hosts == 0
+        }
+    }
+}
+
 /// The prefix length of a mask.
 fn prefix_of(mask: &str) -> Option<u8> {
     let bits = mask.parse::<Ipv4Addr>().ok()?.to_bits();
@@ -321,6 +346,25 @@ mod tests {
             ),
             ("<bridge name='virbr9'/>", "called lzr and what you like, not virbr9"),
             ("<bridge name='lzr9' delay='31'/>", "from 0 to 30"),
+            ("<bridge name='lzr9' stp='on'/>", "a delay of 2 to 30 s"),
+            ("<bridge name='lzr9' stp='on' delay='1'/>", "a delay of 2 to 30 s"),
+            ("<ip address='192.168.5.0' prefix='24'/>", "of the whole network"),
+            (
+                "<ip address='192.168.5.1' prefix='24'><dhcp><range start='192.168.5.0' end='192.168.5.3'/></dhcp></ip>",
+                "of the whole network",
+            ),
+            (
+                "<ip address='192.168.5.1' prefix='24'><dhcp><range start='192.168.5.2' end='192.168.5.255'/></dhcp></ip>",
+                "all in it hear",
+            ),
+            (
+                "<ip address='192.168.5.1' prefix='24'><dhcp><host name='a' ip='192.168.5.255'/></dhcp></ip>",
+                "all in it hear",
+            ),
+            (
+                "<ip family='ipv6' address='fd00::1' prefix='64'><dhcp><host name='a' ip='fd00::'/></dhcp></ip>",
+                "of the whole network",
+            ),
             ("<bridge name='lzr9' macTableManager='libvirt'/>", "macTableManager"),
             ("<ip address='192.168.5.1'/>", "has a prefix, or a netmask"),
             (

@@ -236,6 +236,9 @@ fn bandwidth(interface: &Interface) -> Outcome<Bandwidth> {
     })
 }
 
+/// Seconds of a rate that a burst may have at most: what the kernel can count.
+const BURST: u32 = 274;
+
 /// Kilobytes of 1000 bytes a second, and kibibytes at once: as much as a second brings where nothing is said, as libvirt has it.
 fn rate(rate: domain::Rate) -> Outcome<Rate> {
     if rate.floor.is_some() {
@@ -257,11 +260,18 @@ fn rate(rate: domain::Rate) -> Outcome<Rate> {
             "<bandwidth> has a peak below its average of {average}"
         )));
     }
-    Ok(Rate {
+    let rate = Rate {
         average: bytes(average, 1000)?,
         peak: rate.peak.map(|peak| bytes(peak, 1000)).transpose()?,
         burst: bytes(rate.burst.unwrap_or(average), 1024)?,
-    })
+    };
+    if rate.burst > rate.average.saturating_mul(BURST) {
+        return Err(Error::caller(format!(
+            "<bandwidth> has a burst of {} bytes: more than its average of {average} lets through in {BURST} s cannot be held",
+            rate.burst
+        )));
+    }
+    Ok(rate)
 }
 
 /// Gives the network's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.

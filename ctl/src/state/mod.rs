@@ -14,7 +14,7 @@
 //! DEFINITIONS/NAME.xml  a kept definition, in canonical form
 //! DEFINITIONS/autostart/NAME.xml   a link to it: the container is started with the host
 //! DEFINITIONS/networks/NAME.xml    a kept network; its mark lies in autostart below that
-//! RUN/NAME.network      a network that is started, and from what
+//! RUN/.networks/NAME.xml           a network that is started, and from what
 //! ```
 
 pub mod files;

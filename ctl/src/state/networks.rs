@@ -8,12 +8,12 @@ use wire::ContainerName;
 
 /// The directory of networks, in that of definitions.
 const NETWORKS: &str = "networks";
-/// How the file of a network that is started ends.
-const STARTED: &str = ".network";
+/// The directory of networks that are started, in that of runtime state: no container's name begins with a dot.
+const STARTED: &str = ".networks";
 
-fn names(entries: Vec<(String, bool)>, end: &str) -> Vec<ContainerName> {
+fn names(entries: Vec<(String, bool)>) -> Vec<ContainerName> {
     let name = |(entry, is_directory): (String, bool)| {
-        let name = entry.strip_suffix(end).filter(|_| !is_directory)?;
+        let name = entry.strip_suffix(".xml").filter(|_| !is_directory)?;
         ContainerName::new(name).ok()
     };
     entries.into_iter().filter_map(name).collect()
@@ -27,7 +27,7 @@ impl Store {
     /// The names of all kept networks, sorted.
     pub fn networks(&self) -> Outcome<Vec<ContainerName>> {
         match self.kept_networks()? {
-            Some(directory) => Ok(names(files::entries(&directory, NETWORKS)?, ".xml")),
+            Some(directory) => Ok(names(files::entries(&directory, NETWORKS)?)),
             None => Ok(Vec::new()),
         }
     }
@@ -54,7 +54,7 @@ impl Store {
             return Ok(Vec::new());
         };
         match files::open_directory(&directory, MARKS)? {
-            Some(marks) => Ok(names(files::entries(&marks, MARKS)?, ".xml")),
+            Some(marks) => Ok(names(files::entries(&marks, MARKS)?)),
             None => Ok(Vec::new()),
         }
     }
@@ -89,21 +89,34 @@ impl Store {
         Ok(there)
     }
 
-    /// The names of networks that are started, sorted.
-    pub fn started_networks(&self) -> Outcome<Vec<ContainerName>> {
-        Ok(names(files::entries(&self.run, "the state directory")?, STARTED))
+    fn begun_networks(&self) -> Outcome<Option<OwnedFd>> {
+        files::open_directory(&self.run, STARTED)
     }
 
-    /// What a network was started from; `None` if it is not.
+    /// The names of networks that are started, sorted.
+    pub fn started_networks(&self) -> Outcome<Vec<ContainerName>> {
+        match self.begun_networks()? {
+            Some(directory) => Ok(names(files::entries(&directory, STARTED)?)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What a network was started from; `None` if it is not. One that is empty is none: the machine has crashed since.
     pub fn started_network(&self, name: &ContainerName) -> Outcome<Option<Vec<u8>>> {
-        files::read(&self.run, &format!("{name}{STARTED}"))
+        let Some(directory) = self.begun_networks()? else {
+            return Ok(None);
+        };
+        Ok(files::read(&directory, &format!("{name}.xml"))?.filter(|bytes| !bytes.is_empty()))
     }
 
     /// Notes that a network is started, and from what.
     pub fn start_network(&self, _: &Global, name: &ContainerName, text: &str) -> Outcome<()> {
+        files::make_directory(&self.run, STARTED)?;
+        let gone = || Error::Bug("the directory of started networks vanished".into());
+        let directory = self.begun_networks()?.ok_or_else(gone)?;
         files::write(
-            &self.run,
-            &format!("{name}{STARTED}"),
+            &directory,
+            &format!("{name}.xml"),
             text.as_bytes(),
             Lasting::UntilReboot,
         )
@@ -111,6 +124,9 @@ impl Store {
 
     /// Notes that it is no longer.
     pub fn end_network(&self, _: &Global, name: &ContainerName) -> Outcome<()> {
-        files::remove(&self.run, &format!("{name}{STARTED}")).map(drop)
+        if let Some(directory) = self.begun_networks()? {
+            files::remove(&directory, &format!("{name}.xml"))?;
+        }
+        files::remove_if_empty(&self.run, STARTED)
     }
 }

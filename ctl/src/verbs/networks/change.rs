@@ -12,6 +12,7 @@ use crate::options::NetAutostart;
 use crate::output::{done, print};
 use crate::plan::run::absolute;
 use crate::session::Session;
+use crate::state::Global;
 use crate::state::files::read_open;
 use crate::verbs::run::random;
 use wire::LinkName;
@@ -129,27 +130,28 @@ fn takes_root() -> Outcome<()> {
 pub fn create(session: &Session, file: &str) -> Outcome<()> {
     takes_root()?;
     let mut network = read(session, file)?;
-    {
-        let _lock = session.store.lock()?;
-        let known = all(&session.store)?;
-        let its = known.iter().find(|k| k.name == network.name);
-        // One that is not kept and has no bridge was left by a command that was killed.
-        let there = |k: &&Known| k.persists() || k.is_active().unwrap_or(true);
-        if let Some(own) = its.filter(there) {
-            let uuid = own.uuid();
-            return Err(Error::caller(format!(
-                "network '{}' already exists with uuid {uuid}",
-                network.name
-            )));
-        }
-        complete(&mut network, &known)?;
+    // Nobody else chooses a bridge before this one is noted.
+    let lock = session.store.lock()?;
+    let mut known = all(&session.store)?;
+    let its = known.iter().find(|k| k.name == network.name);
+    // One that is not kept and has no bridge was left by a command that was killed.
+    let there = |k: &&Known| k.persists() || k.is_active().unwrap_or(true);
+    if let Some(own) = its.filter(there) {
+        let uuid = own.uuid();
+        return Err(Error::caller(format!(
+            "network '{}' already exists with uuid {uuid}",
+            network.name
+        )));
     }
-    begin(session, &network)?;
+    known.retain(|k| k.name != network.name);
+    complete(&mut network, &known)?;
+    begin(session, lock, &network)?;
     done(&format!("Network {} created from {file}", network.name))
 }
 
 /// Notes that it is started, and makes its bridge: whoever is killed between leaves no bridge that nobody knows.
-fn begin(session: &Session, network: &Network) -> Outcome<()> {
+/// The lock is the one under which the network was looked at.
+fn begin(session: &Session, lock: Global, network: &Network) -> Outcome<()> {
     takes_root()?;
     let name = network.bridge.as_ref().map_or("", |b| b.as_str());
     let own = network.own_bridge();
@@ -158,27 +160,29 @@ fn begin(session: &Session, network: &Network) -> Outcome<()> {
         None if has_link(&text("/proc/net/dev")?, name) => {}
         None => return Err(Error::caller(format!("there is no bridge {name} on this host"))),
     }
-    let lock = session.store.lock()?;
     let whole = document(network).document();
     session.store.start_network(&lock, &network.name, &whole)?;
     drop(lock);
     let Some(bridge) = own else { return Ok(()) };
+    let its = bridge.name.clone();
     session.launcher.start_network(bridge).inspect_err(|_| {
-        // The reason of the start is what counts.
+        // The reason of the start is what counts; a bridge that stays stays noted.
         let _ = session
-            .store
-            .lock()
+            .launcher
+            .end_network(its)
+            .and_then(|()| session.store.lock())
             .and_then(|lock| session.store.end_network(&lock, &network.name));
     })
 }
 
 /// Starts what is kept.
 pub fn start(session: &Session, word: &str) -> Outcome<()> {
+    let lock = session.store.lock()?;
     let known = find(&session.store, word)?;
-    if known.started.is_some() && known.is_active()? {
+    if known.is_started()? {
         return Err(Error::caller("network is already active"));
     }
-    begin(session, &known.network)?;
+    begin(session, lock, &known.network)?;
     done(&format!("Network {} started", known.name))
 }
 
@@ -227,10 +231,12 @@ pub fn undefine(session: &Session, word: &str) -> Outcome<()> {
 /// Marks one, takes its mark away, or lists those that are marked and not started.
 pub fn autostart(session: &Session, options: &NetAutostart) -> Outcome<()> {
     let Some(word) = &options.network else {
-        let waiting = all(&session.store)?
-            .into_iter()
-            .filter(|k| k.marked && k.kept.is_some() && k.started.is_none());
-        let names: String = waiting.map(|k| format!("{}\n", k.name)).collect();
+        let mut names = String::new();
+        for known in all(&session.store)? {
+            if known.marked && known.kept.is_some() && !known.is_started()? {
+                names.push_str(&format!("{}\n", known.name));
+            }
+        }
         return print(&names);
     };
     let lock = session.store.lock()?;
