@@ -347,6 +347,7 @@ fn what_is_wrong_is_refused_in_one_line_and_leaves_nothing() {
         ("<dns><forwarder addr='192.0.2.1'/></dns>", "DNS"),
         ("<forward mode='nat' dev='eth0'/>", "dev of <forward>"),
         ("<bridge name='virbr0'/>", "virbr0"),
+        ("<bridge stp='on' delay='0'/>", "2 to 30"),
         ("<bandwidth><inbound average='1'/></bandwidth>", "<bandwidth>"),
         ("<ip address='192.168.150.1' prefix='33'/>", "prefix"),
         ("<unheard-of/>", "<unheard-of>"),
@@ -408,6 +409,80 @@ fn what_is_wrong_is_refused_in_one_line_and_leaves_nothing() {
     for network in ["one", "public"] {
         host.run(&["net-undefine", network]).ok();
     }
+    host.nothing_is_left();
+}
+
+#[test]
+fn two_that_are_created_at_once_have_a_bridge_each_and_a_note_that_outlived_its_bridge_says_nothing() {
+    need_root!();
+    let host = Host::new();
+    let files: Vec<String> = (0..6u8)
+        .map(|n| {
+            let inside = format!("<ip address='192.168.{}.1' prefix='24'/>", 150u8.saturating_add(n));
+            document(&host, &format!("net{n}"), &inside)
+        })
+        .collect();
+    let started: Vec<_> = files
+        .iter()
+        .map(|file| host.lazaret(&["net-create", file]).spawn().unwrap())
+        .collect();
+    for mut one in started {
+        assert!(one.wait().unwrap().success());
+    }
+    let links = shell(&host, "ip -o link");
+    assert_eq!(links.matches(": lzr").count(), 6, "{links}");
+    for n in 0..6u8 {
+        host.run(&["net-destroy", &format!("net{n}")]).ok();
+    }
+
+    host.run(&["net-define", &document(&host, "quay", SUBNET)]).ok();
+    host.run(&["net-start", "quay"]).ok();
+    let bridge = bridge(&host, "quay");
+    // A container may be called as anything of a network's.
+    host.once(&["--name", "quay.network"], &["true"]).ok();
+    shell(&host, &format!("ip link del {bridge}"));
+    let other = SUBNET.replace("192.168.150", "192.168.151");
+    host.run(&["net-define", &document(&host, "quay", &other)]).ok();
+    host.run(&["net-start", "quay"]).ok();
+    let address = shell(&host, &format!("ip -o -4 addr show dev {bridge}"));
+    assert!(address.contains("192.168.151.1/24"), "{address}");
+    host.run(&["net-destroy", "quay"]).ok();
+    host.run(&["net-undefine", "quay"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_bridge_of_others_is_left_alone_and_an_address_is_one_containers() {
+    need_root!();
+    let host = Host::new();
+    host.run(&[
+        "net-define",
+        &document(&host, "quay", &format!("<bridge name='lzr7'/>{SUBNET}")),
+    ])
+    .ok();
+    shell(&host, "ip link add lzr7 type bridge; ip addr add 192.0.2.1/24 dev lzr7");
+    host.run(&["net-start", "quay"])
+        .refused(1, &["lzr7", "somebody else made it"]);
+    host.once(&["--network", "quay"], &["true"])
+        .refused(125, &["lzr7", "somebody else made it"]);
+    let left = shell(&host, "ip -o -4 addr show dev lzr7");
+    assert!(left.contains("192.0.2.1/24") && !left.contains("192.168.150"), "{left}");
+    shell(&host, "ip link del lzr7");
+    // Nothing is noted of the start that was refused.
+    assert!(!host.run(&["net-list", "--name"]).ok().stdout.contains("quay"));
+    host.run(&["net-start", "quay"]).ok();
+    let own = begin(&host, "own", &on("quay", "<mac address='52:54:00:aa:bb:cc'/>"));
+    let taken = "<interface type='network'><source network='quay'/><ip address='192.168.150.9' family='ipv4' prefix='24'/></interface>";
+    for devices in [taken, &on("quay", "<mac address='52:54:00:aa:bb:cc'/>")] {
+        let file = host.domain_file(&host.name("other"), "exec sleep 1000", "", devices);
+        host.run(&["create", &file])
+            .refused(1, &["192.168.150.9", "another container has it"]);
+    }
+    host.run(&["destroy", &own]).ok();
+    let next = begin(&host, "next", taken);
+    host.run(&["destroy", &next]).ok();
+    host.run(&["net-destroy", "quay"]).ok();
+    host.run(&["net-undefine", "quay"]).ok();
     host.nothing_is_left();
 }
 

@@ -250,7 +250,9 @@ fn refuses_links_that_no_kernel_or_no_container_should_have() {
             peak: None,
             burst,
         };
-        with(|l| l.bandwidth.inbound = Some(rate)).is_ok()
+        let mut link = good();
+        link.bandwidth.inbound = Some(rate);
+        links(vec![link]).is_ok()
     };
     assert!(carried(1000, 274_000) && !carried(1000, 274_001) && carried(u32::MAX, u32::MAX));
 }
