@@ -1,5 +1,6 @@
 //! Networks of one's own: what is defined is what the kernel has, containers are given what it says, and nothing is left of what was ended.
 
+use std::process::Stdio;
 use tests::outside::{HOST_V4, OUTSIDE_V4, Outside};
 use tests::{Host, capture, need_root};
 
@@ -424,7 +425,12 @@ fn two_that_are_created_at_once_have_a_bridge_each_and_a_note_that_outlived_its_
         .collect();
     let started: Vec<_> = files
         .iter()
-        .map(|file| host.lazaret(&["net-create", file]).spawn().unwrap())
+        .map(|file| {
+            host.lazaret(&["net-create", file])
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
         .collect();
     for mut one in started {
         assert!(one.wait().unwrap().success());
