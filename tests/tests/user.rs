@@ -241,7 +241,7 @@ fn a_users_container_is_not_told_of_by_the_groups_of_roots_container_of_that_nam
         stats.contains("state.state=1") && stats.contains("net.count=0"),
         "{stats}"
     );
-    for counted in ["cpu.", "balloon.rss", "block."] {
+    for counted in ["  cpu.", "balloon.rss", "block."] {
         assert!(!stats.contains(counted), "{stats}");
     }
     user.run(&["domstats", &name, "--state"]).ok();
