@@ -32,5 +32,5 @@ fn plan(input: &[u8]) {
     };
     let _ = remains(&plan);
     assert!(ids(&plan).contains(&whole(plan.block)));
-    assert!(!ctl::plan::show::show(&plan).is_empty());
+    assert!(!ctl::plan::show::show(&plan, false).is_empty());
 }
