@@ -451,11 +451,11 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
     host.nothing_is_left();
 }
 
-/// Attaches, and is struck.
-fn attach_struck(host: &Host, name: &str, file: &str, fault: Option<Fault>) -> (Account, String) {
+/// Attaches or detaches, and is struck.
+fn struck(host: &Host, [verb, name, file]: [&str; 3], fault: Option<Fault>) -> (Account, String) {
     let said = host.directory().join("files/followed");
     let output = File::create(&said).unwrap();
-    let command = host.lazaret(&["attach-device", name, file, "--live"]);
+    let command = host.lazaret(&[verb, name, file, "--live"]);
     let account = follow(&command, output, &[], fault, Duration::from_secs(30));
     assert!(account.hung.is_none(), "{fault:?} {:?}", account.hung);
     (account, std::fs::read_to_string(said).unwrap())
@@ -475,7 +475,8 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
     let listed = || host.run(&["dumpxml", &name]).ok().stdout;
     let (text, seen) = (listed(), mounts(&host, &name));
     let file = host.file("fuse.xml", misc("/dev/fuse"));
-    let (calm, said) = attach_struck(&host, &name, &file, None);
+    let attach = ["attach-device", &name, &file];
+    let (calm, said) = struck(&host, attach, None);
     assert_eq!(calm.status, 0, "{said}");
     host.run(&["detach-device", &name, &file, "--live"]).ok();
     // sendmsg(2), recvmsg(2), bpf(2), move_mount(2).
@@ -502,7 +503,7 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
                 when: When::Call(call),
                 injection,
             };
-            let (account, said) = attach_struck(&host, &name, &file, Some(fault));
+            let (account, said) = struck(&host, attach, Some(fault));
             reached += usize::from(account.struck.is_some());
             let what = format!("{fault:?}: {} {said}", account.status);
             if program == Program::Devd || program == Program::Nsenter {
@@ -522,6 +523,32 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
         }
     }
     assert!(reached > 20, "{reached}");
+    // A node that does not go is told, and its rule goes all the same; umount2(2).
+    let detach = ["detach-device", &name, &file];
+    host.run(&["attach-device", &name, &file, "--live"]).ok();
+    let (calm, said) = struck(&host, detach, None);
+    assert_eq!(calm.status, 0, "{said}");
+    host.run(&["attach-device", &name, &file, "--live"]).ok();
+    let call = calm.calls[&(Program::Nsenter, 0)].iter().position(|n| *n == 166);
+    let fault = Fault {
+        instance: (Program::Nsenter, 0),
+        when: When::Call(call.unwrap() + 1),
+        injection: fail,
+    };
+    let (account, said) = struck(&host, detach, Some(fault));
+    assert_eq!((account.status, account.struck), (0, Some(166)), "{said}");
+    assert!(
+        said.contains("nobody opens /dev/fuse of") && said.contains("Device detached"),
+        "{said}"
+    );
+    assert_eq!(listed(), text);
+    assert!(sh(&host, &name, "[ -c /dev/fuse ]").code() == 0 && sh(&host, &name, ": < /dev/fuse").code() != 0);
+    let log = host.run(&["audit", "log", "--container", &name]).ok().stdout;
+    let last = log.lines().filter(|l| l.contains("tach ")).next_back();
+    assert!(
+        last.is_some_and(|l| l.contains(" detach ") && l.trim_end().ends_with("done")),
+        "{log}"
+    );
     host.run(&["destroy", &name]).ok();
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
