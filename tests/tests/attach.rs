@@ -544,7 +544,7 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
     assert_eq!(listed(), text);
     assert!(sh(&host, &name, "[ -c /dev/fuse ]").code() == 0 && sh(&host, &name, ": < /dev/fuse").code() != 0);
     let log = host.run(&["audit", "log", "--container", &name]).ok().stdout;
-    let last = log.lines().filter(|l| l.contains("tach ")).next_back();
+    let last = log.lines().rfind(|l| l.contains("tach "));
     assert!(
         last.is_some_and(|l| l.contains(" detach ") && l.trim_end().ends_with("done")),
         "{log}"
