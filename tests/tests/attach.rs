@@ -451,6 +451,45 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
     host.nothing_is_left();
 }
 
+/// What SECURITY.md says of it.
+#[test]
+fn a_container_that_starts_by_itself_has_the_nodes_that_it_was_started_with() {
+    need_root!();
+    if !version_2() {
+        tests::skip!("device rules of a container that runs change on version 2 alone");
+    }
+    let host = Host::new();
+    let name = host.name("again");
+    host.policy(&format!("device /dev/fuse {name}\ndevice /dev/loop-control {name}"));
+    let domain = host.domain_file(
+        &name,
+        "trap 'reboot -f' USR1; while :; do sleep 0.1; done",
+        "",
+        &misc("/dev/fuse"),
+    );
+    host.run(&["define", &domain]).ok();
+    host.run(&["start", &name]).ok();
+    let [fuse, control] = ["/dev/fuse", "/dev/loop-control"].map(|p| host.file(&p.replace('/', "-"), misc(p)));
+    host.run(&["detach-device", &name, &fuse, "--live"]).ok();
+    host.run(&["attach-device", &name, &control, "--live"]).ok();
+    let first = host.pid_1(&name).unwrap();
+    host.run(&["send-process-signal", &name, "1", "usr1"]).ok();
+    assert!(tests::capture::until(tests::capture::DEADLINE, || {
+        host.pid_1(&name).is_some_and(|pid| pid != first)
+    }));
+    let there = |node: &str| sh(&host, &name, &format!("[ -c {node} ]")).code() == 0;
+    assert!(tests::capture::until(tests::capture::DEADLINE, || there("/dev/fuse")));
+    assert!(sh(&host, &name, ": < /dev/fuse").code() != 0 && !there("/dev/loop-control"));
+    // Detached and attached again.
+    host.run(&["detach-device", &name, &control, "--live"]).ok();
+    host.run(&["attach-device", &name, &control, "--live"]).ok();
+    sh(&host, &name, ": < /dev/loop-control").ok();
+    assert!(sh(&host, &name, ": < /dev/fuse").code() != 0);
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
 /// Attaches or detaches, and is struck.
 fn struck(host: &Host, [verb, name, file]: [&str; 3], fault: Option<Fault>) -> (Account, String) {
     let said = host.directory().join("files/followed");
