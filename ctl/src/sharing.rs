@@ -4,28 +4,16 @@
 use crate::domain::{Domain, Share};
 use crate::error::{Error, Outcome};
 use crate::lookup::{all, find};
+use crate::plan::network;
 use crate::session::Session;
 use crate::supervisor::Supervisor;
 use std::os::fd::OwnedFd;
-use wire::launcher::{Plan, Step};
-use wire::netd::{HostSide, Link};
 
 /// Where the namespaces network, ipc and uts stand among those that a supervisor hands out.
 const PLACES: [usize; 3] = [3, 4, 5];
 
 /// Where the network stands.
 const NETWORK: usize = 3;
-
-/// Whether a link of this container's is bound by more than its own end: the rules of a network of ours vanish with its supervisor, and a link
-/// that has no end on the host cannot be taken back while another one holds the namespace.
-pub fn outlives(plan: &Plan) -> bool {
-    let bound = |l: &Link| !matches!(l.side, HostSide::Bridge(_) | HostSide::Alone(_));
-    let links = plan.steps.iter().filter_map(|s| match s {
-        Step::Connect(links) => Some(links),
-        _ => None,
-    });
-    links.flatten().any(bound)
-}
 
 /// The domain, with the name of the container in the place of a process that is the first one of a container.
 pub fn told(session: &Session, domain: &Domain) -> Outcome<Domain> {
@@ -51,7 +39,7 @@ pub fn of_others(session: &Session, told: &Domain) -> Outcome<Vec<OwnedFd>> {
         let Some(Share::Container(name)) = share else { continue };
         let found = find(&session.store, name.as_str())?;
         let (state, _) = found.running()?;
-        if place == NETWORK && outlives(&state.plan()?) {
+        if place == NETWORK && network::outlives(&state.plan()?) {
             return Err(Error::caller(format!(
                 "share the network of {name}: what holds its link to its own addresses ends with {name}, and the link would not (a network whose only \
                  links are to bridges of the host's, or none, can be shared)"

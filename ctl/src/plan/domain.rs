@@ -259,10 +259,8 @@ mod tests {
     #[test]
     fn a_network_is_shared_by_name_unless_more_than_its_own_end_holds_a_link() {
         let shared =
-            |interface: &str| !crate::sharing::outlives(&planned(&format!("<devices>{interface}</devices>")).unwrap());
-        assert!(!crate::sharing::outlives(
-            &planned("<features><privnet/></features>").unwrap()
-        ));
+            |interface: &str| !network::outlives(&planned(&format!("<devices>{interface}</devices>")).unwrap());
+        assert!(!network::outlives(&planned("<features><privnet/></features>").unwrap()));
         assert!(shared(
             "<interface type='bridge'><source bridge='br0'/></interface><interface type='ethernet'/>"
         ));

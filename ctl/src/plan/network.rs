@@ -6,6 +6,7 @@ use crate::error::{Error, Outcome};
 use crate::network::{Network, none};
 use std::net::IpAddr;
 use wire::init::Container;
+use wire::launcher::{Plan, Step};
 use wire::netd::{
     Address, Bandwidth, Bridge, Firewall, HostSide, Link, Macvlan, Membership, Publish, Rate, Route, Through,
 };
@@ -350,6 +351,17 @@ fn route(r: &domain::Route) -> Route {
         gateway: r.gateway,
         metric: r.metric,
     }
+}
+
+/// Whether a link of this container's is bound by more than its own end: the rules of a network of ours vanish with its supervisor, and a link
+/// that has no end on the host cannot be taken back while another one holds the namespace.
+pub fn outlives(plan: &Plan) -> bool {
+    let bound = |l: &Link| !matches!(l.side, HostSide::Bridge(_) | HostSide::Alone(_));
+    let links = plan.steps.iter().filter_map(|s| match s {
+        Step::Connect(links) => Some(links),
+        _ => None,
+    });
+    links.flatten().any(bound)
 }
 
 /// The content of `/etc/resolv.conf` for a container behind NAT: the host's name servers that can be reached from there (not those on
