@@ -190,7 +190,7 @@ pub fn domstats(session: &Session, options: &Domstats) -> Outcome<()> {
     let text = paragraphs.concat();
     // What follows the last paragraph follows the answer.
     let text = text.strip_suffix('\n').map(|t| format!("{t}{}", gap()));
-    print(&text.unwrap_or_else(|| gap().to_owned()))
+    print(&text.unwrap_or_default())
 }
 
 #[cfg(test)]
