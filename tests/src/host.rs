@@ -356,14 +356,19 @@ impl Host {
     }
 
     fn clear(&self) {
-        for pid in kernel::processes(self.ids(), self.holder()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
         let mine = |group: &PathBuf| {
             group
                 .to_string_lossy()
                 .contains(&format!("-{}-{}", std::process::id(), self.number))
         };
+        // What is frozen takes no signal.
+        for group in kernel::groups().iter().filter(|g| mine(g)) {
+            let _ = fs::write(group.join("freezer.state"), "THAWED");
+            let _ = fs::write(group.join("cgroup.freeze"), "0");
+        }
+        for pid in kernel::processes(self.ids(), self.holder()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
         capture::until(Duration::from_secs(5), || {
             kernel::processes(self.ids(), self.holder()).is_empty()
         });
