@@ -78,11 +78,14 @@ pub fn ours(host: &mut Netlink, bridge: &Bridge, made: &mut Made) -> Result<u32,
         Err(denied) => return Err(denied.during(&format!("make the bridge {name}"))),
     };
     let link = there(host, name)?;
-    if !fresh {
-        is_as_asked(host, bridge, &link, mac)?;
-    }
+    let has = match fresh {
+        true => Vec::new(),
+        false => as_asked(host, bridge, &link, mac)?,
+    };
     let index = link.index;
-    reached::refuse(host, bridge, index)?;
+    // What it has was looked for when it was given, and every start on it comes by here.
+    let new = bridge.addresses.iter().filter(|a| !has.contains(a));
+    reached::refuse(host, bridge, new, index)?;
     no_own_address(host, index, name)?;
     host.order(&request::up(index), || format!("raise the bridge {name}"))?;
     let mut given = Vec::new();
@@ -113,8 +116,8 @@ fn is_ours(link: &Link) -> bool {
     link.group == request::OURS
 }
 
-/// Refuses a bridge that is there and not what is asked for: the host would answer at whatever addresses it has.
-fn is_as_asked(host: &mut Netlink, bridge: &Bridge, link: &Link, mac: [u8; 6]) -> Result<(), Failure> {
+/// The addresses of a bridge that is there; refused if it is not what is asked for, since the host would answer at whatever addresses it has.
+fn as_asked(host: &mut Netlink, bridge: &Bridge, link: &Link, mac: [u8; 6]) -> Result<Vec<Address>, Failure> {
     let name = &bridge.name;
     let refuse = |why: String| Err(Failure::caller(&format!("use the bridge {name}: {why}")));
     if !is_ours(link) {
@@ -129,16 +132,19 @@ fn is_as_asked(host: &mut Netlink, bridge: &Bridge, link: &Link, mac: [u8; 6]) -
     let what = || format!("list the addresses of {name}");
     let its = |body: &[u8]| decode::address(body).map_or(true, |found| found.is_some_and(|(on, _)| on == link.index));
     let bodies = host.list(&request::get_addresses(), its);
+    let mut all = Vec::new();
     for body in bodies.map_err(|denied| denied.during(&what()))? {
         let found = decode::address(&body).map_err(|e| Denied::from(e).during(&what()))?;
-        if let Some((_, has)) = found.filter(|(_, has)| wanted(bridge).all(|a| a != has)) {
+        let Some((_, has)) = found else { continue };
+        if wanted(bridge).all(|a| *a != has) {
             return refuse(format!(
                 "it is there, with the address {}/{}, which its network has not",
                 has.address, has.prefix
             ));
         }
+        all.push(has);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The link makes itself no IPv6 address, where the host has IPv6 at all.

@@ -17,9 +17,14 @@ fn meets(route: &Route, of: &Address, bridge: u32) -> bool {
     (part || around) && route.link != Some(bridge)
 }
 
-/// Refuses a bridge of this number whose networks the host reaches otherwise.
-pub fn refuse(host: &mut Netlink, bridge: &Bridge, index: u32) -> Result<(), Failure> {
-    for of in &bridge.addresses {
+/// Refuses a bridge of this number that is to be given these addresses, in networks which the host reaches otherwise.
+pub fn refuse<'a>(
+    host: &mut Netlink,
+    bridge: &Bridge,
+    addresses: impl Iterator<Item = &'a Address>,
+    index: u32,
+) -> Result<(), Failure> {
+    for of in addresses {
         let what = || format!("look whether the host reaches {}/{} already", of.address, of.prefix);
         let wanted =
             |body: &[u8]| decode::route(body).map_or(true, |route| route.is_some_and(|route| meets(&route, of, index)));
