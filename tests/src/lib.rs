@@ -3,6 +3,7 @@
 
 pub mod canary;
 pub mod capture;
+pub mod caught;
 pub mod deeds;
 pub mod faults;
 pub mod figures;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tests::caught::{Catcher, When};
 use tests::{Host, capture, image, kernel, need_root, process, programs};
 use wire::Program;
 
@@ -391,37 +392,26 @@ fn of_each_short_lived_process_during_a_start() {
     ];
     for victim in victims {
         let mut hit = 0;
-        // A program may be gone again before a busy machine lets this test see it: then it is tried more often, and not given up.
-        for round in 0..60 {
-            if round >= 6 && hit > 0 {
+        // At other moments each time, and at last, if it was gone each time when it was looked for, at its very execution.
+        let later = (0..6).map(|round| When::After(Duration::from_micros(300 * round)));
+        for when in later.chain([When::AtExec]) {
+            if when == When::AtExec && hit > 0 {
                 break;
             }
-            let mut child = host
+            let catcher = Catcher::new(victim, when);
+            let child = host
                 .lazaret(&["start", &name])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let until = Instant::now() + Duration::from_secs(2);
-            let mut killed = false;
-            while !killed && Instant::now() < until && child.try_wait().unwrap().is_none() {
-                for (pid, _) in working(&host).into_iter().filter(|(_, p)| *p == victim) {
-                    // Not at its very first instruction each time.
-                    std::thread::sleep(Duration::from_micros(300 * (round % 6)));
-                    killed = program(pid) == Some(victim) && kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok();
-                    if killed {
-                        break;
-                    }
-                }
-            }
-            let said = capture::collect(
-                child,
-                format!("lazaret start, {} killed", victim.name()),
-                Vec::new(),
-                capture::DEADLINE / 2,
-            );
-            hit += usize::from(killed);
+                .spawn();
+            // Of lazaret itself there may be no process that was executed.
+            let said = child.map(|child| {
+                let what = format!("lazaret start, {} killed", victim.name());
+                capture::collect(child, what, Vec::new(), capture::DEADLINE / 2)
+            });
+            hit += usize::from(catcher.killed());
+            let Ok(said) = said else { continue };
             assert!(!said.stderr.contains("panicked"), "{said}");
             // What list says is so, as soon as the killed process is gone: the signal is sent, not yet taken, when kill(2) returns.
             let so = || host.runs(&name) == host.pid_1(&name).is_some();
