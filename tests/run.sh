@@ -42,6 +42,7 @@ if [ "$#" -eq 0 ]; then
         cargo test --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-fail-fast -- --test-threads=1
     # One after the other: the host is one, and what the tests compare is the whole of it.
     step "system tests" cargo test -p tests --no-fail-fast -- --test-threads=1
+    step "system tests, version 1 of control groups alone" sh tests/version1.sh
 else
     for file in "$@"; do
         step "system test $file" cargo test -p tests --no-fail-fast --test "$file" -- --test-threads=1

@@ -62,10 +62,15 @@ fn the_group_is_the_containers_own_in_every_hierarchy() {
     }));
     let entered = entered.unwrap();
     let text = fs::read_to_string(format!("/proc/{entered}/cgroup")).unwrap();
-    for line in text.lines() {
+    // The kernel tells of version 2 where it is not mounted, too.
+    let version2 = kernel::hierarchies()
+        .iter()
+        .any(|h| h.join("cgroup.controllers").exists());
+    let lines: Vec<&str> = text.lines().filter(|l| version2 || !l.starts_with("0::")).collect();
+    for line in &lines {
         assert!(line.ends_with(&format!("/lazaret/{name}/enter")), "{line}");
     }
-    assert_eq!(text.lines().count(), kernel::hierarchies().len());
+    assert_eq!(lines.len(), kernel::hierarchies().len());
     host.run(&["destroy", &name]).ok();
     assert!(
         tests::capture::wait(&mut child, tests::capture::DEADLINE).is_some(),

@@ -34,7 +34,7 @@ echo $$ > /sys/fs/cgroup/init/cgroup.procs
 mkdir -p "$TREE"
 mount --bind /vm/tree "$TREE"
 cd "$TREE/tests" || busybox poweroff -f
-export CARGO_MANIFEST_DIR="$TREE/tests" LAZARET_TEST_SKIPS=/tmp/skips RUST_BACKTRACE=0
+export CARGO_MANIFEST_DIR="$TREE/tests" LAZARET_TEST_SKIPS=/tmp/skips LAZARET_TEST_INSTALLED=/vm/installed RUST_BACKTRACE=0
 : > "$LAZARET_TEST_SKIPS"
 stty -F /dev/ttyS1 raw
 exec > /dev/ttyS1 2>&1 < /dev/null
