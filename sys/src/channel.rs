@@ -12,6 +12,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
 use wire::frame::{self, FrameError, HEADER, MAX_DESCRIPTORS, MAX_PAYLOAD, Message};
 
 /// Why a frame did not get through.
@@ -89,11 +90,20 @@ impl<S: Message, R: Message> Channel<S, R> {
 
     /// As [`Self::receive`], and gives the bytes of the frame too.
     pub fn receive_frame(&self) -> Result<(R, Vec<OwnedFd>, Vec<u8>), ChannelError> {
-        let mut bytes = vec![0u8; HEADER.saturating_add(MAX_PAYLOAD).saturating_add(1)];
-        let (length, descriptors) = receive_packet(self.socket.as_fd(), &mut bytes)?;
-        bytes.truncate(length);
+        let (bytes, descriptors) = match LONGEST.try_lock() {
+            Ok(mut room) => self.packet(room.as_mut_slice())?,
+            // Another thread waits for a frame of its own: a test's, for no program of ours receives in two.
+            Err(_) => self.packet(&mut vec![0u8; MORE_THAN_A_FRAME])?,
+        };
         let message = frame::decode::<R>(&bytes, descriptors.len())?;
         Ok((message, descriptors, bytes))
+    }
+
+    /// One packet, received into `room`.
+    fn packet(&self, room: &mut [u8]) -> Result<(Vec<u8>, Vec<OwnedFd>), ChannelError> {
+        let (length, descriptors) = receive_packet(self.socket.as_fd(), room)?;
+        let bytes = room.get(..length).map_or_else(Vec::new, <[u8]>::to_vec);
+        Ok((bytes, descriptors))
     }
 }
 
@@ -108,6 +118,13 @@ impl<S, R> From<Channel<S, R>> for OwnedFd {
         channel.socket
     }
 }
+
+/// So that a packet which is longer than any frame is seen to be.
+const MORE_THAN_A_FRAME: usize = HEADER + MAX_PAYLOAD + 1;
+
+/// Where frames arrive. Zeroed by the kernel, a page at a time once something reaches it: a program that is sent thirty bytes has one page, where
+/// room that the allocator zeroes would be seventeen, for each frame that is received.
+static LONGEST: Mutex<[u8; MORE_THAN_A_FRAME]> = Mutex::new([0; MORE_THAN_A_FRAME]);
 
 /// Room for the descriptors of any frame.
 const ROOM: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
