@@ -8,7 +8,7 @@ use crate::open;
 use crate::piece::Piece;
 use crate::share;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::process::Birth;
+use sys::birth::Birth;
 use wire::ids::IdBlock;
 use wire::init::{Command, Stream};
 use wire::share::Space;

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
-use sys::process::Birth;
+use sys::birth::Birth;
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::Directory;

@@ -7,7 +7,7 @@ use crate::policy::Audit;
 use crate::virt::{self, Message};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::process::Birth;
+use sys::birth::Birth;
 use wire::ids::IdBlock;
 use wire::recordd::{Caller, Deed, MAX_PART, Outcome, Record, Reply, Request};
 use wire::{Bytes, ContainerName, Failure, Program, Text};

@@ -10,9 +10,10 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use sys::birth::Birth;
 use sys::channel::{Channel, ChannelError};
 use sys::mount::{Attr, Change};
-use sys::process::{Birth, Power, errno};
+use sys::process::{Power, errno};
 use wire::frame::{HEADER, Message};
 use wire::ids::IdBlock;
 use wire::recordd::Sent;
@@ -184,7 +185,7 @@ impl Programs {
             capabilities: capabilities.to_vec(),
             no_new_privileges: !hands_over_restrictions,
         };
-        let pid = sys::process::start_in(file.as_fd(), &words, &descriptors, &power, birth).map_err(fail)?;
+        let pid = sys::birth::start_in(file.as_fd(), &words, &descriptors, &power, birth).map_err(fail)?;
         happened(&self.moments, program, Step::Started);
         if LASTING.contains(&program) {
             self.lasting.borrow_mut().push((block, program, pid));

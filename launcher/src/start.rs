@@ -13,7 +13,7 @@ use crate::piece::Piece;
 use crate::share;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::process::Birth;
+use sys::birth::Birth;
 use wire::init::Stream;
 use wire::launcher::{Opened, Reply};
 use wire::mountd::Mount;

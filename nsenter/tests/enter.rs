@@ -56,7 +56,7 @@ impl Inside {
         let program = File::open(NSENTER).unwrap();
         let stderr = std::io::stderr();
         let table = [null.as_fd(), null.as_fd(), stderr.as_fd(), theirs.as_fd()];
-        let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
+        let pid = sys::birth::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let group = self.host.enter_group();
         let mut all: Vec<_> = self.host.namespaces.iter().map(AsFd::as_fd).collect();
@@ -238,7 +238,7 @@ fn refuses_a_frame_without_its_descriptors_and_a_signal_before_the_command() {
     };
     let program: OwnedFd = File::open(NSENTER).unwrap().into();
     let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
-    let pid = sys::process::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
+    let pid = sys::birth::start(program.as_fd(), &[c"nsenter", c"--socket", c"3"], &table, &power, None).unwrap();
     ours.send(&Request::Signal(9), &[]).unwrap();
     assert!(matches!(ours.receive().unwrap().0, Reply::Refused(_)));
     sys::process::wait(pid).unwrap();
@@ -252,7 +252,7 @@ fn refuses_a_frame_without_its_descriptors_and_a_signal_before_the_command() {
         let (ours, theirs) = pair::<Request, Reply>().unwrap();
         let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
         let words = [c"nsenter", c"--socket", c"3"];
-        let pid = sys::process::start(program.as_fd(), &words, &table, &power, None).unwrap();
+        let pid = sys::birth::start(program.as_fd(), &words, &table, &power, None).unwrap();
         let beside = vec![null.as_fd(); wire::Message::descriptors(&request)];
         ours.send(&request, &beside).unwrap();
         assert!(matches!(ours.receive().unwrap().0, Reply::Refused(_)), "{request:?}");

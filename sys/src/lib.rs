@@ -3,6 +3,7 @@
 
 #[cfg(feature = "attempt")]
 pub mod attempt;
+pub mod birth;
 pub mod bpf;
 pub mod channel;
 pub mod clock;

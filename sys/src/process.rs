@@ -1,12 +1,11 @@
 //! Processes: forking, executing by descriptor with exactly one power, ending. May touch: this process and its children.
 
-use crate::namespace::{Kind, join};
-use caps::{CapSet, CapsHashSet};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid};
-use rustix::thread::CapabilitiesSecureBits;
+use rustix::process::DumpableBehavior;
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -21,7 +20,7 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
     .union(CloneFlags::CLONE_NEWCGROUP);
 
 /// `CLONE_INTO_CGROUP` of `linux/sched.h`, which does not fit the `int` that the C library's headers have for it.
-const INTO_GROUP: u64 = 1 << 33;
+pub(crate) const INTO_GROUP: u64 = 1 << 33;
 
 /// Which side of a fork this is.
 #[derive(Debug)]
@@ -208,14 +207,6 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-fn borrow(number: RawFd) -> Result<BorrowedFd<'static>, Errno> {
-    if number < 0 {
-        return Err(Errno::EBADF);
-    }
-    // SAFETY: the number is not -1, and the borrow is used for one fcntl(2), which refuses a number that is not open.
-    Ok(unsafe { BorrowedFd::borrow_raw(number) })
-}
-
 /// The power of a process: who it is, and the capabilities that it keeps across exec.
 #[derive(Debug, Clone)]
 pub struct Power {
@@ -231,41 +222,36 @@ pub struct Power {
 
 /// Becomes `power` for good. The caller holds SETUID, SETGID and SETPCAP and everything that it hands over.
 pub fn become_power(power: &Power) -> Result<(), Errno> {
-    let keep: CapsHashSet = caps::all()
-        .into_iter()
-        .filter(|c| power.capabilities.contains(&c.index()))
-        .collect();
+    become_such(power, false)
+}
+
+/// The same in a child that shares its parent's memory. From the change of its uid until it has executed, whoever has that uid could trace it, and
+/// so reach its parent, were that memory dumpable; and a change of ids makes it so where the host's `fs.suid_dumpable` is 1
+/// (proc_sys_fs(5)). Then it says so, while its uid is still its parent's, and becomes nothing.
+pub(crate) fn become_power_beside(power: &Power) -> Result<(), Errno> {
+    become_such(power, true)
+}
+
+fn become_such(power: &Power, beside: bool) -> Result<(), Errno> {
+    let keep = set_of(&power.capabilities);
     let mut bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED;
     if keep.is_empty() {
         // Whoever keeps nothing loses it all with uid 0, at once (capabilities(7), "Effect of user ID changes on capabilities").
-        bound(&keep)?;
-        caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+        bound(keep, beside)?;
     } else {
         bits |= CapabilitiesSecureBits::NO_SETUID_FIXUP | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED;
     }
     rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
-    let groups: Vec<Gid> = power.groups.iter().copied().map(Gid::from_raw).collect();
-    nix::unistd::setgroups(&groups)?;
-    nix::unistd::setresgid(
-        Gid::from_raw(power.id),
-        Gid::from_raw(power.id),
-        Gid::from_raw(power.id),
-    )?;
-    nix::unistd::setresuid(
-        Uid::from_raw(power.id),
-        Uid::from_raw(power.id),
-        Uid::from_raw(power.id),
-    )?;
+    change_ids(power, beside)?;
     if !keep.is_empty() {
-        bound(&keep)?;
-        caps::set(None, CapSet::Inheritable, &keep).map_err(|_| Errno::EPERM)?;
+        bound(keep, beside)?;
     }
-    caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
-    caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)?;
-    for capability in &keep {
-        caps::raise(None, CapSet::Ambient, *capability).map_err(|_| Errno::EPERM)?;
+    hold(keep, keep)?;
+    for capability in &power.capabilities {
+        let capability = set_of(&[*capability]);
+        rustix::thread::configure_capability_in_ambient_set(capability, true).map_err(errno)?;
     }
     if power.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(errno)?;
@@ -273,62 +259,98 @@ pub fn become_power(power: &Power) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Capabilities by number, as a set. There is none above 63.
+fn set_of(capabilities: &[u8]) -> CapabilitySet {
+    let bit = |number: &u8| 1u64.checked_shl(u32::from(*number)).unwrap_or(0);
+    CapabilitySet::from_bits_retain(capabilities.iter().map(bit).fold(0, |all, bit| all | bit))
+}
+
+/// Holds just these, permitted and effective, and `inheritable`, all by one call; what is not inheritable is not ambient either.
+fn hold(capabilities: CapabilitySet, inheritable: CapabilitySet) -> Result<(), Errno> {
+    let sets = CapabilitySets {
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable,
+    };
+    rustix::thread::set_capabilities(None, sets).map_err(errno)
+}
+
+/// Groups, gid and uid, by the calls themselves: the C library's would also have every other thread make them, and looks for those where there
+/// may be none of this process (see [`crate::birth`]).
+fn change_ids(power: &Power, beside: bool) -> Result<(), Errno> {
+    let groups: Vec<rustix::process::Gid> = power
+        .groups
+        .iter()
+        .map(|g| rustix::process::Gid::from_raw(*g))
+        .collect();
+    rustix::thread::set_thread_groups(&groups).map_err(errno)?;
+    let gid = rustix::process::Gid::from_raw(power.id);
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(errno)?;
+    if beside && rustix::process::dumpable_behavior().map_err(errno)? == DumpableBehavior::Dumpable {
+        return Err(crate::birth::UNGUARDED);
+    }
+    let uid = rustix::process::Uid::from_raw(power.id);
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(errno)
+}
+
 /// What can be left in the bounding set of this process, by bit: all, before it has been cut for the first time. The kernel tells of one
 /// capability at a time, and a child that is forked knows as much as its parent.
 static BOUND: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Cuts the bounding set down to `keep`.
-fn bound(keep: &CapsHashSet) -> Result<(), Errno> {
+/// Cuts the bounding set down to `keep`. What is known of it is the parent's, where a child does that which shares its memory.
+fn bound(keep: CapabilitySet, beside: bool) -> Result<(), Errno> {
     let left = BOUND.load(Ordering::Relaxed);
-    for capability in caps::all().into_iter().filter(|c| !keep.contains(c)) {
-        if left & capability.bitmask() == 0 {
-            continue;
-        }
-        match crate::limits::drop_from_bounding_set(u32::from(capability.index())) {
-            // A kernel that does not know the capability has nothing to drop.
-            Ok(()) | Err(Errno::EINVAL) => {}
+    let going = CapabilitySet::from_bits_retain(left).difference(keep);
+    for number in (0..64u8).filter(|number| going.contains(set_of(&[*number]))) {
+        match crate::limits::drop_from_bounding_set(number.into()) {
+            Ok(()) => {}
+            // A kernel that does not know the capability has nothing to drop, and knows none above it.
+            Err(Errno::EINVAL) => break,
             Err(e) => return Err(e),
         }
     }
-    let kept = keep.iter().fold(0, |all, c| all | c.bitmask());
-    BOUND.store(left & kept, Ordering::Relaxed);
+    if !beside {
+        BOUND.store(left & keep.bits(), Ordering::Relaxed);
+    }
     Ok(())
 }
 
 /// Gives up every capability but `capabilities`, which stay permitted and effective but are not inherited, and lets changes of uid leave
 /// them as they are.
 pub fn limit_power(capabilities: &[u8]) -> Result<(), Errno> {
-    let keep: CapsHashSet = caps::all()
-        .into_iter()
-        .filter(|c| capabilities.contains(&c.index()))
-        .collect();
-    let held = caps::read(None, CapSet::Permitted).map_err(|_| Errno::EPERM)?;
-    let keep: CapsHashSet = keep.intersection(&held).copied().collect();
+    let held = rustix::thread::capabilities(None).map_err(errno)?.permitted;
+    let keep = set_of(capabilities).intersection(held);
     rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP).map_err(errno)?;
-    bound(&keep)?;
-    caps::set(None, CapSet::Inheritable, &CapsHashSet::new()).map_err(|_| Errno::EPERM)?;
-    caps::set(None, CapSet::Effective, &keep).map_err(|_| Errno::EPERM)?;
-    caps::set(None, CapSet::Permitted, &keep).map_err(|_| Errno::EPERM)
+    bound(keep, false)?;
+    hold(keep, CapabilitySet::empty())
 }
 
 /// Executes the program behind a descriptor (execveat(2) with AT_EMPTY_PATH); returns only on failure.
 pub fn execute(program: BorrowedFd<'_>, arguments: &[&CStr], environment: &[&CStr]) -> Errno {
-    let pointers = |list: &[&CStr]| -> Vec<*const libc::c_char> {
-        list.iter()
-            .map(|s| s.as_ptr())
-            .chain(std::iter::once(std::ptr::null()))
-            .collect()
-    };
-    let (argv, envp) = (pointers(arguments), pointers(environment));
-    // SAFETY: both vectors end in a null pointer and hold pointers to strings that outlive the call; without the null the kernel would
-    // read past them.
+    execute_pointers(program, &pointers(arguments), &pointers(environment))
+}
+
+/// Strings as the kernel wants them, for as long as they live.
+pub(crate) fn pointers(list: &[&CStr]) -> Vec<*const libc::c_char> {
+    let strings = list.iter().map(|s| s.as_ptr());
+    strings.chain(std::iter::once(std::ptr::null())).collect()
+}
+
+/// As [`execute`], with what [`pointers`] gave.
+pub(crate) fn execute_pointers(
+    program: BorrowedFd<'_>,
+    arguments: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+) -> Errno {
+    // SAFETY: both come from `pointers`: they end in a null pointer and hold pointers to strings that outlive the call; without the null the
+    // kernel would read past them.
     let r = unsafe {
         libc::syscall(
             libc::SYS_execveat,
             program.as_raw_fd(),
             c"".as_ptr(),
-            argv.as_ptr(),
-            envp.as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
             libc::AT_EMPTY_PATH,
         )
     };
@@ -349,62 +371,6 @@ pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         Errno::result(unsafe { libc::dup3(*fd, number, 0) })?;
     }
     close_from(u32::try_from(count).map_err(|_| Errno::EMFILE)?)
-}
-
-/// Starts the program behind `program` with `power`, in a child, which is born in `group` if one is given (see [`clone_into`]): descriptors
-/// from 0 upwards, nothing else, `/` as directory, empty environment. A failure before the exec ends the child with status 111, which
-/// its peers see as the end of their channels.
-pub fn start(
-    program: BorrowedFd<'_>,
-    arguments: &[&CStr],
-    descriptors: &[BorrowedFd<'_>],
-    power: &Power,
-    group: Option<BorrowedFd<'_>>,
-) -> Result<Pid, Errno> {
-    start_in(program, arguments, descriptors, power, Birth { group, spaces: &[] })
-}
-
-/// Where a program begins.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Birth<'a> {
-    /// The group of version 2, if it is not the caller's.
-    pub group: Option<BorrowedFd<'a>>,
-    /// Namespaces that the child joins before it gives up the caller's power for its own.
-    pub spaces: &'a [(BorrowedFd<'a>, Kind)],
-}
-
-/// As [`start`], elsewhere than its parent.
-pub fn start_in(
-    program: BorrowedFd<'_>,
-    arguments: &[&CStr],
-    descriptors: &[BorrowedFd<'_>],
-    power: &Power,
-    birth: Birth<'_>,
-) -> Result<Pid, Errno> {
-    let Birth { group, spaces } = birth;
-    let born = match group {
-        None => fork()?,
-        Some(_) => clone_into(CloneFlags::empty(), group)?,
-    };
-    match born {
-        Fork::Parent(pid) => Ok(pid),
-        Fork::Child => {
-            let program = nix::fcntl::fcntl(program, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(3));
-            let done = program.and_then(|raw| {
-                let mut table: Vec<BorrowedFd<'_>> = descriptors.to_vec();
-                let kept = borrow(raw)?;
-                table.push(kept);
-                spaces.iter().try_for_each(|(space, kind)| join(space, *kind))?;
-                nix::unistd::chdir("/")?;
-                lay_out(&table)?;
-                let last = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;
-                let own = inherited(last)?;
-                become_power(power)?;
-                Err::<(), Errno>(execute(own.as_fd(), arguments, &[]))
-            });
-            exit_now(if done.is_err() { 111 } else { 0 })
-        }
-    }
 }
 
 /// waitpid(2) for one child, to its end.
@@ -450,50 +416,6 @@ mod tests {
     }
 
     #[test]
-    fn a_started_program_has_just_the_power_it_was_given() {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: needs root");
-            return;
-        }
-        let (read, write) = nix::unistd::pipe().unwrap();
-        let null = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/null")
-            .unwrap();
-        let cat = std::fs::File::open("/bin/cat").unwrap();
-        let power = Power {
-            id: 0x7fff_0000,
-            groups: Vec::new(),
-            capabilities: vec![12],
-            no_new_privileges: true,
-        };
-        let pid = start(
-            cat.as_fd(),
-            &[c"cat", c"/proc/self/status"],
-            &[null.as_fd(), write.as_fd(), null.as_fd()],
-            &power,
-            None,
-        )
-        .unwrap();
-        drop(write);
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut std::fs::File::from(read), &mut text).unwrap();
-        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0))));
-        for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-            assert!(text.contains(&format!("{line}:\t0000000000001000")), "{line} in {text}");
-        }
-        assert!(
-            text.contains("Uid:\t2147418112\t2147418112\t2147418112\t2147418112"),
-            "{text}"
-        );
-        assert!(
-            text.contains("Groups:\t \n") && text.contains("NoNewPrivs:\t1"),
-            "{text}"
-        );
-    }
-
-    #[test]
     fn a_number_is_shared_with_a_child() {
         let (shared, own) = (SharedNumber::new().unwrap(), SharedNumber::new().unwrap());
         match fork().unwrap() {
@@ -504,22 +426,5 @@ mod tests {
             Fork::Parent(pid) => assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0)))),
         }
         assert_eq!((shared.get(), own.get()), (38, 0));
-    }
-
-    #[test]
-    fn a_program_that_cannot_be_executed_ends_with_111() {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: needs root");
-            return;
-        }
-        let not_executable = std::fs::File::open("/etc/passwd").unwrap();
-        let power = Power {
-            id: 0x7fff_0000,
-            groups: Vec::new(),
-            capabilities: vec![],
-            no_new_privileges: true,
-        };
-        let pid = start(not_executable.as_fd(), &[c"x"], &[], &power, None).unwrap();
-        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 111))));
     }
 }

@@ -252,7 +252,7 @@ pub fn exec(program: &str, block: IdBlock) -> (Channel<Request, Reply>, nix::uni
     let program = File::open(program).unwrap();
     let stderr = std::io::stderr();
     let table = [null.as_fd(), null.as_fd(), stderr.as_fd(), theirs.as_fd()];
-    let pid = sys::process::start(program.as_fd(), &[c"init", c"--socket", c"3"], &table, &power, None).unwrap();
+    let pid = sys::birth::start(program.as_fd(), &[c"init", c"--socket", c"3"], &table, &power, None).unwrap();
     drop(theirs);
     (ours, pid)
 }
