@@ -13,6 +13,8 @@ mod constants;
 mod emit;
 #[path = "build/facts.rs"]
 mod facts;
+#[path = "src/shorten.rs"]
+mod shorten;
 #[path = "build/text.rs"]
 mod text;
 

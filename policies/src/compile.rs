@@ -2,6 +2,7 @@
 //! policy. seccompiler makes the programs of a few calls each; what it has no words for, a search by number and more than two answers, is put
 //! around them. Used while building, and for the filters that containers bring. Pure.
 
+use crate::shorten::shorten;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
@@ -113,6 +114,8 @@ pub fn compile(rules: &[Rule], otherwise: Otherwise) -> Result<Vec<Step>, Compil
         kill,
     ];
     program.extend(search(&parts)?);
+    let program =
+        shorten(&program).ok_or_else(|| CompileError::Refused("a program leads beyond its end".to_owned()))?;
     if program.len() > MOST {
         return Err(CompileError::TooLong);
     }
@@ -177,7 +180,17 @@ impl Part {
     fn program(self) -> Result<Vec<Step>, CompileError> {
         let filter = SeccompFilter::new(self.calls, self.unmet, self.met, TargetArch::x86_64)?;
         let program = BpfProgram::try_from(filter)?;
-        Ok(program.iter().map(|s| (s.code, s.jt, s.jf, s.k)).collect())
+        let steps: Vec<Step> = program.iter().map(|s| (s.code, s.jt, s.jf, s.k)).collect();
+        // By the time that a part is reached the architecture has been looked at, and the number is loaded.
+        let known = [
+            (LOAD, 0, 0, ARCHITECTURE),
+            (IF_EQUAL, 1, 0, X86_64),
+            give(&SeccompAction::KillProcess),
+            (LOAD, 0, 0, NUMBER),
+        ];
+        Ok(steps
+            .strip_prefix(&known)
+            .map_or_else(|| steps.clone(), <[Step]>::to_vec))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod masks;
 pub mod options;
 pub mod piece;
 mod policy;
+mod shorten;
 mod steady;
 pub mod texts;
 pub mod verdict;
