@@ -10,8 +10,9 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command};
     use std::sync::Mutex;
+    use sys::birth::start;
     use sys::channel::{Channel, pair};
-    use sys::process::{Power, start, wait};
+    use sys::process::{Power, wait};
     use wire::cgroupd::{Controller, Hierarchy, Limits, Reply, Request};
     use wire::name::{ContainerName, Text};
     use wire::{Kind, Program};

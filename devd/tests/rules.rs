@@ -7,8 +7,9 @@ mod tests {
     use std::os::fd::{AsFd, BorrowedFd};
     use std::path::{Path, PathBuf};
     use std::process::Command;
+    use sys::birth::start;
     use sys::channel::{Channel, pair};
-    use sys::process::{Power, start, wait};
+    use sys::process::{Power, wait};
     use wire::devd::{Reply, Request, Rule};
     use wire::{Kind, Program};
 

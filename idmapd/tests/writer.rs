@@ -8,8 +8,9 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
+    use sys::birth::start;
     use sys::channel::{Channel, pair};
-    use sys::process::{Power, start, wait};
+    use sys::process::{Power, wait};
     use wire::idmapd::{Reply, Request};
     use wire::ids::IdRange;
     use wire::{Kind, Program};

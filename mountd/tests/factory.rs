@@ -8,8 +8,9 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::process::{Child, Command, Stdio};
+    use sys::birth::start;
     use sys::channel::{Channel, pair};
-    use sys::process::{Power, start, wait};
+    use sys::process::{Power, wait};
     use wire::mountd::{Device, Flags, Mount, Reply, Request};
     use wire::{Kind, Program};
 

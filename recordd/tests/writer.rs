@@ -6,8 +6,9 @@ mod tests {
     use std::fs::{File, OpenOptions};
     use std::os::fd::AsFd;
     use std::path::PathBuf;
+    use sys::birth::start;
     use sys::channel::{Channel, ChannelError, pair};
-    use sys::process::{Power, start, wait};
+    use sys::process::{Power, wait};
     use wire::recordd::{MAX_PART, Reply, Request};
     use wire::{Bytes, Kind, Program, Text};
 

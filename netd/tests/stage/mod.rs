@@ -13,8 +13,9 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSock
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use sys::birth::start;
 use sys::channel::{Channel, pair};
-use sys::process::{Power, start, wait};
+use sys::process::{Power, wait};
 use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Publish, Reply, Request, Route, Through};
 use wire::{ContainerName, Failure, LinkName, Program};
 
