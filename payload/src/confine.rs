@@ -3,10 +3,10 @@
 
 use crate::Step;
 use crate::account::Account;
+use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 use policies::compile::{Otherwise, compile};
-use rustix::thread::{CapabilitySet, CapabilitySets};
 use sys::seccomp::Instruction;
 use wire::failure::Failure;
 use wire::filter::OwnFilter;
@@ -103,16 +103,21 @@ fn bound(keep: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Keeps just these capabilities, effective and permitted; none is inheritable, and so none ambient.
+/// Keeps just these capabilities, effective and permitted; none is inheritable or ambient.
 pub fn keep_only(capabilities: u64) -> Result<(), Failure> {
-    let held = rustix::thread::capabilities(None).to("give up capabilities")?.permitted;
-    let keep = held & CapabilitySet::from_bits_retain(capabilities);
-    let sets = CapabilitySets {
-        effective: keep,
-        permitted: keep,
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::set_capabilities(None, sets).to("give up capabilities")
+    let mut keep = CapsHashSet::new();
+    keep.extend(caps::all().into_iter().filter(|c| c.bitmask() & capabilities != 0));
+    // The kernel's own answer is lost in the crate's error; it is EPERM whenever a set would grow.
+    let refused = |_| Failure::kernel("give up capabilities", Errno::EPERM as i32);
+    let held: Vec<Capability> = caps::read(None, CapSet::Permitted)
+        .map_err(refused)?
+        .into_iter()
+        .collect();
+    keep.retain(|c| held.contains(c));
+    caps::clear(None, CapSet::Ambient).map_err(refused)?;
+    caps::clear(None, CapSet::Inheritable).map_err(refused)?;
+    caps::set(None, CapSet::Effective, &keep).map_err(refused)?;
+    caps::set(None, CapSet::Permitted, &keep).map_err(refused)
 }
 
 /// Becomes the account for good, with the command's capabilities if it is root and none otherwise.

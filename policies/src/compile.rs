@@ -86,6 +86,18 @@ type Parts = BTreeMap<u32, Option<Part>>;
 
 /// The program of these rules. Calls of another architecture, and of x32, whose numbers have bit 30 set, end the process.
 pub fn compile(rules: &[Rule], otherwise: Otherwise) -> Result<Vec<Step>, CompileError> {
+    let parts = parts(rules, otherwise)?.into_iter();
+    let program = whole(&parts.map(|(first, part)| (first, bare(part))).collect::<Vec<_>>())?;
+    let program =
+        shorten(&program).ok_or_else(|| CompileError::Refused("a program leads beyond its end".to_owned()))?;
+    if program.len() > MOST {
+        return Err(CompileError::TooLong);
+    }
+    Ok(program)
+}
+
+/// The programs of calls that lie side by side, by the first number that goes there.
+fn parts(rules: &[Rule], otherwise: Otherwise) -> Result<Vec<(u32, Vec<Step>)>, CompileError> {
     let default = match otherwise {
         Otherwise::Kill => SeccompAction::KillProcess,
         Otherwise::Missing => SeccompAction::Errno(ENOSYS),
@@ -98,10 +110,26 @@ pub fn compile(rules: &[Rule], otherwise: Otherwise) -> Result<Vec<Step>, Compil
     for (call, rules) in calls {
         add(&mut parts, call, answers(call, &rules, &default)?, &default);
     }
-    let parts = parts
+    let program = |part: Option<Part>| part.map_or_else(|| Ok(vec![give(&default)]), Part::program);
+    parts
         .into_iter()
-        .map(|(first, part)| Ok((first, part.map_or_else(|| Ok(vec![give(&default)]), Part::program)?)))
-        .collect::<Result<Vec<_>, CompileError>>()?;
+        .map(|(first, part)| Ok((first, program(part)?)))
+        .collect()
+}
+
+/// What every part of seccompiler's begins with. By the time that one is reached, here, the architecture has been looked at, and the number is loaded.
+fn bare(part: Vec<Step>) -> Vec<Step> {
+    let known = [
+        (LOAD, 0, 0, ARCHITECTURE),
+        (IF_EQUAL, 1, 0, X86_64),
+        give(&SeccompAction::KillProcess),
+        (LOAD, 0, 0, NUMBER),
+    ];
+    part.strip_prefix(&known).map_or_else(|| part.clone(), <[Step]>::to_vec)
+}
+
+/// The parts, and before them what is for every call.
+fn whole(parts: &[(u32, Vec<Step>)]) -> Result<Vec<Step>, CompileError> {
     let kill = give(&SeccompAction::KillProcess);
     let mut program = vec![
         (LOAD, 0, 0, ARCHITECTURE),
@@ -113,13 +141,14 @@ pub fn compile(rules: &[Rule], otherwise: Otherwise) -> Result<Vec<Step>, Compil
         (IF_EQUAL, 1, 0, u32::MAX),
         kill,
     ];
-    program.extend(search(&parts)?);
-    let program =
-        shorten(&program).ok_or_else(|| CompileError::Refused("a program leads beyond its end".to_owned()))?;
-    if program.len() > MOST {
-        return Err(CompileError::TooLong);
-    }
+    program.extend(search(parts)?);
     Ok(program)
+}
+
+/// The program as seccompiler's parts make it, not made shorter: what the shorter one is compared with.
+#[cfg(test)]
+pub(crate) fn unshortened(rules: &[Rule], otherwise: Otherwise) -> Vec<Step> {
+    whole(&parts(rules, otherwise).unwrap()).unwrap()
 }
 
 fn give(action: &SeccompAction) -> Step {
@@ -180,17 +209,7 @@ impl Part {
     fn program(self) -> Result<Vec<Step>, CompileError> {
         let filter = SeccompFilter::new(self.calls, self.unmet, self.met, TargetArch::x86_64)?;
         let program = BpfProgram::try_from(filter)?;
-        let steps: Vec<Step> = program.iter().map(|s| (s.code, s.jt, s.jf, s.k)).collect();
-        // By the time that a part is reached the architecture has been looked at, and the number is loaded.
-        let known = [
-            (LOAD, 0, 0, ARCHITECTURE),
-            (IF_EQUAL, 1, 0, X86_64),
-            give(&SeccompAction::KillProcess),
-            (LOAD, 0, 0, NUMBER),
-        ];
-        Ok(steps
-            .strip_prefix(&known)
-            .map_or_else(|| steps.clone(), <[Step]>::to_vec))
+        Ok(program.iter().map(|s| (s.code, s.jt, s.jf, s.k)).collect())
     }
 }
 

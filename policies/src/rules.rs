@@ -1,6 +1,7 @@
 //! Each rule of each policy from both sides, by the filters that were compiled from it.
 #![allow(clippy::arithmetic_side_effects)] // it only counts
 
+use crate::compile::{Otherwise, compile, unshortened};
 use crate::policy::{Policy, State, of, payload, stricter};
 use crate::text::{Policy as Text, Rule, Section};
 use crate::verdict::{Verdict, X86_64, verdict};
@@ -91,6 +92,55 @@ fn check(name: &str, filters: &[&[Instruction]], default: Verdict) -> usize {
         }
     }
     tried
+}
+
+/// Every policy of programs, profiles and states, with what meets what it does not name.
+fn otherwise() -> impl Iterator<Item = (&'static str, Otherwise)> {
+    let ours = Program::ALL.into_iter().map(of).filter(|p| !p.exempt).map(|p| p.name);
+    let ours = ours.chain(State::ALL.into_iter().map(|s| stricter(s).name));
+    let profiles = [Profile::App, Profile::System].map(texts::profile);
+    ours.map(|name| (name, Otherwise::Kill))
+        .chain(profiles.map(|name| (name, Otherwise::Missing)))
+}
+
+#[test]
+fn a_filter_gives_every_answer_that_seccompilers_own_program_gives() {
+    for (name, otherwise) in otherwise() {
+        let text = text_of(name);
+        let rules = text.rules().unwrap();
+        let [long, short] = [unshortened(&rules, otherwise), compile(&rules, otherwise).unwrap()].map(|steps| {
+            let steps = steps.into_iter();
+            steps
+                .map(|(c, y, n, v)| Instruction::new(c, y, n, v))
+                .collect::<Vec<_>>()
+        });
+        assert!(
+            short.len() * 2 < long.len(),
+            "{name}: {} of {}",
+            short.len(),
+            long.len()
+        );
+        let compared = |architecture, number, arguments| {
+            let [long, short] = [&long, &short].map(|f| verdict(&[f], architecture, number, arguments));
+            assert_eq!(
+                short, long,
+                "{name}: call {number} of {architecture:x} with {arguments:x?}"
+            );
+        };
+        for number in (0..1100)
+            .chain((0..1100).map(|n| n | 0x4000_0000))
+            .chain([u32::MAX, u32::MAX - 1])
+        {
+            let all = text.sections.iter().flat_map(|s| &s.rules);
+            let rules = all.filter(|r| r.number == i64::from(number));
+            for arguments in [[0; 6], [u64::MAX; 6]].into_iter().chain(rules.flat_map(samples)) {
+                compared(X86_64, number, arguments);
+            }
+            // AUDIT_ARCH_I386
+            compared(0x4000_0003, number, [0; 6]);
+        }
+        println!("{name:<20} {:>4} instructions of {}", short.len(), long.len());
+    }
 }
 
 fn policies() -> impl Iterator<Item = &'static Policy> {
