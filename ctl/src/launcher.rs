@@ -1,11 +1,12 @@
 //! The client of the launcher: one request, one answer. May touch: the channel that the launcher gave.
 
 use crate::error::{Error, Outcome};
+use crate::output::say;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
-use wire::launcher::{HostPolicy, Nodes, Remains, Reply, Request};
-use wire::netd::Bridge;
+use wire::launcher::{HostPolicy, Lending, Nodes, Remains, Reply, Request};
+use wire::netd::{Bridge, Found};
 use wire::recordd::Deed;
 use wire::timing::Moment;
 use wire::{ContainerName, LinkName, Text};
@@ -141,9 +142,40 @@ impl Launcher {
         }
     }
 
-    /// Clears away what is left of a container.
+    /// Clears away what is left of a container. Which of the host's links have not come back is said.
     pub fn clear(&self, remains: Remains) -> Outcome<()> {
-        self.done(&Request::Clear(remains))
+        let name = remains.name.clone();
+        let missing = self.cleared(&Request::Clear(remains), &[])?;
+        for link in missing {
+            say(&format!(
+                "the host's link {link} has not come back from {name}: the kernel ends one that is no hardware with the network that it is in"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Looks at links of the host's that a container is to have.
+    pub fn find_links(&self, name: &ContainerName, links: Vec<LinkName>) -> Outcome<Vec<Found>> {
+        let name = name.clone();
+        match self.ask(&Request::Find { name, links }, &[])? {
+            (Reply::Found(found), _) => Ok(found),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Moves links of the host's back from a container that ends, by its namespaces of users and of the network. Which are not there is told when
+    /// it is cleared away.
+    pub fn take_back(&self, lending: Lending, namespaces: &[BorrowedFd<'_>]) -> Outcome<()> {
+        self.cleared(&Request::TakeBack(Box::new(lending)), namespaces)
+            .map(drop)
+    }
+
+    fn cleared(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Outcome<Vec<LinkName>> {
+        match self.ask(request, descriptors)? {
+            (Reply::Done, _) => Ok(Vec::new()),
+            (Reply::Cleared(missing), _) => Ok(missing),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Makes the bridge of a network, which stays without a port.

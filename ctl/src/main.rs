@@ -14,6 +14,7 @@ mod handover;
 mod instant;
 mod launcher;
 mod learner;
+mod lent;
 mod lookup;
 mod manner;
 mod named;

@@ -99,6 +99,7 @@ impl Session {
             capabilities: [Profile::App, Profile::System].map(|p| policies::payload(p).capabilities),
             block_device,
             usb: crate::figures::usb::find,
+            found: Vec::new(),
         })
     }
 }

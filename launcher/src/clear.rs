@@ -8,6 +8,7 @@ use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
+use crate::lend;
 use crate::piece::{LASTING, Piece};
 use crate::placeholders::{self, Holders};
 use nix::sys::wait::WaitStatus;
@@ -16,11 +17,11 @@ use sys::process::{Fork, Power};
 use wire::cgroupd::Hierarchy;
 use wire::ids::IdBlock;
 use wire::launcher::Remains;
-use wire::{ContainerName, Failure, Program, cgroupd, netd};
+use wire::{ContainerName, Failure, LinkName, Program, cgroupd, netd};
 
-/// Clears everything away; the first error is returned, after everything was tried. Groups that another container has by now, of the same
+/// Clears everything away; gives the links of the host's that are not there again. The first error is returned, after everything was tried. Groups that another container has by now, of the same
 /// name, were cleared away when it started.
-pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Result<(), Failure> {
+pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Result<Vec<LinkName>, Failure> {
     let remains = remains.get();
     let groups = if clearing.groups {
         groups_gone(host, remains)
@@ -35,7 +36,8 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
     let gone = clearing.groups && unified && groups.is_ok();
     let holders = if gone { Holders::Gone } else { Holders::Ending };
     remains.etc.iter().for_each(|etc| placeholders::clear(etc, holders));
-    groups.and(links)
+    let missing = links?;
+    groups.map(|()| missing)
 }
 
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
@@ -108,9 +110,9 @@ fn remove((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), F
     Ok(())
 }
 
-fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
-    if remains.links.is_empty() && remains.bridges.is_empty() {
-        return Ok(());
+fn links_gone(host: &Host, remains: &Remains) -> Result<Vec<LinkName>, Failure> {
+    if remains.links.is_empty() && remains.bridges.is_empty() && remains.lent.is_empty() {
+        return Ok(Vec::new());
     }
     let netd = host.piece::<netd::Request, netd::Reply>(Program::Netd, remains.block)?;
     let links = remains
@@ -120,6 +122,10 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
         .cloned()
         .map(netd::Request::RemoveLink);
     let bridges = remains.bridges.iter().cloned().map(netd::Request::RemoveBridge);
+    let lent = match remains.lent.is_empty() {
+        true => Ok(Vec::new()),
+        false => lend::restore(&netd, &remains.lent),
+    };
     let mut first = Ok(());
     for request in links.chain(bridges) {
         netd.send(&request, &[])?;
@@ -129,7 +135,7 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
             _ => return Err(netd.confused()),
         }
     }
-    first
+    first.and(lent)
 }
 
 /// Programs whose ids have processes of their own; the keeper's, which is the supervisor's too, also has the container's namespaces.

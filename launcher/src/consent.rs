@@ -4,7 +4,7 @@ use crate::policy::{FILE, Policy};
 use policies::facts::CAPABILITIES;
 use policies::texts;
 use wire::init::{Command, Container};
-use wire::{ContainerName, Failure, Node, node};
+use wire::{ContainerName, Failure, LinkName, Node, node};
 
 /// Judges what a command of this container may do.
 pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Result<(), Failure> {
@@ -75,6 +75,24 @@ pub fn nodes(policy: &Policy, name: &ContainerName, nodes: &[Node]) -> Result<()
             return Err(Failure::caller(&format!(
                 "give {}{how}: {}",
                 node.from,
+                policy.missing(&mend)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Judges links of the host's that this container is to have, or that it had: whoever asks for them back asks for what it may have.
+pub fn links<'a>(
+    policy: &Policy,
+    name: &ContainerName,
+    links: impl IntoIterator<Item = &'a LinkName>,
+) -> Result<(), Failure> {
+    for link in links {
+        if !policy.lends(name, link) {
+            let mend = format!("a line `lend {link} {name}` in {FILE} would allow it");
+            return Err(Failure::caller(&format!(
+                "lend the link {link}: {}",
                 policy.missing(&mend)
             )));
         }

@@ -9,9 +9,9 @@ use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
-use wire::launcher::{Directory, Nodes, Opened, Plan, PlannedMount, Remains, Step};
+use wire::launcher::{Directory, Lending, Nodes, Opened, Plan, PlannedMount, Remains, Step};
 use wire::mountd::Mount;
-use wire::netd::{Firewall, HostSide, Link};
+use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
 use wire::{ContainerName, Failure, LinkName, placeholder};
 
@@ -45,6 +45,8 @@ pub struct Start {
     pub meminfo: bool,
     /// For `netd`.
     pub links: Vec<Link>,
+    /// For `netd`: links of the host's.
+    pub lent: Vec<Lent>,
     /// For `netd`: the rules, and whether the host must forward.
     pub protect: Option<(Firewall, bool)>,
 }
@@ -59,6 +61,11 @@ impl Start {
             ports: self.protect.as_ref().map_or(&[], |(firewall, _)| &firewall.publish),
             addresses: self.links.iter().flat_map(on_our_bridge).collect(),
         }
+    }
+
+    /// Whether `netd` has anything to do for it.
+    pub const fn has_links(&self) -> bool {
+        !self.links.is_empty() || !self.lent.is_empty() || self.protect.is_some()
     }
 
     /// Whether the host must forward for it.
@@ -81,6 +88,7 @@ impl Start {
             links: self.links.iter().map(|l| l.host.clone()).collect(),
             bridges: self.links.iter().filter_map(bridge).collect(),
             etc: placeholder::etc(&self.container, &self.mounts),
+            lent: self.lent.clone(),
         }
     }
 }
@@ -104,6 +112,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     given_out(policy, plan.block)?;
     let (mut limits, mut rules, mut container, mut maps, mut mounts) = (None, None, None, None, None);
     let (mut meminfo, mut links, mut protect, mut keep) = (false, Vec::new(), None, false);
+    let mut lent = Vec::new();
     for step in plan.steps {
         let twice = match step {
             Step::Groups(l) => limits.replace(l).is_some(),
@@ -115,6 +124,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
             Step::Connect(l) => !std::mem::replace(&mut links, l).is_empty(),
             Step::Protect { firewall, forward } => protect.replace((firewall, forward)).is_some(),
             Step::Keep => std::mem::replace(&mut keep, true),
+            Step::Lend(l) => !std::mem::replace(&mut lent, l).is_empty(),
         };
         if twice {
             return refuse("follow this plan: a step stands in it twice");
@@ -151,7 +161,8 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         return refuse("join a network without the rules that keep a container to its own address");
     }
     consent::container(policy, &container)?;
-    if container.shares_network() && !links.is_empty() {
+    let has_links = !links.is_empty() || !lent.is_empty();
+    if container.shares_network() && has_links {
         return refuse("give links to a container that shares another's network, or the host's");
     }
     if container.host_network && container.shares.net.is_some() {
@@ -160,7 +171,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     if container.host_network {
         policy.networks.host()?;
     }
-    if policy.users && !links.is_empty() {
+    if policy.users && has_links {
         return refuse("join a network: an ordinary user's container has none but its own");
     }
     links.iter().try_for_each(|l| policy.networks.link(l))?;
@@ -177,6 +188,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         mounts,
         meminfo,
         links,
+        lent,
         protect,
     };
     // What could not be cleared away afterwards is not begun.
@@ -406,7 +418,32 @@ pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failu
     if !remains.bridges.iter().all(ours) {
         return refuse("remove a bridge that is not one of ours");
     }
+    lent(policy, &remains.name, &remains.lent)?;
     Ok(Judged(remains))
+}
+
+fn lent(policy: &Policy, name: &ContainerName, lent: &[Lent]) -> Result<(), Failure> {
+    if lent.len() > 16 {
+        return refuse("lend more than 16 links to one container");
+    }
+    consent::links(policy, name, lent.iter().map(|l| &l.found.name))
+}
+
+/// Judges links of the host's that are to be looked at for a container.
+pub fn looked_at(
+    policy: &Policy,
+    name: &ContainerName,
+    links: Vec<LinkName>,
+) -> Result<Judged<Vec<LinkName>>, Failure> {
+    consent::links(policy, name, &links)?;
+    Ok(Judged(links))
+}
+
+/// Judges links of the host's that are to come back from a container.
+pub fn taken_back(policy: &Policy, lending: Lending) -> Result<Judged<Lending>, Failure> {
+    given_out(policy, lending.block)?;
+    lent(policy, &lending.name, &lending.links)?;
+    Ok(Judged(lending))
 }
 
 /// Judges the ids under which somebody enters, and what may be done there.

@@ -16,6 +16,7 @@ mod host;
 mod judge;
 mod kernel_audit;
 mod ledger;
+mod lend;
 mod network;
 mod networks;
 mod nodes;

@@ -9,8 +9,8 @@ use crate::share::Consent;
 use policies::facts::CAPABILITIES;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use wire::ContainerName;
 use wire::ids::{BLOCK, HIGHEST, IdBlock, LAZARET, OWN_FIRST};
+use wire::{ContainerName, LinkName};
 
 /// Where the policy file lies. Not below a directory that `lazaret`'s own uid may write.
 pub const FILE: &str = "/etc/lazaret.policy";
@@ -80,6 +80,8 @@ pub struct Policy {
     pub unmasked: Vec<(String, ContainerName)>,
     /// Device nodes of the host's that containers may be given, and whether to be written.
     pub devices: Vec<Device>,
+    /// Links of the host's that containers may have instead of the host.
+    pub lent: Vec<(LinkName, ContainerName)>,
     /// Namespaces that containers may share with who is none.
     pub shares: Vec<Consent>,
     /// Whether it is an ordinary user's, which no file can make wider.
@@ -143,6 +145,11 @@ impl Policy {
     pub fn gives_device(&self, name: &ContainerName, path: &str, writable: bool) -> bool {
         let mut lines = self.devices.iter();
         lines.any(|d| d.path == path && d.name == *name && (d.writable || !writable))
+    }
+
+    /// Whether this container may have the host's link.
+    pub fn lends(&self, name: &ContainerName, link: &LinkName) -> bool {
+        self.lent.iter().any(|(l, n)| l == link && n == name)
     }
 
     /// Whether `block` is one that this policy gives out.
@@ -308,7 +315,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         sync: false,
     };
     let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
-    let mut devices = Vec::new();
+    let (mut devices, mut lent) = (Vec::new(), Vec::new());
     let mut shares = Vec::new();
     let mut ids = None;
     let mut mapped = Vec::new();
@@ -362,6 +369,11 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             "device" => {
                 let device = Device::read(rest);
                 devices.push(device.ok_or_else(|| refuse("device takes PATH NAME, or PATH NAME readonly".into()))?);
+            }
+            "lend" => {
+                let (link, name) = about()?;
+                let link = LinkName::new(link).map_err(|e| refuse(format!("not a link's name: {e}")))?;
+                lent.push((link, name));
             }
             "share" => shares.push(Consent::read(rest).ok_or_else(|| {
                 refuse("share takes net, ipc or uts, then host, process or netns:NAMESPACE, then a container".into())
@@ -425,6 +437,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         own_filter,
         unmasked,
         devices,
+        lent,
         shares,
         users: false,
     })

@@ -8,6 +8,7 @@ use crate::fit;
 use crate::host::Host;
 use crate::judge::{self, Judged};
 use crate::ledger::Asked;
+use crate::lend;
 use crate::network;
 use crate::open;
 use crate::running;
@@ -20,7 +21,7 @@ use wire::ids::IdBlock;
 use wire::init::Path;
 use wire::launcher::{Directory, HostPolicy, Nodes, Remains, Reply, Request};
 use wire::recordd::{Deed, Outcome, Record};
-use wire::{ContainerName, Failure, Program};
+use wire::{ContainerName, Failure, LinkName, Program};
 
 /// Serves until `lazaret` is gone; then clears away what was tied to it.
 pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
@@ -61,7 +62,7 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
             let Remains { name, block, .. } = judged.get();
             host.ledger.asked(&host.programs, asked_of(Deed::Stop, Some(name)));
             let _ = host.begin(*block);
-            let outcome = clear::clear(host, &judged, &clearing).map_or_else(Outcome::Refused, |()| Outcome::Done);
+            let outcome = clear::clear(host, &judged, &clearing).map_or_else(Outcome::Refused, |_| Outcome::Done);
             let _ = host.ledger.ended(&host.programs, *block, outcome);
         }
     }
@@ -95,6 +96,8 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Rotate => (Deed::Rotate, None),
         Request::Nodes(n) if n.attach => (Deed::Attach, Some(&n.name)),
         Request::Nodes(n) => (Deed::Detach, Some(&n.name)),
+        Request::TakeBack(lending) => (Deed::Detach, Some(&lending.name)),
+        Request::Find { name, .. } => (Deed::Open, Some(name)),
         Request::StartNetwork(_) | Request::EndNetwork(_) => (Deed::Network, None),
         Request::Directories { .. }
         | Request::Open(_)
@@ -119,6 +122,14 @@ fn rest() -> Result<(), Failure> {
 }
 
 type Done = (Reply, Vec<OwnedFd>);
+
+/// What is said of a container that is cleared away, where these links of the host's are not there again.
+fn cleared(missing: Vec<LinkName>) -> Reply {
+    match missing.is_empty() {
+        true => Reply::Done,
+        false => Reply::Cleared(missing),
+    }
+}
 
 fn outcome(reply: &Reply) -> Outcome {
     match reply {
@@ -274,7 +285,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.ledger.written()?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != *name);
-            clear::clear(host, &judged, &clearing)?;
+            let missing = clear::clear(host, &judged, &clearing)?;
             let message = virt::stopped(name, host.ledger.is_destroyed(name));
             host.ledger.tell(&host.programs, *block, &[message], true)?;
             host.ledger.ended(&host.programs, *block, Outcome::Done)?;
@@ -283,7 +294,21 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                 host.ledger.close();
                 host.programs.settle(&[Program::Cgroupd, Program::Netd]);
             }
-            Ok((Reply::Done, Vec::new()))
+            Ok((cleared(missing), Vec::new()))
+        }
+        Request::Find { name, links } => {
+            let judged = judge::looked_at(policy, &name, links)?;
+            Ok((Reply::Found(lend::find(host, first(host)?, &judged)?), Vec::new()))
+        }
+        Request::TakeBack(lending) => {
+            let judged = judge::taken_back(policy, *lending)?;
+            claim::belongs(judged.get().block, &judged.get().name)?;
+            let mut missing = Vec::new();
+            on_record(host, |_| {
+                missing = lend::take_back(host, &judged, &given)?;
+                Ok(())
+            })?;
+            Ok((cleared(missing), Vec::new()))
         }
         Request::Announce { name, deed } => {
             let deed = *judge::announced(deed)?.get();

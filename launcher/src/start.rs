@@ -7,6 +7,7 @@ use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::{self, Judged, Start, Way};
+use crate::lend;
 use crate::nodes;
 use crate::open;
 use crate::piece::Piece;
@@ -231,7 +232,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let maps = start.container.uid_map.iter().chain(&start.container.gid_map);
     let consented = maps.into_iter().any(|r| r.outside == 0);
     let idmapd = host.idmapd(start.block, consented)?;
-    if !start.links.is_empty() || start.protect.is_some() {
+    if start.has_links() {
         // What `netd` changes for the host is not done before it is known that it can be put on record.
         host.begin(start.block)?;
     }
@@ -297,34 +298,55 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, 
     let [_inner, network, rtnetlink, first] = born.as_slice() else {
         return Err(init.confused());
     };
-    if let (Some(netd), false) = (&netd, start.links.is_empty()) {
+    let rest = || {
+        connect(netd.as_ref(), start, [network.as_fd(), rtnetlink.as_fd()])?;
+        if !shifted.is_empty() {
+            collect(&mountd, &shifted, &mut mounts)?;
+        }
+        let mounts: Vec<OwnedFd> = mounts.into_iter().flatten().collect();
+        let count = u16::try_from(mounts.len()).map_err(|_| Failure::bug("count the mounts"))?;
+        init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
+        drop(mounts);
+        let begun = Begun {
+            init: &init,
+            netd,
+            fused,
+            first,
+            kept,
+            log: streams.log,
+        };
+        finish(host, start, begun, given.claim, given.state).map_err(|failure| reason(&init, failure))
+    };
+    rest().inspect_err(|_| {
+        if !start.lent.is_empty() {
+            // They go with the namespace otherwise. What fails here is told of where it is cleared away.
+            host.programs.settle(&[Program::Netd]);
+            let _ = lend::back(host, start.block, &start.lent, rtnetlink.as_fd());
+        }
+    })
+}
+
+/// Has `netd` make the container's links, by what was opened inside, and the rules that go with them.
+fn connect(netd: Option<&Netd>, start: &Start, inside: [BorrowedFd<'_>; 2]) -> Result<(), Failure> {
+    let Some(netd) = netd else { return Ok(()) };
+    if !start.lent.is_empty() {
+        let own = lend::own()?;
+        let [network, rtnetlink] = inside;
         netd.send(
-            &netd::Request::Connect(start.links.clone()),
-            &[network.as_fd(), rtnetlink.as_fd()],
+            &netd::Request::Lend(start.lent.clone()),
+            &[network, rtnetlink, own.as_fd()],
         )?;
     }
-    if let (Some(netd), Some((firewall, _))) = (&netd, &start.protect) {
+    if !start.links.is_empty() {
+        netd.send(&netd::Request::Connect(start.links.clone()), &inside)?;
+    }
+    if let Some((firewall, _)) = &start.protect {
         netd.send(&netd::Request::Protect(firewall.clone()), &[])?;
         if looks(firewall) {
             netd.send(&netd::Request::FindDropping(firewall.bridge.clone()), &[])?;
         }
     }
-    if !shifted.is_empty() {
-        collect(&mountd, &shifted, &mut mounts)?;
-    }
-    let mounts: Vec<OwnedFd> = mounts.into_iter().flatten().collect();
-    let count = u16::try_from(mounts.len()).map_err(|_| Failure::bug("count the mounts"))?;
-    init.send(&init::Request::Attach(count), &borrowed(&mounts))?;
-    drop(mounts);
-    let begun = Begun {
-        init: &init,
-        netd,
-        fused,
-        first,
-        kept,
-        log: streams.log,
-    };
-    finish(host, start, begun, given.claim, given.state).map_err(|failure| reason(&init, failure))
+    Ok(())
 }
 
 /// Begins to make the container's groups, with its limits, where there are any. Without one nothing can be limited.
@@ -363,6 +385,9 @@ fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: V
     if let Some(netd) = &begun.netd {
         if start.forwards() {
             changed = expect!(netd, netd, (netd::Reply::Forwarding { v4_changed, v6_changed }, _) => v4_changed || v6_changed);
+        }
+        if !start.lent.is_empty() {
+            expect!(netd, netd, (netd::Reply::Lent, _) => ());
         }
         if !start.links.is_empty() {
             expect!(netd, netd, (netd::Reply::Connected, _) => ());
@@ -451,7 +476,7 @@ fn execute(init: &Init) -> Result<Vec<OwnedFd>, Failure> {
 
 /// `netd`, at work on what needs nobody's result, if the container has links.
 fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
-    if start.links.is_empty() && start.protect.is_none() {
+    if !start.has_links() {
         return Ok(None);
     }
     let netd: Netd = host.piece(Program::Netd, start.block)?;

@@ -160,8 +160,14 @@ pub struct Link {
     pub name: String,
     /// Its kind: `bridge`, `veth`; empty for hardware.
     pub kind: String,
+    /// Whether it is up.
+    pub up: bool,
     /// Its hardware address.
     pub mac: Vec<u8>,
+    /// The hardware address that it was made with, where it has one (`IFLA_PERM_ADDRESS`).
+    pub permanent: Vec<u8>,
+    /// The longest packet, in bytes.
+    pub mtu: u32,
     /// What somebody noted of it (`IFLA_IFALIAS`).
     pub note: String,
     /// The group of links that it is in.
@@ -191,12 +197,15 @@ pub fn text(bytes: &[u8]) -> String {
 pub fn link(body: &[u8]) -> Result<Link, Malformed> {
     let mut link = Link {
         index: word(body, 4)?,
+        up: word(body, 8)? & 1 != 0,
         ..Link::default()
     };
     for attribute in attributes(body.get(LINK_FIXED..).ok_or(Malformed)?) {
         match attribute? {
             (1, mac) => link.mac = mac.to_vec(),
             (3, name) => link.name = text(name),
+            (4, mtu) => link.mtu = word(mtu, 0)?,
+            (54, permanent) => link.permanent = permanent.to_vec(),
             (5, peer) => link.peer = Some(word(peer, 0)?),
             (10, master) => link.master = Some(word(master, 0)?),
             (20, note) => link.note = text(note),
@@ -391,7 +400,10 @@ mod tests {
             index: 12,
             name: "lzv3".into(),
             kind: "veth".into(),
+            up: all[0].body[8] & 1 != 0,
             mac: vec![2, 0, 0, 0, 0, 9],
+            permanent: vec![],
+            mtu: 0,
             note: String::new(),
             group: 0,
             spanning: None,

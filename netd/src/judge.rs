@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use wire::netd::{Address, Bandwidth, Bridge, Firewall, HostSide, Link, Membership, Publish, Rate, Route, Through};
+use wire::netd::{
+    Address, Bandwidth, Bridge, Firewall, HostSide, Lent, Link, Membership, Publish, Rate, Route, Through,
+};
 use wire::{Failure, LinkName};
 
 /// The most links of one container.
@@ -141,6 +143,55 @@ fn one_link(link: &Link) -> Result<(), Failure> {
         return refuse(format!("{subject}: it has a route and stays down"));
     }
     routes.iter().try_for_each(|r| route(&subject, r))
+}
+
+/// Judges links of the host's that a container has, or is to have.
+pub fn lent(links: Vec<Lent>) -> Result<Judged<Vec<Lent>>, Failure> {
+    if links.is_empty() || links.len() > LINKS {
+        return refuse(format!("lend {} links: it must be 1 to {LINKS}", links.len()));
+    }
+    let (mut names, mut guests) = (BTreeSet::new(), BTreeSet::new());
+    for link in &links {
+        let Lent {
+            found,
+            guest,
+            addresses: inside,
+            routes,
+        } = link;
+        let subject = format!("lend the link {}", found.name);
+        lendable(&found.name)?;
+        ordinary_name(guest)?;
+        if !names.insert(&found.name) || !guests.insert(guest) {
+            return refuse(format!("{subject}: another link of the container has a name of its"));
+        }
+        if !is_stations(found.mac) || !MTU.contains(&found.mtu) {
+            return refuse(format!("{subject}: it is none that has the addresses of an Ethernet"));
+        }
+        addresses(&subject, inside)?;
+        if routes.len() > ROUTES {
+            return refuse(format!("{subject}: it has more than {ROUTES} routes"));
+        }
+        routes.iter().try_for_each(|r| route(&subject, r))?;
+    }
+    Ok(Judged(links))
+}
+
+/// Judges links of the host's that are to be looked at.
+pub fn looked_at(links: Vec<LinkName>) -> Result<Judged<Vec<LinkName>>, Failure> {
+    if links.len() > LINKS {
+        return refuse(format!("look at more than {LINKS} links"));
+    }
+    links.iter().try_for_each(lendable)?;
+    Ok(Judged(links))
+}
+
+/// A link that the host can be without.
+fn lendable(name: &LinkName) -> Result<(), Failure> {
+    ordinary_name(name)?;
+    if name.as_str().starts_with(LINK_PREFIX) {
+        return refuse(format!("lend the link {name}: it is one of ours"));
+    }
+    Ok(())
 }
 
 /// Whether there is a VLAN of this number (IEEE 802.1Q).

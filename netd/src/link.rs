@@ -218,7 +218,7 @@ fn carries(host: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> {
 }
 
 /// These routes lead over the link.
-fn leads(netlink: &mut Netlink, index: u32, routes: &[Route], place: &str) -> Result<(), Failure> {
+pub fn leads(netlink: &mut Netlink, index: u32, routes: &[Route], place: &str) -> Result<(), Failure> {
     for route in routes {
         let Route {
             destination,

@@ -8,6 +8,7 @@ mod dropping;
 mod encode;
 mod forward;
 mod judge;
+mod lend;
 mod link;
 mod member;
 mod netlink;

@@ -5,10 +5,12 @@ use crate::decode::{self, DONE, DUMP_INTERRUPTED, ERROR, messages};
 use crate::encode::{Malformed, Message};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recvmsg, sendto, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, sendto, socket,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use wire::Failure;
 
 /// Bytes that one answer may have: the kernel fills no more of a dump into one datagram.
@@ -57,6 +59,31 @@ pub struct Answer {
     pub sequence: u32,
     /// 0, or what the kernel says against it.
     pub errno: i32,
+}
+
+/// What the kernel tells of links that come, change and go, whoever did it (`RTMGRP_LINK`).
+#[derive(Debug)]
+pub struct News(Netlink);
+
+impl News {
+    /// Everything from now on.
+    pub fn listen() -> Result<Self, Denied> {
+        const LINKS: u32 = 1;
+        let netlink = Netlink::open(SockProtocol::NetlinkRoute)?;
+        bind(netlink.socket.as_raw_fd(), &NetlinkAddr::new(0, LINKS))?;
+        Ok(Self(netlink))
+    }
+
+    /// Waits for news, for as long as this at most. What it says is not asked: who wants to know looks again.
+    pub fn wait(&self, most: Duration) -> Result<(), Denied> {
+        let time = Timespec::try_from(most).unwrap_or_default();
+        let wait = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time));
+        match wait {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(Errno::from_raw(e.raw_os_error()).into()),
+        }
+        self.0.answers().map(drop)
+    }
 }
 
 /// One end of a conversation with the kernel.

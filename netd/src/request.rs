@@ -80,6 +80,11 @@ pub fn get_link_in(namespace: u32, index: u32) -> Message {
     Message::new(GET_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
 }
 
+/// Every link.
+pub fn get_links() -> Message {
+    Message::new(GET_LINK, DUMP, &link_fixed(0, 0), Attributes::new())
+}
+
 /// Every port of a bridge.
 pub fn get_ports(bridge: u32) -> Message {
     Message::new(
@@ -225,6 +230,24 @@ pub fn up(index: u32) -> Message {
 pub fn rename(index: u32, name: &LinkName) -> Message {
     let attributes = Attributes::new().text(NAME, name.as_str());
     Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// The link goes to another namespace, where it has this name. It is down there, and has no address.
+pub fn move_link(index: u32, name: &LinkName, namespace: BorrowedFd<'_>) -> Message {
+    let attributes = Attributes::new()
+        .text(NAME, name.as_str())
+        .bytes(NAMESPACE_FD, &namespace.as_raw_fd().to_ne_bytes());
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// The link has this hardware address.
+pub fn set_mac(index: u32, mac: [u8; 6]) -> Message {
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), Attributes::new().bytes(MAC, &mac)).acknowledged()
+}
+
+/// The link takes packets of so many bytes.
+pub fn set_mtu(index: u32, mtu: u32) -> Message {
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), Attributes::new().number(MTU, mtu)).acknowledged()
 }
 
 /// The link is a port of a bridge.

@@ -1,7 +1,7 @@
 //! Receive, judge, act, reply: the only place that knows every request.
 
 use crate::netlink::{Denied, Netlink};
-use crate::{bridge, dropping, forward, judge, link, table};
+use crate::{bridge, dropping, forward, judge, lend, link, table};
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 use policies::{Confined, Ended};
@@ -25,8 +25,8 @@ pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<
     }
 }
 
-/// The two descriptors that the frame was checked to have.
-fn two(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; 2], Failure> {
+/// The descriptors that the frame was checked to have.
+fn all<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Failure> {
     descriptors
         .try_into()
         .map_err(|_| Failure::bug("count the descriptors of a request"))
@@ -39,7 +39,7 @@ fn answer(
 ) -> Result<(Reply, Option<OwnedFd>), Failure> {
     let reply = match request {
         Request::Connect(links) => {
-            let [namespace, inside] = two(descriptors)?;
+            let [namespace, inside] = all(descriptors)?;
             link::connect(host, &mut Netlink::over(inside), namespace, &judge::links(links)?)?;
             Reply::Connected
         }
@@ -48,7 +48,7 @@ fn answer(
             return Ok((Reply::Protected, Some(socket)));
         }
         Request::Forward => {
-            let [v4, v6] = two(descriptors)?;
+            let [v4, v6] = all(descriptors)?;
             let (v4_changed, v6_changed) = forward::forward(host, v4, v6)?;
             Reply::Forwarding { v4_changed, v6_changed }
         }
@@ -59,6 +59,19 @@ fn answer(
             Reply::Connected
         }
         Request::EndBridge(name) => Reply::Removed(bridge::end(host, &judge::bridge(name)?)?),
+        Request::Find(names) => Reply::Found(lend::find(host, &judge::looked_at(names)?)?),
+        Request::Lend(links) => {
+            let [namespace, inside, own] = all(descriptors)?;
+            let inside = &mut Netlink::over(inside);
+            lend::lend(host, inside, [namespace.as_fd(), own.as_fd()], &judge::lent(links)?)?;
+            Reply::Lent
+        }
+        Request::TakeBack(links) => {
+            let [inside, own] = all(descriptors)?;
+            let inside = &mut Netlink::over(inside);
+            Reply::Missing(lend::take_back(host, inside, own.as_fd(), &judge::lent(links)?)?)
+        }
+        Request::Restore(links) => Reply::Missing(lend::restore(host, &judge::lent(links)?)?),
         Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
     Ok((reply, None))
@@ -67,7 +80,7 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::{name, wall};
+    use crate::judge::tests::{lent, name, wall};
     use std::fs::File;
     use wire::netd::{Bridge, Firewall};
 
@@ -103,6 +116,20 @@ mod tests {
     #[test]
     fn refuses_to_forward_by_what_is_no_setting() {
         assert!(refused(Request::Forward, 2));
+    }
+
+    #[test]
+    fn refuses_to_lend_or_to_look_at_what_the_host_cannot_be_without() {
+        for taken in ["lo", "lzr0"] {
+            assert!(refused(Request::Find(vec![name(taken)]), 0));
+            for request in [Request::Lend, Request::TakeBack, Request::Restore] {
+                let request: fn(_) -> _ = request;
+                let request: Request = request(vec![lent(taken)]);
+                let descriptors = wire::Message::descriptors(&request);
+                assert!(refused(request, descriptors));
+            }
+        }
+        assert!(refused(Request::Restore(vec![]), 0));
     }
 
     #[test]

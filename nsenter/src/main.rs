@@ -3,6 +3,7 @@
 
 mod join;
 mod judge;
+mod network;
 mod node;
 mod serve;
 mod watch;

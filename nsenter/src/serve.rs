@@ -2,7 +2,7 @@
 
 use crate::judge::{self, Entry};
 use crate::watch::{Next, Watch};
-use crate::{join, node, watch};
+use crate::{join, network, node, watch};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -52,6 +52,16 @@ pub fn serve(_: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ende
             };
             return answer(channel, removed.map(|()| Reply::Removed));
         }
+        Request::OpenNetlink => {
+            let opened = match descriptors.as_slice() {
+                [user, net] => network::open(user, net),
+                _ => Err(Failure::protocol("join namespaces that did not come")),
+            };
+            return match opened {
+                Ok(socket) => Ok(channel.send(&Reply::Opened, &[socket.as_fd()])?),
+                Err(failure) => refuse(channel, failure),
+            };
+        }
         Request::Signal(_) => {
             let failure = Failure::protocol("signal a command that has not been executed");
             return refuse(channel, failure);
@@ -98,7 +108,7 @@ fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> R
                 "learn how the command ended: a process of the container's traces it, and does not let it go",
             )),
             (Request::Signal(number), _) => judge::signal(number).and_then(|signal| watch::signal(command, signal)),
-            (Request::Enter { .. } | Request::Place { .. } | Request::Remove(_), _) => {
+            (Request::Enter { .. } | Request::Place { .. } | Request::Remove(_) | Request::OpenNetlink, _) => {
                 Err(Failure::protocol("enter a second time"))
             }
         };

@@ -26,12 +26,6 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<memory> in <numatune>",
         ),
         (
-            "wan",
-            "",
-            "<hostdev mode='capabilities' type='net'><source><interface>wan0</interface></source></hostdev>",
-            "<hostdev mode='capabilities'> in <devices>",
-        ),
-        (
             "filter",
             "",
             "<interface type='ethernet'><filterref filter='clean-traffic'/></interface>",

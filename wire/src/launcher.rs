@@ -9,7 +9,7 @@ use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName, Text};
-use crate::netd::{Bridge, Dropping, Firewall, Link};
+use crate::netd::{Bridge, Dropping, Firewall, Found, Lent, Link};
 use crate::node::Node;
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
@@ -75,6 +75,8 @@ pub enum Step {
     },
     /// The supervisor keeps the container. Undo: it is ended.
     Keep,
+    /// `netd` moves links of the host's inside, before it makes others. Undo: it moves them back.
+    Lend(Vec<Lent>),
 }
 
 impl Step {
@@ -87,7 +89,7 @@ impl Step {
             Self::Maps { .. } => Program::Idmapd,
             Self::Mounts(_) => Program::Mountd,
             Self::Meminfo => Program::Fused,
-            Self::Connect(_) | Self::Protect { .. } => Program::Netd,
+            Self::Connect(_) | Self::Protect { .. } | Self::Lend(_) => Program::Netd,
             Self::Keep => Program::Supervisor,
         }
     }
@@ -104,6 +106,9 @@ impl Step {
             Self::Connect(_) => "the links go with the network namespace; netd removes a bridge without ports",
             Self::Protect { .. } => "the table goes with its socket",
             Self::Keep => "the supervisor ends with init",
+            Self::Lend(_) => {
+                "netd moves them back; of those that are left the kernel moves back hardware, and ends what is none"
+            }
         }
     }
 }
@@ -160,6 +165,8 @@ pub struct Remains {
     pub bridges: Vec<LinkName>,
     /// Where the empty files may be that its image was given.
     pub etc: Option<Etc>,
+    /// Links of the host's that it had.
+    pub lent: Vec<Lent>,
 }
 
 /// Which of the three directories.
@@ -238,7 +245,7 @@ pub enum Request {
         frozen: bool,
     },
     /// Clears away what is left of a container: its processes, groups, links, bridges without ports, and the empty files that its image was
-    /// given. Answer: `Done`.
+    /// given; links that were the host's have their names again. Answer: `Done`, or `Cleared`.
     Clear(Remains),
     /// The cgroup hierarchies in which containers are placed. Answer: `Hierarchies`.
     Hierarchies,
@@ -274,6 +281,27 @@ pub enum Request {
     StartNetwork(Bridge),
     /// Ends one: its bridge, which must have no port, is removed. Answer: `Done`.
     EndNetwork(LinkName),
+    /// Looks at links of the host's that a container is to have. Answer: `Found`.
+    Find {
+        /// The container.
+        name: ContainerName,
+        /// The links.
+        links: Vec<LinkName>,
+    },
+    /// Moves links of the host's back from a container that ends, while its network namespace is there. Descriptors: its namespaces user and
+    /// net. Answer: `Done`, or `Cleared`.
+    TakeBack(Box<Lending>),
+}
+
+/// Links of the host's that a container has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lending {
+    /// The container.
+    pub name: ContainerName,
+    /// Its ids on the host.
+    pub block: IdBlock,
+    /// The links.
+    pub links: Vec<Lent>,
 }
 
 /// A device node that comes to a container that runs, or goes from it.
@@ -355,6 +383,10 @@ pub enum Reply {
     /// A device node was not given, and what was done for it could not all be undone; or it was taken away as far as its rule goes, and the
     /// node is still there.
     Half(Failure),
+    /// The links, in the order in which they were asked for.
+    Found(Vec<Found>),
+    /// It was done, but these links, which were the host's, are not there again.
+    Cleared(Vec<LinkName>),
 }
 
 impl Message for Request {
@@ -369,7 +401,7 @@ impl Message for Request {
                 4usize.saturating_add(plan.container().map_or(0, of))
             }
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
-            Self::Nodes(_) => 2,
+            Self::Nodes(_) | Self::TakeBack(_) => 2,
             Self::Directories { .. }
             | Self::Open(_)
             | Self::Freeze { .. }
@@ -383,7 +415,8 @@ impl Message for Request {
             | Self::Timing
             | Self::Limit { .. }
             | Self::StartNetwork(_)
-            | Self::EndNetwork(_) => 0,
+            | Self::EndNetwork(_)
+            | Self::Find { .. } => 0,
         }
     }
 }
@@ -402,7 +435,9 @@ impl Message for Reply {
             | Self::Half(_)
             | Self::Busy
             | Self::Swept(_)
-            | Self::Timing(_) => 0,
+            | Self::Timing(_)
+            | Self::Found(_)
+            | Self::Cleared(_) => 0,
         }
     }
 }

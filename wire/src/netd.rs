@@ -227,6 +227,34 @@ pub struct Link {
     pub outside: Vec<Route>,
 }
 
+/// A link of the host's, as it is found there: by that it is known again, whatever it is called by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its name.
+    pub name: LinkName,
+    /// Its kind (`veth`, `dummy`); empty for hardware.
+    pub kind: Text<31>,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// The hardware address that it was made with, where it has one.
+    pub permanent: Option<[u8; 6]>,
+    /// The longest packet, in bytes.
+    pub mtu: u32,
+}
+
+/// A link of the host's that a container has instead of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
+    /// The link.
+    pub found: Found,
+    /// Its name inside.
+    pub guest: LinkName,
+    /// Addresses inside.
+    pub addresses: Vec<Address>,
+    /// Routes inside.
+    pub routes: Vec<Route>,
+}
+
 /// A container's rules in a table of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firewall {
@@ -313,6 +341,17 @@ pub enum Request {
     KeepBridge(Bridge),
     /// Removes a bridge of our own that stays without a port, if it has none.
     EndBridge(LinkName),
+    /// Looks at links of the host's. Answer: `Found`. Nothing is changed.
+    Find(Vec<LinkName>),
+    /// Moves links of the host's into the container, where they are named, up, and have their addresses and routes; all or none (three
+    /// descriptors: the container's network namespace, an rtnetlink socket in it, and the host's network namespace). Answer: `Lent`.
+    Lend(Vec<Lent>),
+    /// Moves them back, down, under their old names and with their old hardware addresses and lengths of packets (two descriptors: an rtnetlink
+    /// socket in the container's network namespace, and the host's network namespace). Answer: `Missing`.
+    TakeBack(Vec<Lent>),
+    /// Gives those that the kernel has moved back by itself their old names, hardware addresses and lengths of packets; it waits a few seconds for those that it
+    /// will. Answer: `Missing`.
+    Restore(Vec<Lent>),
 }
 
 /// The network writer's answer.
@@ -335,13 +374,22 @@ pub enum Reply {
     Refused(Failure),
     /// The chains that drop, [`DROPPING`] at most.
     Dropping(Vec<Dropping>),
+    /// The links, in the order in which they were asked for.
+    Found(Vec<Found>),
+    /// The container has them.
+    Lent,
+    /// The host has its links again, but for these.
+    Missing(Vec<LinkName>),
 }
 
 impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Connect(_) | Self::Forward => 2,
-            Self::Protect(_)
+            Self::Lend(_) => 3,
+            Self::Connect(_) | Self::Forward | Self::TakeBack(_) => 2,
+            Self::Find(_)
+            | Self::Restore(_)
+            | Self::Protect(_)
             | Self::RemoveBridge(_)
             | Self::RemoveLink(_)
             | Self::FindDropping(_)
@@ -355,7 +403,14 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Protected => 1,
-            Self::Connected | Self::Forwarding { .. } | Self::Removed(_) | Self::Refused(_) | Self::Dropping(_) => 0,
+            Self::Connected
+            | Self::Forwarding { .. }
+            | Self::Removed(_)
+            | Self::Refused(_)
+            | Self::Dropping(_)
+            | Self::Found(_)
+            | Self::Lent
+            | Self::Missing(_) => 0,
         }
     }
 }
@@ -373,6 +428,35 @@ mod tests {
         let bytes = encode(request).unwrap();
         assert_eq!(&decode::<Request>(&bytes, request.descriptors()).unwrap(), request);
         bytes[HEADER..].to_vec()
+    }
+
+    fn lent() -> Lent {
+        let v4 = IpAddr::V4(Ipv4Addr::new(10, 209, 0, 2));
+        let found = Found {
+            name: name("p"),
+            kind: Text::new("k").unwrap(),
+            mac: [2, 0, 0, 0, 0, 5],
+            permanent: Some([2, 0, 0, 0, 0, 6]),
+            mtu: 1500,
+        };
+        let (prefix, peer) = (16, None);
+        let address = Address {
+            address: v4,
+            prefix,
+            peer,
+        };
+        let route = Route {
+            destination: v4,
+            prefix: 32,
+            gateway: v4,
+            metric: None,
+        };
+        Lent {
+            found,
+            guest: name("e"),
+            addresses: vec![address],
+            routes: vec![route],
+        }
     }
 
     fn link(side: HostSide) -> Link {
@@ -472,6 +556,15 @@ mod tests {
         let kept = Bridge { name: name("b"), addresses: vec![], mac: None, stp: false, delay: 0 };
         assert_eq!(payload(&Request::KeepBridge(kept)), [6, 1, b'b', 0, 0, 0, 0]);
         assert_eq!(payload(&Request::EndBridge(name("b"))), [7, 1, b'b']);
+        assert_eq!(payload(&Request::Find(vec![name("p")])), [8, 1, 1, b'p']);
+        let lent = |requested: fn(Vec<Lent>) -> Request| payload(&requested(vec![lent()]));
+        let bytes = [
+            1, 1, b'p', 1, b'k', 2, 0, 0, 0, 0, 5, 1, 2, 0, 0, 0, 0, 6, 0xdc, 0x0b, 1, b'e',
+            1, 0, 10, 209, 0, 2, 16, 0, 1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 0,
+        ];
+        assert_eq!(lent(Request::Lend), [&[9][..], &bytes].concat());
+        assert_eq!(lent(Request::TakeBack), [&[10][..], &bytes].concat());
+        assert_eq!(lent(Request::Restore), [&[11][..], &bytes].concat());
 
         let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
         assert_eq!(reply(&Reply::Connected), [0]);
@@ -484,6 +577,9 @@ mod tests {
         assert_eq!(reply(&Reply::Dropping(all)), [
             5, 3, 0, 1, b't', 1, b'c', 1, 1, b't', 1, b'c', 2, 1, b't', 1, b'c',
         ]);
+        assert_eq!(reply(&Reply::Found(vec![])), [6, 0]);
+        assert_eq!(reply(&Reply::Lent), [7]);
+        assert_eq!(reply(&Reply::Missing(vec![name("p")])), [8, 1, 1, b'p']);
     }
 
     #[test]
@@ -527,6 +623,8 @@ mod tests {
     fn each_message_says_how_many_descriptors_it_needs() {
         assert_eq!(Request::Connect(vec![]).descriptors(), 2);
         assert_eq!(Request::Forward.descriptors(), 2);
+        assert_eq!(Request::Lend(vec![]).descriptors(), 3);
+        assert_eq!(Request::TakeBack(vec![]).descriptors(), 2);
         assert_eq!(Request::RemoveBridge(name("b")).descriptors(), 0);
         assert_eq!((Reply::Protected.descriptors(), Reply::Connected.descriptors()), (1, 0));
     }

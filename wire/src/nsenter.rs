@@ -31,6 +31,8 @@ pub enum Request {
     },
     /// Executes nothing, but takes such a node off (namespaces user and mnt). Answer: `Removed`.
     Remove(NodeName),
+    /// Executes nothing, but opens an rtnetlink socket inside (namespaces user and net). Answer: `Opened`.
+    OpenNetlink,
 }
 
 /// What `nsenter` answers.
@@ -49,6 +51,8 @@ pub enum Reply {
     Placed,
     /// It is not.
     Removed,
+    /// The socket (one descriptor).
+    Opened,
 }
 
 impl Message for Request {
@@ -64,7 +68,7 @@ impl Message for Request {
             }
             Self::Signal(_) => 0,
             Self::Place { .. } => 3,
-            Self::Remove(_) => 2,
+            Self::Remove(_) | Self::OpenNetlink => 2,
         }
     }
 }
@@ -73,6 +77,7 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Entered { terminal } => usize::from(*terminal),
+            Self::Opened => 1,
             Self::Exited(_) | Self::Refused(_) | Self::Placed | Self::Removed => 0,
         }
     }
@@ -129,6 +134,11 @@ mod tests {
         };
         assert_eq!((hex(&place), place.descriptors()), ("020376646101".into(), 3));
         assert_eq!(hex(&Request::Remove(name)), "0303766461");
+        assert_eq!(
+            (hex(&Request::OpenNetlink), Request::OpenNetlink.descriptors()),
+            ("04".into(), 2)
+        );
+        assert_eq!((hex(&Reply::Opened), Reply::Opened.descriptors()), ("05".into(), 1));
         assert_eq!((hex(&Reply::Placed), hex(&Reply::Removed)), ("03".into(), "04".into()));
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");

@@ -44,6 +44,10 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("FindDropping", true),
             ("KeepBridge", true),
             ("EndBridge", true),
+            ("Find", true),
+            ("Lend", true),
+            ("TakeBack", true),
+            ("Restore", true),
         ],
         Program::Idmapd => &[("WriteMaps", true), ("WriteConsentedMaps", true)],
         Program::Cgroupd => &[
@@ -63,7 +67,13 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("Execute", true),
             ("MappedInto", true),
         ],
-        Program::Nsenter => &[("Enter", true), ("Signal", false)],
+        Program::Nsenter => &[
+            ("Enter", true),
+            ("Signal", false),
+            ("Place", true),
+            ("Remove", true),
+            ("OpenNetlink", true),
+        ],
         Program::Recordd => &[("Log", false), ("Append", true), ("Tell", true)],
     }
 }

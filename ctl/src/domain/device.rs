@@ -2,6 +2,7 @@
 
 use super::Domain;
 use super::kept::{What, Why};
+use super::lent;
 use super::xml::{Element, Tree};
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
@@ -31,7 +32,7 @@ fn kind(name: &str, kind: &str, mode: &str) -> Option<NodeKind> {
     }
 }
 
-/// The elements of a domain that are device nodes, in their order.
+/// The elements of a domain that are device nodes or links of the host's, in their order.
 pub fn elements(domain: &Domain) -> impl Iterator<Item = &Tree> {
     domain.kept.iter().filter_map(|k| match &k.what {
         What::Element(tree, _) if k.why == Why::Done => Some(tree),
@@ -41,7 +42,8 @@ pub fn elements(domain: &Domain) -> impl Iterator<Item = &Tree> {
 
 /// All device nodes that a domain asks for.
 pub fn nodes(domain: &Domain, usb: FindUsb) -> Outcome<Vec<Node>> {
-    distinct(elements(domain).map(|tree| node(tree, usb)).collect::<Outcome<_>>()?)
+    let nodes = elements(domain).filter(|tree| !lent::is_kept(tree));
+    distinct(nodes.map(|tree| node(tree, usb)).collect::<Outcome<_>>()?)
 }
 
 /// The device nodes of what runs. One that cannot be told any more is none.

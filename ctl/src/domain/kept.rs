@@ -105,7 +105,7 @@ const ORDER: [(&str, &str); 11] = [
         "acpi apic pae hap viridian privnet hyperv kvm pvspinlock capabilities pmu vmport gic smm ioapic hpt vmcoreinfo htm nested-hv msrs \
          ccf-assist xen cfpc sbbc ibs tcg",
     ),
-    ("hostdev", "source ip route boot rom alias address"),
+    ("hostdev", "source ip route guest boot rom alias address"),
     (
         "disk",
         "driver auth source backingStore backenddomain geometry blockio mirror target iotune readonly shareable transient serial wwn vendor product \

@@ -12,6 +12,7 @@ mod format;
 pub mod identity;
 pub mod interface;
 pub mod kept;
+pub mod lent;
 pub mod metadata;
 pub mod model;
 mod parse;

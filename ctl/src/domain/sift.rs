@@ -1,8 +1,10 @@
 //! Takes out of a document what is kept and not done, so that whoever reads the rest knows all of it, or refuses it. Pure.
 
 use super::canonical;
+use super::device;
 use super::error::{Fault, shown, shown_name};
 use super::kept::{Kept, Step, What, Why, arrange};
+use super::lent;
 use super::metadata;
 use super::model::Share;
 use super::schema::{known, lists};
@@ -268,7 +270,7 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
         }
         let why = match child.name.as_str() {
             "metadata" if path.is_empty() => Why::Said,
-            _ if path == "/devices" && super::device::is_node(&child) => Why::Done,
+            _ if path == "/devices" && (device::is_node(&child) || lent::is_lent(&child)) => Why::Done,
             _ if built => Why::Unbuilt,
             name => why(name),
         };

@@ -286,15 +286,18 @@ impl Link {
         } else {
             link
         };
-        for s in [&self.mac, &self.name, &self.mtu].into_iter().flatten() {
+        for s in [&self.mac, &self.mtu].into_iter().flatten() {
             lost(warnings, s, "a link of the host's is moved inside as it is");
         }
         let source = Tree::new("source").holding([Tree::leaf("interface", name.as_str())]);
+        let guest = self.name.as_ref().map(link_name).transpose()?;
+        let guest = guest.map(|guest| Tree::new("guest").with("dev", guest.as_str()));
         Ok(Tree::new("hostdev")
             .with("mode", "capabilities")
             .with("type", "net")
             .holding([source])
-            .holding(self.addressing()))
+            .holding(self.addressing())
+            .holding(guest))
     }
 
     /// `ip` and `route`, in this order.

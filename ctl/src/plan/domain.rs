@@ -3,7 +3,7 @@
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, hostname, limits};
-use crate::domain::{Domain, Share, Source, Uuid, device};
+use crate::domain::{Domain, Share, Source, Uuid, device, lent};
 use crate::error::{Error, Outcome};
 use wire::devd::Rule;
 use wire::init::{Container, Stream};
@@ -22,8 +22,10 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
     let shares = shares(domain)?;
-    let host_network = domain.interfaces.is_empty() && !domain.privnet && shares.net.is_none();
+    let lent = network::lent(&lent::links(domain)?, &host.found)?;
+    let host_network = domain.interfaces.is_empty() && lent.is_empty() && !domain.privnet && shares.net.is_none();
     let wiring: Wiring = network::wire(&domain.name, lot, &domain.interfaces, Vec::new())?;
+    network::distinct(&wiring.links, &lent)?;
     let uuid = domain.uuid.unwrap_or(Uuid(lot.uuid)).to_string();
     let [_, system] = host.capabilities;
     let kept = domain.capabilities.kept(system, capabilities::all());
@@ -66,6 +68,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         limits: limits::of_domain(domain, host)?,
         devices: Rule::usual(),
         links: wiring.links,
+        lent,
         firewall: wiring.firewall,
     };
     assemble(draft, lot, host)
@@ -74,7 +77,8 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
 /// Whose namespaces it has.
 fn shares(domain: &Domain) -> Outcome<Shares> {
     let [net, ipc, uts] = &domain.shares;
-    if net.is_some() && (domain.privnet || !domain.interfaces.is_empty()) {
+    let linked = !domain.interfaces.is_empty() || device::elements(domain).any(lent::is_kept);
+    if net.is_some() && (domain.privnet || linked) {
         return Err(Error::caller(
             "Config asks for inherit net namespace as well as private network interfaces: <lxc:sharenet> beside <privnet> or an interface",
         ));

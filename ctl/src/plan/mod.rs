@@ -25,7 +25,7 @@ use wire::ids::{IdRange, check_map};
 use wire::init::Container;
 use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
-use wire::netd::{Firewall, Link, Through};
+use wire::netd::{Firewall, Found, Lent, Link, Through};
 use wire::{ContainerName, IdBlock, Text};
 
 /// What the planner must know of the host.
@@ -49,6 +49,8 @@ pub struct Host {
     pub block_device: fn(&str) -> Option<(u32, u32)>,
     /// What finds a USB device by its vendor and product.
     pub usb: FindUsb,
+    /// What was found of the links of the host's that are asked for.
+    pub found: Vec<Found>,
 }
 
 /// What one container is given before it is planned.
@@ -81,6 +83,8 @@ pub struct Draft {
     pub devices: Vec<Rule>,
     /// Links.
     pub links: Vec<Link>,
+    /// Links of the host's.
+    pub lent: Vec<Lent>,
     /// The table.
     pub firewall: Option<Firewall>,
 }
@@ -94,9 +98,11 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         limits,
         devices,
         links,
+        lent,
         firewall,
     } = draft;
-    user::within_reach(&root, &links, container.host_network, host)?;
+    let linked = !links.is_empty() || !lent.is_empty();
+    user::within_reach(&root, linked, container.host_network, host)?;
     if !user::sets(host, Controller::Memory) {
         container.meminfo = false;
     }
@@ -153,6 +159,9 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     steps.push(Step::Mounts(mounts));
     if meminfo {
         steps.push(Step::Meminfo);
+    }
+    if !lent.is_empty() {
+        steps.push(Step::Lend(lent));
     }
     if !links.is_empty() {
         steps.push(Step::Connect(links));
@@ -301,6 +310,7 @@ pub mod testing {
             capabilities: [0xe3, 0xffff],
             block_device: |path| (path == "/dev/sda").then_some((8, 0)),
             usb: |_, _| Err(Error::caller("this host has no USB device")),
+            found: vec![],
         }
     }
 

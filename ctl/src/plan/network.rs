@@ -1,6 +1,7 @@
 //! The network of a container: its addresses on a network of ours, and the links that a domain describes. Pure.
 
 use super::{Host, Lot, fit};
+use crate::domain::lent::Wanted;
 use crate::domain::{self, Attached, Interface, Mode};
 use crate::error::{Error, Outcome};
 use crate::network::{Network, none};
@@ -8,7 +9,8 @@ use std::net::IpAddr;
 use wire::init::Container;
 use wire::launcher::{Plan, Step};
 use wire::netd::{
-    Address, Bandwidth, Bridge, Firewall, HostSide, Link, Macvlan, Membership, Publish, Rate, Route, Through,
+    Address, Bandwidth, Bridge, Firewall, Found, HostSide, Lent, Link, Macvlan, Membership, Publish, Rate, Route,
+    Through,
 };
 use wire::network::is_on;
 use wire::{ContainerName, LinkName, Text};
@@ -135,6 +137,39 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
         wiring.links.push(link);
     }
     Ok(wiring)
+}
+
+/// The links of the host's that are asked for, as they were found.
+pub fn lent(wanted: &[Wanted], found: &[Found]) -> Outcome<Vec<Lent>> {
+    let one = |wanted: &Wanted| {
+        let found = found.iter().find(|f| f.name == wanted.link);
+        let missing = || Error::Bug(format!("the link {} was not looked for", wanted.link));
+        Ok(Lent {
+            found: found.ok_or_else(missing)?.clone(),
+            guest: wanted.guest.clone(),
+            addresses: wanted.addresses.iter().map(address).collect(),
+            routes: wanted.routes.iter().map(route).collect(),
+        })
+    };
+    wanted.iter().map(one).collect()
+}
+
+/// Refuses names that two links would have.
+pub fn distinct(links: &[Link], lent: &[Lent]) -> Outcome<()> {
+    for (at, one) in lent.iter().enumerate() {
+        let others = lent.iter().skip(at.saturating_add(1));
+        let twice = others.clone().any(|o| o.guest == one.guest) || links.iter().any(|l| l.guest == one.guest);
+        if twice {
+            return Err(Error::caller(format!("two links are called {} inside", one.guest)));
+        }
+        if others.clone().any(|o| o.found.name == one.found.name) {
+            return Err(Error::caller(format!(
+                "the host's link {} is asked for twice",
+                one.found.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The network that an interface is on.
@@ -354,8 +389,11 @@ fn route(r: &domain::Route) -> Route {
 }
 
 /// Whether a link of this container's is bound by more than its own end: the rules of a network of ours vanish with its supervisor, and a link
-/// that has no end on the host cannot be taken back while another one holds the namespace.
+/// that has no end on the host cannot be taken back while another one holds the namespace, nor one that was the host's.
 pub fn outlives(plan: &Plan) -> bool {
+    if plan.steps.iter().any(|s| matches!(s, Step::Lend(_))) {
+        return true;
+    }
     let bound = |l: &Link| !matches!(l.side, HostSide::Bridge(_) | HostSide::Alone(_));
     let links = plan.steps.iter().filter_map(|s| match s {
         Step::Connect(links) => Some(links),

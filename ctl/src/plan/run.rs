@@ -178,6 +178,7 @@ pub fn plan(
         limits: limits::of_run(run.memory.map(|m| m.0).or(usual), run.cpus, run.pids),
         devices: Rule::usual(),
         links: wiring.links,
+        lent: Vec::new(),
         firewall: wiring.firewall,
     };
     assemble(draft, lot, host)

@@ -1,6 +1,7 @@
 //! A plan as text: what each program would be asked to do, and what takes it back. Pure.
 
 use super::capabilities;
+use crate::figures::links::hardware;
 use std::fmt::Write;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
@@ -8,7 +9,7 @@ use wire::ids::IdRange;
 use wire::init::{Container, Source};
 use wire::launcher::{Opened, Plan, PlannedMount, Step};
 use wire::mountd::Mount;
-use wire::netd::{Firewall, HostSide, Link, Membership, Rate, Through};
+use wire::netd::{Firewall, HostSide, Lent, Link, Membership, Rate, Through};
 use wire::share::{Sharing, Space};
 
 /// The plan as text, one step after the other; `user`: it is for an ordinary user's host, where some of them are nobody's.
@@ -91,7 +92,24 @@ fn describe(step: &Step, plan: &Plan, user: bool) -> (&'static str, Vec<String>)
             ("make the container's firewall table", lines)
         }
         Step::Keep => ("keep the container", vec![]),
+        Step::Lend(links) => ("move links of the host's inside", links.iter().map(lent).collect()),
     }
+}
+
+fn lent(lent: &Lent) -> String {
+    let (kind, mac) = (lent.found.kind.as_str(), hardware(lent.found.mac));
+    let kind = if kind.is_empty() { "hardware" } else { kind };
+    let mut line = format!("{} ({kind}, {mac}) as {}", lent.found.name, lent.guest);
+    for address in &lent.addresses {
+        line.push_str(&format!(", {}/{}", address.address, address.prefix));
+    }
+    for route in &lent.routes {
+        line.push_str(&format!(
+            ", route to {}/{} by {}",
+            route.destination, route.prefix, route.gateway
+        ));
+    }
+    line
 }
 
 fn table(firewall: &Firewall) -> String {

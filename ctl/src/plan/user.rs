@@ -5,13 +5,12 @@ use crate::error::{Error, Outcome};
 use crate::values::Network;
 use wire::cgroupd::Controller;
 use wire::launcher::{Opened, PlannedMount};
-use wire::netd::Link;
 
 /// What an ordinary user is told of what takes consent.
 pub const NOBODYS: &str = "an ordinary user has nobody's consent to that (call lazaret as root)";
 
 /// Refuses what no ordinary user can have done.
-pub fn within_reach(root: &PlannedMount, links: &[Link], host_network: bool, host: &Host) -> Outcome<()> {
+pub fn within_reach(root: &PlannedMount, linked: bool, host_network: bool, host: &Host) -> Outcome<()> {
     if !host.user {
         return Ok(());
     }
@@ -21,7 +20,7 @@ pub fn within_reach(root: &PlannedMount, links: &[Link], host_network: bool, hos
              (give a root file system of your own)",
         ));
     }
-    if !links.is_empty() {
+    if linked {
         return Err(Error::caller(
             "an ordinary user cannot join the host's networks: that takes root (network none, or call lazaret as root)",
         ));

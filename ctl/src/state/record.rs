@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains, Step};
-use wire::netd::HostSide;
+use wire::netd::{HostSide, Lent};
 use wire::{ContainerName, IdBlock, LinkName};
 
 /// How far a container has come.
@@ -143,6 +143,7 @@ pub fn bare_remains(name: &ContainerName, record: &Record) -> Remains {
         links: LinkName::new(&format!("lzv{}", record.slot)).into_iter().collect(),
         bridges: Vec::new(),
         etc: None,
+        lent: Vec::new(),
     }
 }
 
@@ -168,7 +169,15 @@ pub fn remains(plan: &Plan) -> Remains {
         links,
         bridges,
         etc: plan.etc(),
+        lent: lent(plan),
     }
+}
+
+/// The links of the host's that a plan moves inside.
+pub fn lent(plan: &Plan) -> Vec<Lent> {
+    let steps = plan.steps.iter();
+    let lent = steps.filter_map(|s| if let Step::Lend(l) = s { Some(l) } else { None });
+    lent.flatten().cloned().collect()
 }
 
 /// Every host id that a plan uses.

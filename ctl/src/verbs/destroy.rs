@@ -2,6 +2,7 @@
 
 use super::shutdown;
 use crate::error::{Error, Outcome};
+use crate::lent::Held;
 use crate::lookup::{Found, find};
 use crate::options::Destroy;
 use crate::output::done;
@@ -33,6 +34,10 @@ pub fn end(session: &Session, found: &Found) -> Outcome<()> {
         // A frozen process does not die.
         session.launcher.freeze(&found.name, false)?;
     }
+    // Before it is killed: its network ends with it.
+    if let Some(held) = Held::of(place)? {
+        held.take_back(session);
+    }
     let ended = match Supervisor::connect(place)? {
         // One that cannot be spoken to, or refuses, is ended with the rest.
         Some(supervisor) => supervisor.kill().unwrap_or(false),
@@ -47,13 +52,17 @@ pub fn end(session: &Session, found: &Found) -> Outcome<()> {
 
 /// Asks it to end, and waits for that; it is not killed.
 fn end_gracefully(session: &Session, found: &Found) -> Outcome<()> {
-    let (_, record) = found.running()?;
+    let (place, record) = found.running()?;
+    let held = Held::of(place)?;
     let first = shutdown::ask(session, found, Deed::Shutdown, shutdown::ending)?;
     if !first.supervisor.ends_within(GRACE)? {
         return Err(Error::caller(format!(
             "it has been asked to end, and has not within {} s",
             GRACE.as_secs()
         )));
+    }
+    if let Some(held) = held {
+        held.take_back(session);
     }
     finish(session, &found.name, record.id)
 }

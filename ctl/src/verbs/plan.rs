@@ -3,6 +3,7 @@
 use crate::begin::lot;
 use crate::domain::Uuid;
 use crate::error::{Error, Outcome};
+use crate::lent;
 use crate::lookup::find;
 use crate::options::Facts;
 use crate::output::{print, print_json};
@@ -23,7 +24,8 @@ pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     match (&found.definition, &found.place) {
         (Some(domain), _) => {
-            let host = session.host()?;
+            let mut host = session.host()?;
+            lent::find(session, domain, &mut host)?;
             let Some(Uuid(uuid)) = domain.uuid else {
                 return Err(Error::Bug("the definition has no uuid".into()));
             };

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::first::First;
+use crate::lent::Held;
 use crate::lookup::{Found, find};
 use crate::options::Asking;
 use crate::output::done;
@@ -121,16 +122,40 @@ impl Allowed {
     }
 }
 
-/// Waits, for as long as was said, until what was asked has gone down. Nobody holds power for that.
-fn wait(session: &Session, found: &Found, first: &First, seconds: u32, again: bool) -> Outcome<()> {
-    session.launcher.leave();
-    if seconds == 0 || first.goes_down(Duration::from_secs(seconds.into()), again)? {
+/// Waits, for as long as was said, until what was asked has gone down. Nobody holds power for that, but where links of the host's come back.
+fn wait(
+    session: &Session,
+    found: &Found,
+    (first, held): (&First, Option<Held>),
+    seconds: u32,
+    again: bool,
+) -> Outcome<()> {
+    if held.is_none() {
+        session.launcher.leave();
+    }
+    if seconds == 0 {
+        return Ok(());
+    }
+    if first.goes_down(Duration::from_secs(seconds.into()), again)? {
+        if let Some(held) = held {
+            held.take_back(session);
+        }
         return Ok(());
     }
     Err(Error::caller(format!(
         "{name} was asked, and has not gone down within {seconds} s (lazaret destroy {name} ends it at once)",
         name = found.name
     )))
+}
+
+/// Holds the network of one that is waited for, if links of the host's are in it: before it is asked, since it may end at once.
+fn hold(found: &Found, seconds: u32, again: bool) -> Outcome<Option<Held>> {
+    let (place, _) = found.running()?;
+    if again || seconds == 0 {
+        Ok(None)
+    } else {
+        Held::of(place)
+    }
 }
 
 /// Whether something is started in the place of what ends so.
@@ -145,8 +170,9 @@ pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     allowed.by_signal(&found)?;
     let again = again(&found, |a| [a.poweroff, a.crash].contains(&Then::Restart));
+    let held = hold(&found, options.timeout, again)?;
     let first = ask(session, &found, Deed::Shutdown, ending)?;
-    wait(session, &found, &first, options.timeout, again)?;
+    wait(session, &found, (&first, held), options.timeout, again)?;
     done(&format!("Domain '{}' is being shutdown", found.name))
 }
 
@@ -157,8 +183,9 @@ pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
     allowed.by_signal(&found)?;
     let choose = |status: &str, reaper: bool| if reaper { None } else { rebooting(status) };
     let again = again(&found, |a| a.reboot == Then::Restart);
+    let held = hold(&found, options.timeout, again)?;
     let first = ask(session, &found, Deed::Reboot, choose)?;
-    wait(session, &found, &first, options.timeout, again)?;
+    wait(session, &found, (&first, held), options.timeout, again)?;
     done(&format!("Domain '{}' is being rebooted", found.name))
 }
 

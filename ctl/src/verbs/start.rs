@@ -6,6 +6,7 @@ use crate::begin::{Start, begin};
 use crate::domain::device::pinned;
 use crate::domain::{Domain, Uuid};
 use crate::error::{Error, Needed, Outcome};
+use crate::lent;
 use crate::lookup::find;
 use crate::options::{self, Starting};
 use crate::output::done;
@@ -29,8 +30,9 @@ pub fn begin_domain(
             "unsupported flags (0x1): a container cannot be frozen before it has begun",
         ));
     }
-    let host = session.host()?;
+    let mut host = session.host()?;
     let domain = &pinned(sharing::told(session, domain)?, host.usb)?;
+    lent::find(session, domain, &mut host)?;
     let shared = sharing::of_others(session, domain)?;
     let Some(Uuid(uuid)) = domain.uuid else {
         return Err(Error::Bug("the definition has no uuid".into()));

@@ -406,6 +406,7 @@ fn refuses_ids_and_bridges_that_are_not_ours() {
         links: vec![],
         bridges: vec![LinkName::new(bridge).unwrap()],
         etc: None,
+        lent: vec![],
     };
     assert!(clear(&host(), remains(ids::OWN_FIRST, "lzr0")).is_ok());
     assert!(clear(&host(), remains(ids::OWN_FIRST, "docker0")).is_err());
@@ -414,4 +415,46 @@ fn refuses_ids_and_bridges_that_are_not_ours() {
     let command = &asked.container().unwrap().command;
     let enter = |first| enter(&host(), &asked.name, IdBlock::new(first).unwrap(), command);
     assert!(enter(ids::OWN_FIRST).is_ok() && enter(5000).is_err());
+}
+
+#[test]
+fn a_link_of_the_hosts_is_lent_and_comes_back_by_a_line_for_it_and_this_container() {
+    let link = |n: &str| LinkName::new(n).unwrap();
+    let lent = |name: &str| Lent {
+        found: wire::netd::Found {
+            name: link(name),
+            kind: Text::cut(""),
+            mac: [2, 0, 0, 0, 0, 5],
+            permanent: None,
+            mtu: 1500,
+        },
+        guest: link("lan0"),
+        addresses: vec![],
+        routes: vec![],
+    };
+    let consents = policy::parse("root /srv\nlend eth1 a", &[], &[]).unwrap();
+    let asked = |policy: &Policy, name: &str| {
+        let mut plan = plan();
+        plan.steps.push(Step::Lend(vec![lent(name)]));
+        start(policy, &Named::default(), plan).map(drop)
+    };
+    assert!(asked(&consents, "eth1").is_ok() && asked(&consents, "eth2").is_err());
+    let why = asked(&host(), "eth1").unwrap_err();
+    assert!(why.what.as_str().contains("`lend eth1 a`"), "{}", why.what);
+    let name = ContainerName::new("a").unwrap();
+    assert!(looked_at(&consents, &name, vec![link("eth1")]).is_ok());
+    assert!(looked_at(&consents, &ContainerName::new("b").unwrap(), vec![link("eth1")]).is_err());
+    let back = |name: &str, first| {
+        let lending = Lending {
+            name: ContainerName::new("a").unwrap(),
+            block: IdBlock::new(first).unwrap(),
+            links: vec![lent(name)],
+        };
+        taken_back(&consents, lending).is_ok()
+    };
+    assert!(back("eth1", ids::OWN_FIRST) && !back("eth0", ids::OWN_FIRST) && !back("eth1", 5000));
+    let mut shared = plan();
+    shared.steps.push(Step::Lend(vec![lent("eth1")]));
+    shared.container_mut().unwrap().host_network = true;
+    assert!(start(&consents, &Named::default(), shared).is_err());
 }

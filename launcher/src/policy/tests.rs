@@ -212,3 +212,15 @@ fn a_device_is_given_by_its_path_to_one_container_and_to_be_written_or_not() {
         assert!(parse(bad, &[], &[]).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_link_is_lent_to_one_container() {
+    let name = |n: &str| ContainerName::new(n).unwrap();
+    let link = |n: &str| LinkName::new(n).unwrap();
+    let policy = parse("lend eth1 my web\nlend eth2 b", &[], &[]).unwrap();
+    assert!(policy.lends(&name("my web"), &link("eth1")) && policy.lends(&name("b"), &link("eth2")));
+    assert!(!policy.lends(&name("b"), &link("eth1")) && !policy.lends(&name("web"), &link("eth1")));
+    for bad in ["lend eth1", "lend eth%d web", "lend ../x web", "lend eth1 a/b"] {
+        assert!(parse(bad, &[], &[]).is_err(), "{bad}");
+    }
+}

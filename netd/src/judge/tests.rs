@@ -2,7 +2,7 @@
 
 use super::*;
 use wire::ContainerName;
-use wire::netd::{Ipvlan, Isolation, Macvlan};
+use wire::netd::{Found, Ipvlan, Isolation, Macvlan};
 
 pub fn name(name: &str) -> LinkName {
     LinkName::new(name).unwrap()
@@ -27,6 +27,43 @@ fn to(destination: &str, prefix: u8, gateway: &str) -> Route {
         gateway: ip(gateway),
         metric: None,
     }
+}
+
+pub fn lent(link: &str) -> Lent {
+    let found = Found {
+        name: name(link),
+        kind: wire::Text::cut("dummy"),
+        mac: [2, 0, 0, 0, 0, 4],
+        permanent: None,
+        mtu: 1500,
+    };
+    Lent {
+        found,
+        guest: name("lan0"),
+        addresses: vec![on("10.1.0.5", 16)],
+        routes: vec![to("0.0.0.0", 0, "10.1.0.1")],
+    }
+}
+
+#[test]
+fn a_link_is_lent_that_the_host_can_be_without_and_once() {
+    let judged = |change: fn(&mut Vec<Lent>)| {
+        let mut links = vec![self::lent("wan0")];
+        change(&mut links);
+        super::lent(links).is_ok()
+    };
+    assert!(judged(|_| {}));
+    assert!(!judged(Vec::clear));
+    assert!(!judged(|l| l.push(l[0].clone())));
+    assert!(!judged(|l| l[0].found.name = name("lo")));
+    assert!(!judged(|l| l[0].found.name = name("lzr0")));
+    assert!(!judged(|l| l[0].guest = name("lo")));
+    assert!(!judged(|l| l[0].found.mac = [1, 0, 0, 0, 0, 0]));
+    assert!(!judged(|l| l[0].found.mtu = 20));
+    assert!(!judged(|l| l[0].addresses[0].prefix = 33));
+    assert!(!judged(|l| l[0].routes[0].gateway = ip("::1")));
+    assert!(!judged(|l| l[0].routes = vec![l[0].routes[0]; 65]));
+    assert!(looked_at(vec![name("wan0")]).is_ok() && looked_at(vec![name("default")]).is_err());
 }
 
 fn good() -> Link {

@@ -229,6 +229,7 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         links: Vec::new(),
         bridges: vec![wire::LinkName::new(link).expect("a link's name")],
         etc: None,
+        lent: vec![],
     };
     let enter_with = |first, command| Request::Enter {
         name: name(),

@@ -86,6 +86,21 @@ fn container() -> Container {
     }
 }
 
+fn lent() -> Lent {
+    Lent {
+        found: Found {
+            name: LinkName::new("l").unwrap(),
+            kind: Text::cut(""),
+            mac: [2, 0, 0, 0, 0, 5],
+            permanent: None,
+            mtu: 1500,
+        },
+        guest: LinkName::new("e").unwrap(),
+        addresses: vec![],
+        routes: vec![],
+    }
+}
+
 fn plan() -> Plan {
     let range = IdRange {
         inside: 0,
@@ -200,8 +215,10 @@ fn bytes_are_frozen() {
             from: path("/r"),
             below: path("/e"),
         }),
+        lent: vec![lent()],
     });
-    assert_eq!(hex(&clear), "050163e807010176".to_owned() + "0001022f72022f65");
+    let bytes = "01016c0002000000000500dc0b01650000";
+    assert_eq!(hex(&clear), "050163e807010176".to_owned() + "0001022f72022f65" + bytes);
     assert_eq!(hex(&Request::Hierarchies), "06");
     assert_eq!(hex(&Request::Policy), "07");
     let announce = Request::Announce {
@@ -248,6 +265,22 @@ fn bytes_are_frozen() {
     };
     assert_eq!(hex(&Request::StartNetwork(bridge)), "0f016200000000");
     assert_eq!(hex(&Request::EndNetwork(LinkName::new("b").unwrap())), "100162");
+    let (name, links) = (name(), vec![LinkName::new("l").unwrap()]);
+    assert_eq!(hex(&Request::Find { name, links }), "11016301016c");
+    let back = Request::TakeBack(Box::new(Lending {
+        name: self::name(),
+        block: block(),
+        links: vec![lent()],
+    }));
+    assert_eq!(hex(&back), "120163e807".to_owned() + bytes);
+    assert_eq!(back.descriptors(), 2);
+    let lend = Step::Lend(vec![lent()]);
+    let frame: String = postcard::to_allocvec(&lend)
+        .unwrap()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(frame, "09".to_owned() + bytes);
 }
 
 #[test]
@@ -289,6 +322,8 @@ fn bytes_of_replies_are_frozen() {
     assert_eq!(hex(&Reply::Timing(Vec::new())), "0b00");
     assert_eq!(hex(&Reply::Log), "09");
     assert_eq!(hex(&Reply::Swept(vec![name()])), "0a010163");
+    assert_eq!(hex(&Reply::Found(vec![lent().found])), "0d01016c0002000000000500dc0b");
+    assert_eq!(hex(&Reply::Cleared(vec![LinkName::new("l").unwrap()])), "0e01016c");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From the tree of a document to a [`Domain`]: every element and attribute is known, or the document is refused. Pure.
 
 mod devices;
-mod interface;
+pub mod interface;
 mod os;
 mod resources;
 mod security;
