@@ -159,7 +159,11 @@ impl Supervisor {
 
     /// Whether the container ends within this time.
     pub fn ends_within(&self, patience: Duration) -> Outcome<bool> {
-        self.say(&Control::Wait)?;
+        match self.channel.send(&Control::Wait, &[]) {
+            // It has ended already, and its supervisor with it.
+            Err(ChannelError::Closed) => return Ok(true),
+            said => said.map_err(|e| Error::channel("supervisor", e))?,
+        }
         Ok(ready(self.as_fd(), PollFlags::POLLIN, patience)? && self.ended().map(|_| true)?)
     }
 

@@ -4,9 +4,11 @@
 use crate::expect;
 use crate::host::Host;
 use crate::judge::Judged;
-use crate::open;
 use crate::piece::Piece;
+use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::namespace::{self, Kind};
+use sys::process::errno;
 use wire::ids::IdBlock;
 use wire::launcher::Lending;
 use wire::netd::{Found, Lent, Reply, Request};
@@ -16,7 +18,10 @@ type Netd = Piece<Request, Reply>;
 
 /// The host's network namespace: that of this process.
 pub fn own() -> Result<OwnedFd, Failure> {
-    open::file("/proc/self/ns/net", false)
+    let failed = |e: nix::errno::Errno| Failure::kernel("open the host's network namespace", e as i32);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = rustix::fs::open("/proc", flags, Mode::empty()).map_err(|e| failed(errno(e)))?;
+    namespace::own(proc, Kind::Net).map_err(failed)
 }
 
 /// What these links are.

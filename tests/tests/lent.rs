@@ -138,8 +138,11 @@ fn a_start_that_fails_leaves_the_host_its_links() {
         (lent("lo", ""), "reserved"),
         (lent("port0", ""), "a port of another link"),
         (lent("a b", ""), "no link of the host's can be called a b"),
-        (lent("wan0", "<guest dev='lo'/>"), "the link name lo"),
-        (lent("wan0", "<ip address='10.88.0.2' family='ipv6'/>"), "10.88.0.2"),
+        (lent("wan0", "<guest dev='lo'/>"), "lo: it is reserved"),
+        (
+            lent("wan0", "<ip address='10.88.0.2' family='ipv6'/>"),
+            "the link wan0: attribute family",
+        ),
         (twice, "asked for twice"),
         (named, "two links are called eth0 inside"),
         // What could be done is undone.
