@@ -248,7 +248,7 @@ fn refuses_a_frame_without_its_descriptors_and_a_signal_before_the_command() {
         name: name.clone(),
         writable: true,
     };
-    for request in [place, Request::Remove(name)] {
+    for request in [place, Request::Remove(name), Request::OpenNetlink] {
         let (ours, theirs) = pair::<Request, Reply>().unwrap();
         let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
         let words = [c"nsenter", c"--socket", c"3"];

@@ -223,6 +223,18 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         addresses: vec![address(Ipv4Addr::new(10, 209, 0, 1), 1)],
         ..default.clone()
     };
+    let lent = wire::netd::Lent {
+        found: wire::netd::Found {
+            name: wire::LinkName::new("wan0").expect("a link's name"),
+            kind: wire::Text::cut(""),
+            mac: [2, 0, 0, 0, 0, 5],
+            permanent: None,
+            mtu: 1500,
+        },
+        guest: wire::LinkName::new("eth0").expect("a link's name"),
+        addresses: vec![],
+        routes: vec![],
+    };
     let remains = |first, link: &str| Remains {
         name: name(),
         block: block(first),
@@ -290,6 +302,28 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 },
                 attach: true,
             })),
+        ),
+        (
+            "a look at a link that nobody lends",
+            Request::Find {
+                name: name(),
+                links: vec![lent.found.name.clone()],
+            },
+        ),
+        (
+            "moving a link of the host's that nobody lent",
+            Request::TakeBack(Box::new(wire::launcher::Lending {
+                name: name(),
+                block: block(given),
+                links: vec![lent.clone()],
+            })),
+        ),
+        (
+            "naming a link of the host's that nobody lent",
+            Request::Clear(Remains {
+                lent: vec![lent],
+                ..remains(given, "lzr0")
+            }),
         ),
         ("clearing away the host's users", Request::Clear(remains(1000, "lzr0"))),
         (
