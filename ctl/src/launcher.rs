@@ -7,9 +7,10 @@ use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
 use wire::launcher::{HostPolicy, Lending, Nodes, Remains, Reply, Request};
 use wire::netd::{Bridge, Found};
+use wire::nsenter::Runlevel;
 use wire::recordd::Deed;
 use wire::timing::Moment;
-use wire::{ContainerName, LinkName, Text};
+use wire::{ContainerName, IdBlock, LinkName, Text};
 
 /// An answer of the launcher's, with its descriptors.
 pub type Answer = (Reply, Vec<OwnedFd>);
@@ -138,6 +139,26 @@ impl Launcher {
             Reply::Done => Ok(Changed::Whole),
             Reply::Refused(failure) => Ok(Changed::Refused(failure.into())),
             Reply::Half(failure) => Ok(Changed::Half(failure.into())),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Asks a container's init to halt or to reboot, by the pipe called initctl; whether there is one.
+    pub fn initctl(
+        &self,
+        name: &ContainerName,
+        block: IdBlock,
+        runlevel: Runlevel,
+        namespaces: &[BorrowedFd<'_>],
+    ) -> Outcome<bool> {
+        let request = Request::Initctl {
+            name: name.clone(),
+            block,
+            runlevel,
+        };
+        match self.ask(&request, namespaces)?.0 {
+            Reply::Done => Ok(true),
+            Reply::NoPipe => Ok(false),
             _ => Err(unexpected()),
         }
     }

@@ -9,11 +9,11 @@ use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
-use wire::launcher::{Directory, Lending, Nodes, Opened, Plan, PlannedMount, Remains, Step};
+use wire::launcher::{Directory, Lending, Nodes, Opened, Plan, PlannedMount, Remains, Step, uuid_of};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
-use wire::{ContainerName, Failure, LinkName, placeholder};
+use wire::{ContainerName, Failure, LinkName, Text, placeholder};
 
 /// Something that the host's policy allows.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct Start {
     pub lent: Vec<Lent>,
     /// For `netd`: the rules, and whether the host must forward.
     pub protect: Option<(Firewall, bool)>,
+    /// How many processors its definition names.
+    pub processors: Option<u32>,
 }
 
 impl Start {
@@ -66,6 +68,11 @@ impl Start {
     /// Whether `netd` has anything to do for it.
     pub const fn has_links(&self) -> bool {
         !self.links.is_empty() || !self.lent.is_empty() || self.protect.is_some()
+    }
+
+    /// The uuid that it is told.
+    pub fn uuid(&self) -> Option<&str> {
+        uuid_of(&self.container)
     }
 
     /// Whether the host must forward for it.
@@ -89,6 +96,7 @@ impl Start {
             bridges: self.links.iter().filter_map(bridge).collect(),
             etc: placeholder::etc(&self.container, &self.mounts),
             lent: self.lent.clone(),
+            uuid: self.uuid().and_then(|uuid| Text::new(uuid).ok()),
         }
     }
 }
@@ -190,6 +198,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         links,
         lent,
         protect,
+        processors: plan.processors,
     };
     // What could not be cleared away afterwards is not begun.
     clear(policy, start.remains())?;
@@ -454,6 +463,11 @@ pub fn enter(
     command: &Command,
 ) -> Result<Judged<IdBlock>, Failure> {
     consent::command(policy, name, command)?;
+    given_out(policy, block).map(|()| Judged(block))
+}
+
+/// Judges the ids of a container that runs.
+pub fn block(policy: &Policy, block: IdBlock) -> Result<Judged<IdBlock>, Failure> {
     given_out(policy, block).map(|()| Judged(block))
 }
 

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::birth::Birth;
 use wire::ids::IdBlock;
-use wire::recordd::{Caller, Deed, MAX_PART, Outcome, Record, Reply, Request};
+use wire::recordd::{Caller, Deed, MAX_PART, Outcome, Record, Reply, Request, Told};
 use wire::{Bytes, ContainerName, Failure, Program, Text};
 
 type Writer = Piece<Request, Reply>;
@@ -33,6 +33,8 @@ struct State {
     begun: bool,
     /// Containers that are to be destroyed, as was announced.
     destroyed: Vec<ContainerName>,
+    /// What the kernel's audit system was told of it, or would have been.
+    told: Vec<Told>,
 }
 
 /// What was asked for.
@@ -75,6 +77,7 @@ impl Ledger {
         state.asked = Some(asked);
         state.stage = Stage::Nothing;
         state.begun = false;
+        state.told.clear();
         // What was sent before belongs to something else.
         drop(programs.sent());
     }
@@ -117,7 +120,16 @@ impl Ledger {
             return Ok(());
         };
         let sent = programs.sent();
-        let record = Record::Ended { intent, outcome, sent };
+        let told = std::mem::take(&mut state.told);
+        let record = match told.is_empty() {
+            true => Record::Ended { intent, outcome, sent },
+            false => Record::Told {
+                intent,
+                outcome,
+                sent,
+                told,
+            },
+        };
         let sent = self.send(&mut state, programs, block, &record, false);
         self.unless_required(sent.and_then(|()| self.hear(&mut state)).map(drop))
     }
@@ -188,7 +200,8 @@ impl Ledger {
         self.hear(&mut state).map(drop)
     }
 
-    /// Tells the kernel's audit system, where that is enabled; `success` is what came of a start or stop, whatever of its resources.
+    /// Tells the kernel's audit system, where that is enabled, and lays down what was told for the record of the deed's end, whether it is or not;
+    /// `success` is what came of a start or stop, whatever of its resources.
     pub fn tell(
         &self,
         programs: &Programs,
@@ -196,21 +209,26 @@ impl Ledger {
         messages: &[Message],
         success: bool,
     ) -> Result<(), Failure> {
+        let executable = std::env::current_exe().unwrap_or_default();
+        let terminal = self.by.terminal.as_ref().map(Text::as_str);
+        let whole = |message: &Message| {
+            let text = virt::whole(message, &executable.to_string_lossy(), terminal, success);
+            let text = Text::new(&text).map_err(|_| Failure::caller("tell the kernel's audit system as much"))?;
+            Ok(Told { kind: message.0, text })
+        };
+        let whole: Vec<Told> = messages.iter().map(whole).collect::<Result<_, Failure>>()?;
+        self.state.borrow_mut().told.clone_from(&whole);
         if self.kernel.is_none() {
             return Ok(());
         }
         self.written()?;
-        let executable = std::env::current_exe().unwrap_or_default();
-        let terminal = self.by.terminal.as_ref().map(Text::as_str);
         let mut state = self.state.borrow_mut();
-        let told = messages.iter().try_for_each(|message| {
+        let told = whole.into_iter().try_for_each(|Told { kind, text }| {
             let writer = match state.writer.take() {
                 Some(writer) => writer,
                 None => self.start(programs, block)?,
             };
-            let text = virt::whole(message, &executable.to_string_lossy(), terminal, success);
-            let text = Text::new(&text).map_err(|_| Failure::caller("tell the kernel's audit system as much"))?;
-            writer.send(&Request::Tell { kind: message.0, text }, &[])?;
+            writer.send(&Request::Tell { kind, text }, &[])?;
             let reply = writer.receive()?.0;
             let confused = writer.confused();
             state.writer = Some(writer);

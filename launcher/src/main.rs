@@ -13,6 +13,7 @@ mod enter;
 mod fit;
 mod groups;
 mod host;
+mod initctl;
 mod judge;
 mod kernel_audit;
 mod ledger;

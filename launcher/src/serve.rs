@@ -6,6 +6,7 @@ use crate::clear;
 use crate::enter;
 use crate::fit;
 use crate::host::Host;
+use crate::initctl;
 use crate::judge::{self, Judged};
 use crate::ledger::Asked;
 use crate::lend;
@@ -20,6 +21,7 @@ use sys::channel::{Channel, ChannelError};
 use wire::ids::IdBlock;
 use wire::init::Path;
 use wire::launcher::{Directory, HostPolicy, Nodes, Remains, Reply, Request};
+use wire::nsenter::Runlevel;
 use wire::recordd::{Deed, Outcome, Record};
 use wire::{ContainerName, Failure, LinkName, Program};
 
@@ -99,6 +101,10 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::TakeBack(lending) => (Deed::Detach, Some(&lending.name)),
         Request::Find { name, .. } => (Deed::Open, Some(name)),
         Request::StartNetwork(_) | Request::EndNetwork(_) => (Deed::Network, None),
+        Request::Initctl { name, runlevel, .. } => match runlevel {
+            Runlevel::Halt => (Deed::Shutdown, Some(name)),
+            Runlevel::Reboot => (Deed::Reboot, Some(name)),
+        },
         Request::Directories { .. }
         | Request::Open(_)
         | Request::Hierarchies
@@ -215,13 +221,17 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
                     streams,
                 },
             );
-            let started = started.and_then(|reply| {
+            let started = started.and_then(|(reply, namespace)| {
                 let outcome = outcome(&reply);
-                let keeper = match outcome {
-                    Outcome::Started { supervisor, .. } => Some(supervisor),
+                let running = match outcome {
+                    Outcome::Started { supervisor, pid1 } => Some(virt::Running {
+                        keeper: supervisor,
+                        first: pid1,
+                        namespace,
+                    }),
                     _ => None,
                 };
-                let messages = virt::started(judged.get(), keeper);
+                let messages = virt::started(judged.get(), running);
                 host.ledger.tell(&host.programs, remains.block, &messages, true)?;
                 host.ledger
                     .ended(&host.programs, remains.block, outcome)
@@ -277,16 +287,26 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             on_record(host, |block| network::start(host, block, bridge))
         }
         Request::EndNetwork(bridge) => on_record(host, |block| network::end(host, block, bridge)),
+        Request::Initctl { name, block, runlevel } => {
+            let block = judge::block(policy, block)?;
+            claim::belongs(*block.get(), &name)?;
+            host.begin(*block.get())?;
+            host.ledger.written()?;
+            let there = initctl::ask(host, *block.get(), runlevel, &given)?;
+            host.ledger.ended(&host.programs, *block.get(), Outcome::Done)?;
+            Ok((if there { Reply::Done } else { Reply::NoPipe }, Vec::new()))
+        }
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
-            let Remains { block, name, .. } = judged.get();
+            let Remains { block, name, uuid, .. } = judged.get();
             let clearing = claim::may_clear(*block, name)?;
             host.begin(*block)?;
             host.ledger.written()?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != *name);
             let missing = clear::clear(host, &judged, &clearing)?;
-            let message = virt::stopped(name, host.ledger.is_destroyed(name));
+            let uuid = uuid.as_ref().map(wire::Text::as_str);
+            let message = virt::stopped(name, uuid, host.ledger.is_destroyed(name));
             host.ledger.tell(&host.programs, *block, &[message], true)?;
             host.ledger.ended(&host.programs, *block, Outcome::Done)?;
             if tied.is_empty() && was_tied != 0 {

@@ -197,7 +197,8 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 }
 
 /// Starts the container. On failure whatever was started still has to be cleared away: see `clear`.
-pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<Reply, Failure> {
+/// What runs then, and the inode number of its pid namespace.
+pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply, u64), Failure> {
     let start = start.get();
     let groups = host.groups()?;
     let shared = share::start(&host.policy, &start.name, &start.container.shares, given.shared)?;
@@ -376,7 +377,13 @@ struct Begun<'a> {
 }
 
 /// The rest of a start, until the container is kept.
-fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: Vec<OwnedFd>) -> Result<Reply, Failure> {
+fn finish(
+    host: &Host,
+    start: &Start,
+    begun: Begun<'_>,
+    claim: OwnedFd,
+    state: Vec<OwnedFd>,
+) -> Result<(Reply, u64), Failure> {
     host.begin(start.block)?;
     let keeper: Piece<supervisor::Request, supervisor::Reply> =
         host.born(Program::Supervisor, start.block, begun.kept)?;
@@ -408,6 +415,10 @@ fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: V
     let pid1 = pid_of(begun.first);
     let running = execute(begun.init)?;
     let pid1 = pid1?;
+    let namespace = running.get(PID_NAMESPACE).ok_or_else(|| begun.init.confused())?;
+    let namespace = rustix::fs::fstat(namespace)
+        .map_err(|e| Failure::kernel("look at the container's pid namespace", sys::process::errno(e) as i32))?
+        .st_ino;
     let kept = Kept {
         given: state,
         claim,
@@ -418,14 +429,15 @@ fn finish(host: &Host, start: &Start, begun: Begun<'_>, claim: OwnedFd, state: V
         running,
     };
     keep(start, &keeper, begun.init, begun.first, kept)?;
-    Ok(Reply::Started {
+    let started = Reply::Started {
         pid1,
         init: number(begun.init.pid),
         supervisor: number(keeper.pid),
         fused: begun.fused.map_or(0, |f| number(f.pid)),
         forwarding_changed: changed,
         dropping,
-    })
+    };
+    Ok((started, namespace))
 }
 
 /// Why a start failed while the tree was being built: what `init` says of the tree comes before what others say, which follows from it. But that
@@ -519,6 +531,9 @@ fn fused(
     fused.send(&fused::Request::Serve { source, uid, gid }, &descriptors)?;
     Ok(Some(fused))
 }
+
+/// Which of the namespaces of [`init::NAMESPACES`] that is.
+const PID_NAMESPACE: usize = 2;
 
 struct Kept {
     given: Vec<OwnedFd>,

@@ -10,25 +10,44 @@ use wire::{ContainerName, Node, NodeKind};
 const CONTROL: u16 = 2500;
 /// `AUDIT_VIRT_RESOURCE`.
 const RESOURCE: u16 = 2501;
+/// `AUDIT_VIRT_MACHINE_ID`.
+const MACHINE_ID: u16 = 2502;
 
 /// One message: its type and its text, up to what is the same in all.
 pub type Message = (u16, String);
 
-/// A start: first what it was given, then whether it runs, kept by the process `keeper`. Filters, the CPUs and consoles are not among it: the
-/// plan has no number of either, and the names of terminals are not known before they are there.
-pub fn started(start: &Start, keeper: Option<u32>) -> Vec<Message> {
-    let environment = &start.container.command.environment;
-    let uuid = environment
-        .iter()
-        .find_map(|v| v.as_str().strip_prefix("container_uuid="));
-    let who = who(&start.name, uuid);
+/// What of a container runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// The process that keeps it.
+    pub keeper: u32,
+    /// Its first process.
+    pub first: u32,
+    /// The inode number of its pid namespace.
+    pub namespace: u64,
+}
+
+/// A start: its label, what it was given, whether it runs, and as what. Consoles are not among it, since that record is of a path, and a terminal
+/// of a container's has none on the host.
+pub fn started(start: &Start, running: Option<Running>) -> Vec<Message> {
+    let who = who(&start.name, start.uuid());
     let resource = |kind: &str, old: &str, new: &str| {
         let text = format!("virt=lxc resrc={kind} reason=start {who} old-{kind}={old} new-{kind}={new}");
         (RESOURCE, text)
     };
     let mut messages = Vec::new();
+    let command = &start.container.command;
+    let profile = command.apparmor.as_ref().map(|p| ("apparmor", p.as_str()));
+    let context = command.selinux.as_ref().map(|c| ("selinux", c.as_str()));
+    for (model, label) in profile.into_iter().chain(context) {
+        let label = context_of(label);
+        let text = format!("virt=lxc {who} vm-ctx={label} img-ctx=? model={model}");
+        messages.push((MACHINE_ID, text));
+    }
     let nodes = &start.container.nodes;
-    let of = |disks: bool| nodes.iter().filter(move |n| (n.kind == NodeKind::Disk) == disks);
+    // Timers are told of by nobody.
+    let told = || nodes.iter().filter(|n| n.kind != NodeKind::Timer);
+    let of = |disks: bool| told().filter(move |n| (n.kind == NodeKind::Disk) == disks);
     messages.extend(of(true).map(|n| device(n, "start", &who)));
     for mount in &start.mounts {
         match &mount.from {
@@ -45,8 +64,20 @@ pub fn started(start: &Start, keeper: Option<u32>) -> Vec<Message> {
     if let Some(bytes) = start.limits.memory {
         messages.push(resource("mem", "0", &(bytes >> 10).to_string()));
     }
-    let pid = keeper.map_or_else(|| "-1".to_owned(), |pid| pid.to_string());
+    if let Some(processors) = start.processors {
+        messages.push(resource("vcpu", "0", &processors.to_string()));
+    }
+    let pid = running.map_or_else(|| "-1".to_owned(), |r| r.keeper.to_string());
     messages.push((CONTROL, format!("virt=lxc op=start reason=booted {who} vm-pid={pid}")));
+    if let Some(Running {
+        keeper,
+        first,
+        namespace,
+    }) = running
+    {
+        let text = format!("virt=lxc op=init {who} vm-pid={keeper} init-pid={first} pid-ns={namespace}");
+        messages.push((CONTROL, text));
+    }
     messages
 }
 
@@ -58,7 +89,7 @@ fn device(node: &Node, reason: &str, who: &str) -> Message {
         NodeKind::Disk if reason == "detach" => disk(&path, "?"),
         NodeKind::Disk => disk("?", &path),
         NodeKind::Storage => format!("resrc=hostdev reason={reason} {who} disk={path}"),
-        NodeKind::Misc => format!("resrc=hostdev reason={reason} {who} chardev={path}"),
+        NodeKind::Misc | NodeKind::Timer => format!("resrc=hostdev reason={reason} {who} chardev={path}"),
         NodeKind::Usb => {
             let mut parts = node.from.as_str().rsplit('/');
             let (device, bus) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -75,9 +106,9 @@ pub fn changed(name: &ContainerName, uuid: &str, node: &Node, reason: &str) -> M
 }
 
 /// A stop.
-pub fn stopped(name: &ContainerName, destroyed: bool) -> Message {
+pub fn stopped(name: &ContainerName, uuid: Option<&str>, destroyed: bool) -> Message {
     let reason = if destroyed { "destroyed" } else { "shutdown" };
-    let who = who(name, None);
+    let who = who(name, uuid);
     (CONTROL, format!("virt=lxc op=stop reason={reason} {who} vm-pid=-1"))
 }
 
@@ -97,6 +128,13 @@ pub fn whole((kind, text): &Message, executable: &str, terminal: Option<&str>, s
     let executable = value(executable);
     let terminal = terminal.unwrap_or("?");
     format!("{text} exe={executable} hostname=? addr=? terminal={terminal} res={result}")
+}
+
+/// A label, as it stands, or in hexadecimal digits where it could be taken for more.
+fn context_of(label: &str) -> String {
+    let value = value(label);
+    let plain = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    plain.map_or_else(|| value.clone(), str::to_owned)
 }
 
 /// A value between quotation marks, or in hexadecimal digits where it has a character that could be taken for something else.
@@ -124,13 +162,55 @@ mod tests {
         assert_eq!(value("h\u{e4}fen"), "68C3A466656E");
         let name = ContainerName::new("my vm").unwrap();
         assert_eq!(
-            stopped(&name, true),
+            stopped(&name, None, true),
             (
                 2500,
                 "virt=lxc op=stop reason=destroyed vm=6D7920766D uuid=? vm-pid=-1".to_owned()
             )
         );
         assert_eq!(who(&name, Some("x res=success")), "vm=6D7920766D uuid=?");
+    }
+
+    #[test]
+    fn a_start_is_told_in_libvirts_order_and_text() {
+        let mut plan = crate::judge::tests::plan();
+        plan.processors = Some(3);
+        if let Some(container) = plan.container_mut() {
+            let command = &mut container.command;
+            command.environment = vec![wire::Text::cut("container_uuid=0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")];
+            command.apparmor = Some(wire::ProfileName::new("lazaret-container").unwrap());
+        }
+        for step in &mut plan.steps {
+            if let wire::launcher::Step::Groups(limits) = step {
+                limits.memory = Some(64 << 20);
+            }
+        }
+        let judged = crate::judge::tests::judged(plan);
+        let running = Running {
+            keeper: 700,
+            first: 701,
+            namespace: 4_026_532_000,
+        };
+        let vm = "vm=\"a\" uuid=0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+        let said = |text: &str| format!("virt=lxc {text}").replace("VM", vm);
+        let mut expected = vec![
+            (2502, said("VM vm-ctx=lazaret-container img-ctx=? model=apparmor")),
+            (2501, said("resrc=fs reason=start VM old-fs=? new-fs=\"/srv/a\"")),
+            (2501, said("resrc=fs reason=start VM old-fs=? new-fs=\"/srv/b\"")),
+            (2501, said("resrc=mem reason=start VM old-mem=0 new-mem=65536")),
+            (2501, said("resrc=vcpu reason=start VM old-vcpu=0 new-vcpu=3")),
+            (2500, said("op=start reason=booted VM vm-pid=700")),
+            (2500, said("op=init VM vm-pid=700 init-pid=701 pid-ns=4026532000")),
+        ];
+        assert_eq!(started(judged.get(), Some(running)), expected);
+        // What failed never had a first process.
+        expected.truncate(5);
+        expected.push((2500, said("op=start reason=booted VM vm-pid=-1")));
+        assert_eq!(started(judged.get(), None), expected);
+        let name = ContainerName::new("a").unwrap();
+        let stop = stopped(&name, Some("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"), false);
+        assert_eq!(stop, (2500, said("op=stop reason=shutdown VM vm-pid=-1")));
+        assert_eq!(context_of("a (enforce)"), "612028656E666F72636529");
     }
 
     #[test]

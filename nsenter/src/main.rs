@@ -1,6 +1,7 @@
 //! `nsenter`: joins a running container by descriptors, confines itself as the container's first process is, and executes a command there.
 //! May touch: itself, and one child.
 
+mod initctl;
 mod join;
 mod judge;
 mod network;

@@ -41,7 +41,7 @@ pub fn remove(user: &OwnedFd, mount: &OwnedFd, name: &NodeName) -> Result<(), Fa
 }
 
 /// Becomes the container's root, with its power over these two namespaces; `/` is then the container's.
-fn join(user: &OwnedFd, mount: &OwnedFd) -> Result<OwnedFd, Failure> {
+pub fn join(user: &OwnedFd, mount: &OwnedFd) -> Result<OwnedFd, Failure> {
     sys::process::set_dumpable(false).to("close the process to others")?;
     for (descriptor, kind) in [(user, Kind::User), (mount, Kind::Mount)] {
         namespace::join(descriptor, kind).to(&format!("join the container's {} namespace", kind.name()))?;

@@ -2,7 +2,7 @@
 
 use crate::judge::{self, Entry};
 use crate::watch::{Next, Watch};
-use crate::{join, network, node, watch};
+use crate::{initctl, join, network, node, watch};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -62,6 +62,14 @@ pub fn serve(_: &Confined, channel: &Channel<Reply, Request>) -> Result<(), Ende
                 Err(failure) => refuse(channel, failure),
             };
         }
+        Request::Initctl(runlevel) => {
+            let asked = match descriptors.as_slice() {
+                [user, mount] => initctl::ask(user, mount, runlevel),
+                _ => Err(Failure::protocol("join namespaces that did not come")),
+            };
+            let told = |there| if there { Reply::Asked } else { Reply::NoPipe };
+            return answer(channel, asked.map(told));
+        }
         Request::Signal(_) => {
             let failure = Failure::protocol("signal a command that has not been executed");
             return refuse(channel, failure);
@@ -108,9 +116,14 @@ fn attend(_: &Steady, command: &Entered, channel: &Channel<Reply, Request>) -> R
                 "learn how the command ended: a process of the container's traces it, and does not let it go",
             )),
             (Request::Signal(number), _) => judge::signal(number).and_then(|signal| watch::signal(command, signal)),
-            (Request::Enter { .. } | Request::Place { .. } | Request::Remove(_) | Request::OpenNetlink, _) => {
-                Err(Failure::protocol("enter a second time"))
-            }
+            (
+                Request::Enter { .. }
+                | Request::Place { .. }
+                | Request::Remove(_)
+                | Request::OpenNetlink
+                | Request::Initctl(_),
+                _,
+            ) => Err(Failure::protocol("enter a second time")),
         };
         if let Err(failure) = done {
             watch::end(command);

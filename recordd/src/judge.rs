@@ -3,8 +3,9 @@
 use wire::Failure;
 use wire::recordd::MAX_BODY;
 
-/// `AUDIT_VIRT_CONTROL` and `AUDIT_VIRT_RESOURCE` of `linux/audit.h`: a container was started or stopped, or was given something.
-const KINDS: [u16; 2] = [2500, 2501];
+/// `AUDIT_VIRT_CONTROL`, `AUDIT_VIRT_RESOURCE` and `AUDIT_VIRT_MACHINE_ID` of `linux/audit.h`: a container was started or stopped, was given
+/// something, or has this label.
+const KINDS: [u16; 3] = [2500, 2501, 2502];
 
 /// A message for the kernel's audit system; only [`message`] makes one.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,8 +52,10 @@ mod tests {
 
     #[test]
     fn refuses_messages_of_other_types_and_what_is_no_line() {
-        assert!(message(2500, "virt=lxc op=start").is_ok() && message(2501, "ok").is_ok());
-        for kind in [0, 1100, 1107, 2499, 2502, 2999, u16::MAX] {
+        assert!(
+            message(2500, "virt=lxc op=start").is_ok() && message(2501, "ok").is_ok() && message(2502, "ok").is_ok()
+        );
+        for kind in [0, 1100, 1107, 2499, 2503, 2999, u16::MAX] {
             assert!(message(kind, "text").is_err(), "{kind}");
         }
         for text in ["", "x", "two\nlines", "nul\0", "h\u{e4}fen", "\x1b[2J"] {

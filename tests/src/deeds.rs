@@ -50,3 +50,30 @@ pub fn on_the_hosts_root(host: &Host, number: u32) -> Vec<String> {
         .map(str::to_owned)
         .into()
 }
+
+/// A message of the kernel's audit system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its type, as `auditd` prints it.
+    pub kind: String,
+    /// Its text, without what every program adds.
+    pub text: String,
+    /// What that is, from `exe=` on.
+    pub rest: String,
+}
+
+/// What the log has of a container in the words of the kernel's audit system, in order.
+pub fn told(host: &Host, name: &str) -> Vec<Told> {
+    let said = host.run(&["audit", "log", "--virt", "--container", name]).ok();
+    let line = |line: &str| {
+        let (kind, rest) = line.strip_prefix("type=").unwrap().split_once(" msg=audit(").unwrap();
+        let (_, text) = rest.split_once(" msg='").unwrap();
+        let (text, rest) = text.strip_suffix('\'').unwrap().split_once(" exe=").unwrap();
+        Told {
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+            rest: format!("exe={rest}"),
+        }
+    };
+    said.stdout.lines().map(line).collect()
+}

@@ -1,6 +1,7 @@
 //! The kernel's audit system is told, where it is enabled.
 
-use tests::deeds::deeds;
+use std::os::unix::fs::MetadataExt;
+use tests::deeds::{deeds, told};
 use tests::{Host, need_root, skip};
 
 const STAY: &str = "while :; do sleep 1000; done";
@@ -110,42 +111,84 @@ fn the_kernels_audit_system_is_told_where_it_is_enabled() {
     host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
     let uuid = host.listed(&name)["uuid"].as_str().unwrap().to_owned();
     host.run(&["start", &name]).ok();
+    let pid1 = host.pid_1(&name).unwrap();
+    let namespace = std::fs::metadata(format!("/proc/{pid1}/ns/pid")).unwrap().ino();
     let supervisor = deeds(&host, &["--container", &name])[0]["supervisor"].clone();
     host.run(&["destroy", &name]).ok();
     host.run(&["undefine", &name]).ok();
     drop(audited);
-    let mut told = Vec::new();
+    let mut heard = Vec::new();
     let mut bytes = vec![0; 9000];
     while let Ok(length) = recv(listener.as_raw_fd(), &mut bytes, nix::sys::socket::MsgFlags::empty()) {
         let kind = u16::from_ne_bytes(bytes[4..6].try_into().unwrap());
         let text = String::from_utf8_lossy(&bytes[16..length]).into_owned();
         if text.contains(&hex_of(&name)) {
-            told.push((kind, text));
+            heard.push((kind, text));
         }
     }
-    let vm = format!("vm={}", hex_of(&name));
-    let of = |kind: u16, start: &str| {
-        let found = told.iter().find(|(k, text)| *k == kind && text.contains(start));
-        found.unwrap_or_else(|| panic!("no {start} among {told:#?}")).1.clone()
+    // What the kernel has is what our own log has, message by message.
+    let own: Vec<(u16, String)> = told(&host, &name)
+        .iter()
+        .map(|t| (number_of(&t.kind), format!("{} {}", t.text, t.rest)))
+        .collect();
+    let message = |(kind, text): &(u16, String)| {
+        let (_, text) = text.split_once(" msg='").unwrap_or_else(|| panic!("{text}"));
+        (*kind, text.trim_end_matches(['\0', '\'']).to_owned())
     };
-    let start = of(2500, "virt=lxc op=start reason=booted");
-    assert!(
-        start.contains(&format!("{vm} uuid={uuid} vm-pid={supervisor} exe=")),
-        "{start}"
-    );
-    assert!(
-        start.contains("hostname=? addr=? terminal=") && start.contains("res=success"),
-        "{start}"
-    );
-    let root = of(2501, "virt=lxc resrc=fs reason=start");
-    assert!(
-        root.contains(&format!("old-fs=? new-fs=\"{}\"", host.image().display())),
-        "{root}"
-    );
-    of(2501, "virt=lxc resrc=mem reason=start");
-    let stop = of(2500, "virt=lxc op=stop reason=destroyed");
-    assert!(stop.contains(&vm), "{stop}");
-    assert!(of(2501, "resrc=mem").contains("old-mem=0 new-mem=65536"));
+    let heard: Vec<(u16, String)> = heard.iter().map(message).collect();
+    assert_eq!(heard, own);
+    // And that is what libvirt's driver would have said.
+    let vm = format!("vm={} uuid={uuid}", hex_of(&name));
+    let image = host.image();
+    let expected = [
+        (
+            2501,
+            format!(
+                "virt=lxc resrc=fs reason=start {vm} old-fs=? new-fs=\"{}\"",
+                image.display()
+            ),
+        ),
+        (
+            2501,
+            format!("virt=lxc resrc=mem reason=start {vm} old-mem=0 new-mem=65536"),
+        ),
+        (
+            2501,
+            format!("virt=lxc resrc=vcpu reason=start {vm} old-vcpu=0 new-vcpu=1"),
+        ),
+        (
+            2500,
+            format!("virt=lxc op=start reason=booted {vm} vm-pid={supervisor}"),
+        ),
+        (
+            2500,
+            format!("virt=lxc op=init {vm} vm-pid={supervisor} init-pid={pid1} pid-ns={namespace}"),
+        ),
+        (2500, format!("virt=lxc op=stop reason=destroyed {vm} vm-pid=-1")),
+    ];
+    assert_eq!(heard.len(), expected.len(), "{heard:#?}");
+    for ((kind, text), (expected_kind, expected)) in heard.iter().zip(&expected) {
+        assert_eq!(kind, expected_kind, "{text}");
+        let rest = text
+            .strip_prefix(expected.as_str())
+            .unwrap_or_else(|| panic!("{text} is not {expected}"));
+        assert!(
+            rest.starts_with(" exe=\"") && rest.contains("/launcher\" hostname=? addr=? terminal="),
+            "{text}"
+        );
+        assert!(rest.ends_with(" res=success"), "{text}");
+    }
+    host.nothing_is_left();
+}
+
+/// The number of a type, as `linux/audit.h` has it.
+fn number_of(kind: &str) -> u16 {
+    match kind {
+        "VIRT_CONTROL" => 2500,
+        "VIRT_RESOURCE" => 2501,
+        "VIRT_MACHINE_ID" => 2502,
+        other => panic!("{other}"),
+    }
 }
 
 fn hex_of(text: &str) -> String {

@@ -31,7 +31,6 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<interface type='ethernet'><filterref filter='clean-traffic'/></interface>",
             "<filterref> in <interface>",
         ),
-        ("clock", "<clock offset='localtime'/>", "", "<clock> in <domain>"),
         (
             "label",
             "<seclabel type='dynamic' model='apparmor'/>",

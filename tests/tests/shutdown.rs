@@ -108,3 +108,113 @@ fn one_that_starts_anew_has_gone_down_before() {
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
 }
+
+/// What a reader of the pipe got: a request of 384 bytes, and its runlevel.
+fn runlevel(bytes: &[u8]) -> u8 {
+    assert_eq!(bytes.len(), 384);
+    assert_eq!(bytes[..8], [0x69, 0x19, 0x09, 0x03, 1, 0, 0, 0]);
+    assert!(bytes[9..].iter().all(|b| *b == 0));
+    bytes[8]
+}
+
+#[test]
+fn an_init_that_reads_its_pipe_is_asked_by_that_and_no_signal_is_sent() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("sysv");
+    // It ends by what it reads, and would note a signal.
+    let init = "mkdir -p /run; trap 'echo TERM >> /signalled' TERM; trap 'echo INT >> /signalled' INT; rm -f /run/initctl; mkfifo /run/initctl; \
+                exec 5<>/run/initctl; touch /ready; head -c 384 <&5 > /asked; exit 0";
+    let file = host.domain_file(&name, init, "", "");
+    host.run(&["define", &file]).ok();
+    for (words, level) in [
+        (&["shutdown"][..], b'0'),
+        (&["shutdown", "--mode", "initctl"], b'0'),
+        (&["shutdown", "--mode", "signal,initctl"], b'0'),
+        (&["reboot"], b'6'),
+        (&["reboot", "--mode", "initctl"], b'6'),
+    ] {
+        host.run(&["start", &name]).ok();
+        ready(&host);
+        host.run(&[words, &[&name]].concat()).ok();
+        let asked = std::fs::read(host.image().join("asked")).expect("it was asked");
+        assert_eq!(runlevel(&asked), level, "{words:?}");
+        assert!(!host.image().join("signalled").exists(), "{words:?}");
+        std::fs::remove_file(host.image().join("asked")).expect("for the next one");
+        // What was asked to reboot is not waited for beyond the end of its first process.
+        assert!(capture::until(capture::DEADLINE, || !host.runs(&name)), "{words:?}");
+    }
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_pipe_that_leads_nowhere_is_passed_over_and_nothing_waits_for_it() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("pipes");
+    // A pipe of the host's that somebody reads: whoever is led out of the container would write to it.
+    let outside = host.directory().join("files/outside");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &outside,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o666),
+        0,
+    )
+    .expect("a pipe");
+    let reader = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&outside)
+        .expect("open the pipe");
+    rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).expect("without waiting");
+    let link = format!(
+        "ln -s {} /run/initctl; ln -s ../../../../..{0} /dev/initctl",
+        outside.display()
+    );
+    for make in [
+        // Nobody reads it.
+        "mkfifo /run/initctl",
+        // It is something else.
+        "echo file > /run/initctl; mkdir /dev/initctl",
+        "ln -s /dev/console /run/initctl; mknod /dev/initctl p",
+        &link,
+        // The way there leads elsewhere.
+        "mkfifo /tmp/initctl; exec 5<>/tmp/initctl; mv /run /was; ln -s /tmp /run",
+    ] {
+        let init = format!("mkdir -p /run /tmp; {make}; trap 'exit 0' TERM");
+        started(&host, &name, &init, "");
+        host.run(&["shutdown", &name, "--mode", "initctl"])
+            .refused(1, &[&name, "Container does not provide an initctl pipe"]);
+        assert!(host.runs(&name), "{make}");
+        // Otherwise by the signal.
+        host.run(&["shutdown", &name]).ok();
+        assert!(!host.runs(&name), "{make}");
+        host.run(&["undefine", &name]).ok();
+        host.inside(
+            "sh",
+            &[
+                "-c",
+                "cd \"$1\" && rm -rf run was tmp/initctl; mkdir run",
+                "sh",
+                &host.image().display().to_string(),
+            ],
+        )
+        .ok();
+    }
+    let mut bytes = [0; 1];
+    let read = rustix::io::read(&reader, &mut bytes);
+    assert_eq!(read, Err(rustix::io::Errno::AGAIN), "nothing left the container");
+    // One that is full is no way either: it is refused alone, and a signal does it otherwise.
+    let full = "mkdir -p /run; rm -rf /run/initctl; mkfifo /run/initctl; exec 5<>/run/initctl; cat /dev/zero >&5 & trap 'exit 0' TERM";
+    started(&host, &name, full, "");
+    let asked = || host.run(&["shutdown", &name, "--mode", "initctl", "--timeout", "0"]);
+    assert!(capture::until(capture::DEADLINE, || asked()
+        .stderr
+        .contains("write to the container's /run/initctl")));
+    asked().refused(1, &[&name, "write to the container's /run/initctl"]);
+    host.run(&["shutdown", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    host.nothing_is_left();
+}

@@ -11,6 +11,7 @@ use crate::mountd::Mount;
 use crate::name::{ContainerName, LinkName, Text};
 use crate::netd::{Bridge, Dropping, Firewall, Found, Lent, Link};
 use crate::node::Node;
+use crate::nsenter::Runlevel;
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
 use crate::recordd::Deed;
@@ -122,6 +123,9 @@ pub struct Plan {
     pub block: IdBlock,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// How many processors its definition names, for the kernel's audit system.
+    #[serde(default)]
+    pub processors: Option<u32>,
 }
 
 impl Plan {
@@ -130,6 +134,11 @@ impl Plan {
         self.steps
             .iter()
             .find_map(|s| if let Step::Build(c) = s { Some(&**c) } else { None })
+    }
+
+    /// Its uuid, as it is told of it.
+    pub fn uuid(&self) -> Option<&str> {
+        self.container().and_then(uuid_of)
     }
 
     /// The container that is built, to be changed.
@@ -152,6 +161,12 @@ impl Plan {
     }
 }
 
+/// The uuid that a container is told in its environment.
+pub fn uuid_of(container: &Container) -> Option<&str> {
+    let mut variables = container.command.environment.iter();
+    variables.find_map(|v| v.as_str().strip_prefix("container_uuid="))
+}
+
 /// What is left of a container that has ended, or that crashed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remains {
@@ -167,6 +182,9 @@ pub struct Remains {
     pub etc: Option<Etc>,
     /// Links of the host's that it had.
     pub lent: Vec<Lent>,
+    /// Its uuid, for the kernel's audit system.
+    #[serde(default)]
+    pub uuid: Option<Text<64>>,
 }
 
 /// Which of the three directories.
@@ -291,6 +309,16 @@ pub enum Request {
     /// Moves links of the host's back from a container that ends, while its network namespace is there. Descriptors: its namespaces user and
     /// net. Answer: `Done`, or `Cleared`.
     TakeBack(Box<Lending>),
+    /// Asks the init of a container that runs to halt or to reboot, by its pipe called initctl. Descriptors: its namespaces user and mnt. Answer:
+    /// `Done`, or `NoPipe`.
+    Initctl {
+        /// The container.
+        name: ContainerName,
+        /// Its ids on the host.
+        block: IdBlock,
+        /// What it is asked for.
+        runlevel: Runlevel,
+    },
 }
 
 /// Links of the host's that a container has.
@@ -387,6 +415,8 @@ pub enum Reply {
     Found(Vec<Found>),
     /// It was done, but these links, which were the host's, are not there again.
     Cleared(Vec<LinkName>),
+    /// The container has no pipe called initctl that anybody reads.
+    NoPipe,
 }
 
 impl Message for Request {
@@ -401,7 +431,7 @@ impl Message for Request {
                 4usize.saturating_add(plan.container().map_or(0, of))
             }
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
-            Self::Nodes(_) | Self::TakeBack(_) => 2,
+            Self::Nodes(_) | Self::TakeBack(_) | Self::Initctl { .. } => 2,
             Self::Directories { .. }
             | Self::Open(_)
             | Self::Freeze { .. }
@@ -433,6 +463,7 @@ impl Message for Reply {
             | Self::Policy(_)
             | Self::Refused(_)
             | Self::Half(_)
+            | Self::NoPipe
             | Self::Busy
             | Self::Swept(_)
             | Self::Timing(_)

@@ -33,7 +33,7 @@ pub struct Named {
 }
 
 /// Options of `run`, `enter`, `create`, `attach-device`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
-const FLAGS: [&str; 24] = [
+const FLAGS: [&str; 25] = [
     "read-only",
     "tty",
     "detach",
@@ -42,6 +42,7 @@ const FLAGS: [&str; 24] = [
     "json",
     "noseclabel",
     "raw",
+    "virt",
     "libvirt-idmap",
     "validate",
     "console",

@@ -18,6 +18,8 @@ pub enum NodeKind {
     Misc,
     /// `hostdev` of type `usb`: a character device.
     Usb,
+    /// `timer` of a `clock`: a character device.
+    Timer,
 }
 
 impl NodeKind {
@@ -26,7 +28,7 @@ impl NodeKind {
         match self {
             Self::Disk => true,
             Self::Storage => block,
-            Self::Misc | Self::Usb => !block,
+            Self::Misc | Self::Usb | Self::Timer => !block,
         }
     }
 }

@@ -33,6 +33,18 @@ pub enum Request {
     Remove(NodeName),
     /// Executes nothing, but opens an rtnetlink socket inside (namespaces user and net). Answer: `Opened`.
     OpenNetlink,
+    /// Executes nothing, but asks the container's init for another runlevel, by its pipe called initctl (namespaces user and mnt). Answer: `Asked` or
+    /// `NoPipe`.
+    Initctl(Runlevel),
+}
+
+/// What System V's init is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Runlevel {
+    /// 0: halt.
+    Halt,
+    /// 6: reboot.
+    Reboot,
 }
 
 /// What `nsenter` answers.
@@ -53,6 +65,10 @@ pub enum Reply {
     Removed,
     /// The socket (one descriptor).
     Opened,
+    /// The request is in the pipe.
+    Asked,
+    /// There is no such pipe, or nobody reads it.
+    NoPipe,
 }
 
 impl Message for Request {
@@ -68,7 +84,7 @@ impl Message for Request {
             }
             Self::Signal(_) => 0,
             Self::Place { .. } => 3,
-            Self::Remove(_) | Self::OpenNetlink => 2,
+            Self::Remove(_) | Self::OpenNetlink | Self::Initctl(_) => 2,
         }
     }
 }
@@ -77,8 +93,7 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Entered { terminal } => usize::from(*terminal),
-            Self::Opened => 1,
-            Self::Exited(_) | Self::Refused(_) | Self::Placed | Self::Removed => 0,
+            Self::Remove(_) | Self::OpenNetlink | Self::Initctl(_) => 2,
         }
     }
 }
@@ -140,6 +155,10 @@ mod tests {
         );
         assert_eq!((hex(&Reply::Opened), Reply::Opened.descriptors()), ("05".into(), 1));
         assert_eq!((hex(&Reply::Placed), hex(&Reply::Removed)), ("03".into(), "04".into()));
+        let initctl = Request::Initctl(Runlevel::Reboot);
+        assert_eq!((hex(&initctl), initctl.descriptors()), ("0501".into(), 2));
+        assert_eq!((hex(&Reply::Asked), hex(&Reply::NoPipe)), ("06".into(), "07".into()));
+        assert_eq!(hex(&Request::Initctl(Runlevel::Halt)), "0500");
         assert_eq!(hex(&Reply::Entered { terminal: true }), "0001");
         assert_eq!(hex(&Reply::Exited(256)), "018004");
         assert_eq!(hex(&Reply::Refused(Failure::caller("x"))), "0200017800");

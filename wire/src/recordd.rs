@@ -35,7 +35,7 @@ pub enum Request {
     },
     /// Tells the kernel's audit system. Answer: `Told`.
     Tell {
-        /// The type of the message, as `linux/audit.h` numbers it: 2500 or 2501.
+        /// The type of the message, as `linux/audit.h` numbers it: 2500, 2501 or 2502.
         kind: u16,
         /// The message.
         text: Text<4096>,
@@ -204,6 +204,26 @@ pub enum Record {
         /// The number of the rotation's intent, in the file before.
         intent: u64,
     },
+    /// What an intent came to, of which the kernel's audit system was told too, or would have been if it were enabled.
+    Told {
+        /// The intent's number.
+        intent: u64,
+        /// How.
+        outcome: Outcome,
+        /// Every frame that was sent for it, in order.
+        sent: Vec<Sent>,
+        /// What was told, in order.
+        told: Vec<Told>,
+    },
+}
+
+/// A message of the kernel's audit system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Its type, as `linux/audit.h` numbers it.
+    pub kind: u16,
+    /// Its text.
+    pub text: Text<4096>,
 }
 
 impl Record {
@@ -292,7 +312,7 @@ mod tests {
     #[test]
     fn bytes_of_records_are_frozen() {
         let name = || ContainerName::new("c").unwrap();
-        let frozen: [(Record, Vec<u8>); 6] = [
+        let frozen: [(Record, Vec<u8>); 7] = [
             (
                 Record::Intent {
                     deed: Deed::Start,
@@ -340,6 +360,18 @@ mod tests {
                 [&[3, 5, 1, b'c'], BY].concat(),
             ),
             (Record::Rotated { intent: 300 }, vec![4, 0xac, 2]),
+            (
+                Record::Told {
+                    intent: 5,
+                    outcome: Outcome::Done,
+                    sent: vec![],
+                    told: vec![Told {
+                        kind: 2500,
+                        text: Text::cut("x"),
+                    }],
+                },
+                vec![5, 5, 0, 0, 1, 0xc4, 0x13, 1, b'x'],
+            ),
         ];
         for (record, bytes) in frozen {
             assert_eq!(record.encode(), Some(bytes.clone()));

@@ -32,24 +32,40 @@ fn kind(name: &str, kind: &str, mode: &str) -> Option<NodeKind> {
     }
 }
 
-/// The elements of a domain that are device nodes or links of the host's, in their order.
+/// The elements of a domain that ask for device nodes or for links of the host's, in their order.
 pub fn elements(domain: &Domain) -> impl Iterator<Item = &Tree> {
     domain.kept.iter().filter_map(|k| match &k.what {
-        What::Element(tree, _) if k.why == Why::Done => Some(tree),
+        What::Element(tree, _) | What::Instead(tree) if k.why == Why::Done => Some(tree),
         _ => None,
     })
 }
 
+/// The nodes that one element asks for: a clock for one of each timer, any other for one.
+fn of(tree: &Tree, usb: FindUsb) -> Outcome<Vec<Node>> {
+    match tree.name.as_str() {
+        "clock" => Ok(super::clock::nodes(tree)),
+        _ => node(tree, usb).map(|node| vec![node]),
+    }
+}
+
 /// All device nodes that a domain asks for.
 pub fn nodes(domain: &Domain, usb: FindUsb) -> Outcome<Vec<Node>> {
-    let nodes = elements(domain).filter(|tree| !lent::is_kept(tree));
-    distinct(nodes.map(|tree| node(tree, usb)).collect::<Outcome<_>>()?)
+    let all = elements(domain)
+        .filter(|tree| !lent::is_kept(tree))
+        .map(|tree| of(tree, usb))
+        .collect::<Outcome<Vec<_>>>()?;
+    distinct(all.into_iter().flatten().collect())
 }
 
 /// The device nodes of what runs. One that cannot be told any more is none.
 pub fn of_live(domain: &Domain) -> Outcome<Vec<Node>> {
     let gone = |_, _| Err(Error::caller("it was not noted where it was"));
-    distinct(elements(domain).filter_map(|tree| node(tree, gone).ok()).collect())
+    distinct(
+        elements(domain)
+            .filter_map(|tree| of(tree, gone).ok())
+            .flatten()
+            .collect(),
+    )
 }
 
 /// The domain with the address of each USB device that it names by vendor and product: by that its node is known as long as it runs.
@@ -111,6 +127,8 @@ pub fn node(tree: &Tree, usb: FindUsb) -> Outcome<Node> {
             let name = format!("bus/usb/{bus:03}/{device:03}");
             (format!("/dev/{name}"), name)
         }
+        // A clock's, which is no element of its own.
+        NodeKind::Timer => return Err(Error::caller("a timer is no device of a domain's")),
     };
     let wrong = |e: wire::name::NameError| Error::caller(format!("no device can be called {}: {e}", escape(&name)));
     let name = NodeName::new(&name).map_err(wrong)?;

@@ -13,6 +13,8 @@ pub enum Why {
     Done,
     /// libvirt's LXC driver acts on it; here it has no effect yet, so nothing starts with it.
     Unbuilt,
+    /// It is never done, for this reason, and nothing starts with it.
+    Never(&'static str),
     /// libvirt's schema has it, and its LXC driver does not read it.
     Unread,
 }
@@ -43,6 +45,18 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Why nothing starts with it; `None` where it is in nobody's way.
+    pub fn hindrance(&self) -> Option<String> {
+        match self.why {
+            Why::Said | Why::Done | Why::Unread => None,
+            Why::Unbuilt => Some(format!(
+                "{} has no effect yet, and nothing starts without it",
+                self.name()
+            )),
+            Why::Never(why) => Some(format!("{} is refused: {why}", self.name())),
+        }
+    }
+
     /// Where it is printed: the way to it, and its place there. Two of one place keep their order.
     pub fn place(&self) -> (Vec<(usize, usize)>, bool, usize) {
         let mut parent = "domain";

@@ -4,6 +4,7 @@
 mod canonical;
 pub mod capability;
 pub mod change;
+mod clock;
 mod complete;
 pub mod cpuset;
 pub mod device;

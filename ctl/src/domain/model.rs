@@ -5,7 +5,7 @@ use super::capability::Capabilities;
 use super::cpuset::CpuSet;
 use super::identity::Uuid;
 use super::interface::Interface;
-use super::kept::{Kept, Why};
+use super::kept::Kept;
 use wire::init::{Afterwards, Path};
 use wire::{ContainerName, Context, IdRange, LinkName, ProfileName, Text};
 
@@ -123,9 +123,9 @@ impl Seclabel {
 }
 
 impl Domain {
-    /// What is said and has no effect yet, so that nothing may start that says it.
-    pub fn unbuilt(&self) -> Option<&Kept> {
-        self.kept.iter().find(|k| k.why == Why::Unbuilt)
+    /// Why nothing may start that says this: what of it has no effect, or never has one.
+    pub fn hindrance(&self) -> Option<String> {
+        self.kept.iter().find_map(Kept::hindrance)
     }
 
     /// The filesystem whose target is `/`; without one the host's own root is meant.

@@ -16,7 +16,7 @@ const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
 
 /// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
 /// no row is the reader's.
-const BUILT: [(&str, &str, &str); 34] = [
+const BUILT: [(&str, &str, &str); 33] = [
     (
         "",
         "type id",
@@ -44,7 +44,6 @@ const BUILT: [(&str, &str, &str); 34] = [
     ),
     ("/os/type", "arch", ""),
     ("/features", "", "privnet capabilities"),
-    ("/clock", "offset", ""),
     ("/devices", "", "emulator filesystem interface console"),
     ("/devices/filesystem", "type accessmode", "source target readonly"),
     ("/devices/filesystem/source", "dir usage units", ""),
@@ -71,9 +70,8 @@ const BUILT: [(&str, &str, &str); 34] = [
 ];
 
 /// What libvirt's LXC driver acts on, and is not done here yet; of attributes and elements in one list.
-const UNBUILT: [(&str, &str); 6] = [
+const UNBUILT: [(&str, &str); 5] = [
     ("/numatune/memory", "placement"),
-    ("/clock", "timer"),
     ("/devices", "disk hostdev"),
     ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
     ("/devices/interface", "virtualport script filterref"),
@@ -81,10 +79,9 @@ const UNBUILT: [(&str, &str); 6] = [
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.
-const OTHERWISE: [(&str, &str, &str); 11] = [
+const OTHERWISE: [(&str, &str, &str); 10] = [
     ("/numatune/memory", "mode", "interleave preferred restrictive"),
     ("/vcpu", "placement", "auto"),
-    ("/clock", "offset", "localtime timezone variable absolute"),
     ("/on_poweroff", "", "preserve rename-restart"),
     ("/on_reboot", "", "preserve rename-restart"),
     (
@@ -106,6 +103,43 @@ const OTHERWISE: [(&str, &str, &str); 11] = [
     ),
     ("/seclabel", "type", "dynamic"),
 ];
+
+/// What of all these is never done, and why: of an element and, where they are named, the values of this attribute of it, or of its text.
+const NEVER: [(&str, &str, &str, &str); 14] = [
+    ("/on_poweroff", "", "preserve", ENDED),
+    ("/on_reboot", "", "preserve", ENDED),
+    ("/on_crash", "", "preserve", ENDED),
+    ("/on_poweroff", "", "rename-restart", RENAMED),
+    ("/on_reboot", "", "rename-restart", RENAMED),
+    ("/on_crash", "", "rename-restart", RENAMED),
+    (
+        "/on_crash",
+        "",
+        "coredump-destroy coredump-restart",
+        "a core of what has ended is written by the kernel, where the host's core_pattern says so",
+    ),
+    ("/vcpu", "placement", "auto", NUMAD),
+    ("/numatune/memory/@placement", "", "", NUMAD),
+    ("/devices/filesystem/space_hard_limit", "", "", QUOTA),
+    ("/devices/filesystem/space_soft_limit", "", "", QUOTA),
+    ("/devices/interface/virtualport", "", "", "Open vSwitch is not used"),
+    (
+        "/devices/interface/script",
+        "",
+        "",
+        "scripts are not supported on LXC network interfaces",
+    ),
+    (
+        "/devices/filesystem",
+        "accessmode",
+        "mapped squash",
+        "files keep the owners that they have: who maps them otherwise is a hypervisor",
+    ),
+];
+const ENDED: &str = "of a container that has ended there is its log and its status, which are kept whatever is said";
+const RENAMED: &str = "a container that starts again has its own name";
+const NUMAD: &str = "nobody is asked where a container should run: cpuset and nodeset say it";
+const QUOTA: &str = "how much a directory may hold is a quota of the host's file system, and the host's to set";
 
 /// Elements of which there is one, and which is printed whether it is said or not.
 const ALWAYS: &str = "vcpu clock on_poweroff on_reboot on_crash";
@@ -244,7 +278,7 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
             element.attributes.push(attribute);
             continue;
         }
-        let why = why(name);
+        let why = never(None, &format!("{path}/@{name}")).unwrap_or_else(|| why(name));
         let value = canonical::attribute(&element.name, &attribute.name, attribute.value);
         if let Some(value) = value.map_err(|what| Fault::new(attribute.line, what))? {
             let what = What::Attribute(attribute.name, value);
@@ -261,7 +295,8 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
         }
         let below = format!("{path}/{}", child.name);
         let built = lists(children, &child.name);
-        if !built && !schema.holds(&child.name) || built && !otherwise(&child, &below) {
+        let whole_clock = below == "/clock" && (!is_utc(&child) || !child.children.is_empty());
+        if !built && !schema.holds(&child.name) || built && !whole_clock && !otherwise(&child, &below) {
             within.push((child.name.clone(), at));
             sift(&mut child, &below, within, found)?;
             within.pop();
@@ -271,8 +306,7 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
         let why = match child.name.as_str() {
             "metadata" if path.is_empty() => Why::Said,
             _ if path == "/devices" && (device::is_node(&child) || lent::is_lent(&child)) => Why::Done,
-            _ if built => Why::Unbuilt,
-            name => why(name),
+            name => never(Some(&child), &below).unwrap_or_else(|| if built { Why::Unbuilt } else { why(name) }),
         };
         whole(&child)?;
         let mut tree = tree(&child, why != Why::Said)?;
@@ -284,6 +318,10 @@ fn sift(element: &mut Element, path: &str, within: &mut Vec<Step>, found: &mut F
             tree = printed;
             arrange(&mut tree);
         }
+        let why = match whole_clock {
+            true => super::clock::why(&tree).map_err(|what| Fault::new(child.line, what))?,
+            false => why,
+        };
         let what = if path.is_empty() && lists(ALWAYS, &tree.name) {
             What::Instead(tree)
         } else {
@@ -331,12 +369,27 @@ fn otherwise(element: &Element, path: &str) -> bool {
     rows.any(|found| found)
         || path == "/resource" && child("partition").is_some_and(|p| p.text.starts_with('/') && p.text != "/machine")
         || path == "/seclabel" && other_label(element)
-        || path == "/clock" && is_utc(element) && element.attributes.iter().any(|a| a.name == "adjustment")
         || path == "/devices/console" && child("target").is_some_and(other_target)
 }
 
+/// Whether a clock says nothing but that.
 fn is_utc(clock: &Element) -> bool {
-    clock.attributes.iter().all(|a| a.name != "offset" || a.value == "utc")
+    clock.attributes.iter().all(|a| a.name == "offset" && a.value == "utc")
+}
+
+/// Why something is never done, if so.
+fn never(element: Option<&Element>, path: &str) -> Option<Why> {
+    let value = |attribute: &str| match attribute {
+        "" => element.map(|e| e.text.trim_ascii()),
+        name => {
+            let found = element.and_then(|e| e.attributes.iter().find(|a| a.name == name));
+            found.map(|a| a.value.as_str())
+        }
+    };
+    let mut rows = NEVER.iter().filter(|(at, ..)| *at == path);
+    let row =
+        rows.find(|(_, attribute, values, _)| values.is_empty() || value(attribute).is_some_and(|v| lists(values, v)));
+    row.map(|(_, _, _, why)| Why::Never(why))
 }
 
 /// Whether a label is another than none, and another than an AppArmor profile or an SELinux context for which no file is labelled.

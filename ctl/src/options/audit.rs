@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 #[command(after_help = "Examples:\n  \
     lazaret audit log --container vm1 --since 2026-11-01\n  \
     lazaret audit log --verb start --json | jq .request\n  \
+    lazaret audit log --virt | grep op=start\n  \
     lazaret audit verify\n  \
     lazaret audit replay 17\n  \
     lazaret audit replay 17 --program netd --raw | od -c\n\n\
@@ -53,6 +54,10 @@ pub struct AuditLog {
     /// Print JSON, one line for each
     #[arg(long)]
     pub json: bool,
+    /// Print the records that libvirt's LXC driver writes (VIRT_CONTROL, VIRT_RESOURCE, VIRT_MACHINE_ID), one line each, as the kernel's audit log has
+    /// them: whether or not that is enabled
+    #[arg(long, conflicts_with = "json")]
+    pub virt: bool,
     /// Older files of the log, which are read first, in this order
     pub file: Vec<String>,
 }

@@ -111,13 +111,14 @@ pub struct Destroy {
 /// Options of `shutdown` and `reboot`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Init is sent the signal that it waits for: systemd's, busybox's, or SIGTERM, SIGPWR, SIGINT. No message goes to a pipe called initctl. \
+    after_help = "A pipe called /run/initctl, /dev/initctl or /etc/.initctl in the container, if somebody reads it, is written what System V's init \
+    understands as runlevel 0 or 6. Otherwise init is sent the signal that it waits for: systemd's, busybox's, or SIGTERM, SIGPWR, SIGINT. What `run` started has no such init, and is sent a signal. \
     Success means that what ran has gone down; if it has not when the time is up, it runs on, and the exit status is 1."
 )]
 pub struct Asking {
     /// Its name, uuid or id
     pub container: String,
-    /// How, of signal and initctl, with commas between: initctl alone is refused
+    /// How, of initctl and signal, with commas between [default: initctl,signal]
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
     /// How long to wait until it has gone down; 0 does not wait, and only says that it was asked

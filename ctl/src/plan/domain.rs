@@ -13,11 +13,8 @@ use wire::share::{Shares, Sharing};
 
 /// Plans the start of a domain.
 pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
-    if let Some(kept) = domain.unbuilt() {
-        return Err(Error::caller(format!(
-            "{} has no effect yet, and nothing starts without it",
-            kept.name()
-        )));
+    if let Some(why) = domain.hindrance() {
+        return Err(Error::caller(why));
     }
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
@@ -70,6 +67,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         links: wiring.links,
         lent,
         firewall: wiring.firewall,
+        processors: Some(domain.vcpu.count.into()),
     };
     assemble(draft, lot, host)
 }

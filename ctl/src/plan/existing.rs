@@ -179,6 +179,7 @@ mod tests {
                     forward: true,
                 },
             ],
+            processors: None,
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Draft {
     pub lent: Vec<Lent>,
     /// The table.
     pub firewall: Option<Firewall>,
+    /// How many processors its definition names.
+    pub processors: Option<u32>,
 }
 
 /// Lays out the steps of a draft.
@@ -100,6 +102,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         links,
         lent,
         firewall,
+        processors,
     } = draft;
     let linked = !links.is_empty() || !lent.is_empty();
     user::within_reach(&root, linked, container.host_network, host)?;
@@ -184,6 +187,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         name,
         block: lot.block,
         steps,
+        processors,
     })
 }
 

@@ -180,6 +180,7 @@ pub fn plan(
         links: wiring.links,
         lent: Vec::new(),
         firewall: wiring.firewall,
+        processors: None,
     };
     assemble(draft, lot, host)
 }

@@ -327,7 +327,12 @@ mod tests {
     fn plan(steps: Vec<Step>) -> Plan {
         let name = ContainerName::new("web").unwrap();
         let block = lot().block;
-        Plan { name, block, steps }
+        Plan {
+            name,
+            block,
+            steps,
+            processors: None,
+        }
     }
 
     #[test]

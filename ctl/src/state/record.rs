@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains, Step};
 use wire::netd::{HostSide, Lent};
-use wire::{ContainerName, IdBlock, LinkName};
+use wire::{ContainerName, IdBlock, LinkName, Text};
 
 /// How far a container has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,7 @@ pub fn bare_remains(name: &ContainerName, record: &Record) -> Remains {
         bridges: Vec::new(),
         etc: None,
         lent: Vec::new(),
+        uuid: Text::new(&record.uuid).ok(),
     }
 }
 
@@ -170,6 +171,7 @@ pub fn remains(plan: &Plan) -> Remains {
         bridges,
         etc: plan.etc(),
         lent: lent(plan),
+        uuid: plan.uuid().and_then(|uuid| Text::new(uuid).ok()),
     }
 }
 

@@ -124,7 +124,11 @@ fn stay(channel: Nsenter, input: bool, signals: &Signals) -> Outcome<u8> {
         nsenter::Reply::Entered { .. } => {}
         nsenter::Reply::Refused(failure) => return Err(failure.into()),
         nsenter::Reply::Exited(status) => return Ok(status_of_wait(status)),
-        nsenter::Reply::Placed | nsenter::Reply::Removed | nsenter::Reply::Opened => {
+        nsenter::Reply::Placed
+        | nsenter::Reply::Removed
+        | nsenter::Reply::Opened
+        | nsenter::Reply::Asked
+        | nsenter::Reply::NoPipe => {
             return Err(Error::Peer(
                 "nsenter gave an answer that does not belong to the question".into(),
             ));

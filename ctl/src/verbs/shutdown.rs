@@ -1,5 +1,5 @@
-//! `shutdown` and `reboot`: the signal that the container's own init takes for it, and its end. May touch: `/proc/PID/status`, the control socket,
-//! a pidfd.
+//! `shutdown` and `reboot`: what the container's own init takes for it, by its pipe called initctl or by a signal, and its end. May touch:
+//! `/proc/PID/status`, the control socket, a pidfd; through the launcher, that pipe.
 
 use crate::error::{Error, Outcome};
 use crate::first::First;
@@ -9,9 +9,11 @@ use crate::options::Asking;
 use crate::output::done;
 use crate::processes::awaits;
 use crate::session::Session;
-use crate::state::record::Origin;
+use crate::state::record::{Origin, Record};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 use wire::init::{Afterwards, Then};
+use wire::nsenter::Runlevel;
 use wire::recordd::Deed;
 
 const SIGINT: i32 = 2;
@@ -62,13 +64,30 @@ pub fn rebooting(status: &str) -> Option<i32> {
     }
 }
 
-/// Sends a container's init the signal that `choose` picks for it, and holds the process that was sent it.
-pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, bool) -> Option<i32>) -> Outcome<First> {
+/// A container that is to be asked, and its first process.
+fn first_of(found: &Found) -> Outcome<(&Record, First)> {
     let (place, record) = found.running()?;
     if record.paused {
         return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
     }
-    let first = First::hold(place)?;
+    Ok((record, First::hold(place)?))
+}
+
+/// Sends a container's init the signal that `choose` picks for it, and holds the process that was sent it.
+pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, bool) -> Option<i32>) -> Outcome<First> {
+    let (record, first) = first_of(found)?;
+    by_signal(session, found, record, &first, deed, choose)?;
+    Ok(first)
+}
+
+fn by_signal(
+    session: &Session,
+    found: &Found,
+    record: &Record,
+    first: &First,
+    deed: Deed,
+    choose: impl Fn(&str, bool) -> Option<i32>,
+) -> Outcome<()> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", first.pid)).unwrap_or_default();
     let reaper = matches!(record.origin, Origin::Run { .. });
     let signal = choose(&status, reaper).ok_or_else(|| {
@@ -78,18 +97,34 @@ pub fn ask(session: &Session, found: &Found, deed: Deed, choose: impl Fn(&str, b
         ))
     })?;
     session.launcher.announce(&found.name, deed)?;
-    first.supervisor.signal(signal)?;
-    Ok(first)
+    first.supervisor.signal(signal)
 }
 
-/// Whether a signal is among the ways that are allowed: virsh's words, with commas between.
-fn allowed(mode: Option<&str>, and: &str) -> Outcome<Allowed> {
-    let Some(modes) = mode else { return Ok(Allowed(true)) };
-    let mut signal = false;
+/// The ways in which a container may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ways {
+    /// By the pipe called initctl.
+    initctl: bool,
+    /// By a signal, where there is no such pipe.
+    signal: bool,
+}
+
+/// Those that are allowed: virsh's words, with commas between.
+fn ways(mode: Option<&str>, and: &str) -> Outcome<Ways> {
+    let Some(modes) = mode else {
+        return Ok(Ways {
+            initctl: true,
+            signal: true,
+        });
+    };
+    let mut ways = Ways {
+        initctl: false,
+        signal: false,
+    };
     for mode in modes.split(',') {
         match mode {
-            "signal" => signal = true,
-            "initctl" => {}
+            "signal" => ways.signal = true,
+            "initctl" => ways.initctl = true,
             "acpi" | "agent" | "paravirt" => {
                 return Err(Error::caller(format!(
                     "the mode {mode} is of virtual machines, and containers have none"
@@ -102,24 +137,44 @@ fn allowed(mode: Option<&str>, and: &str) -> Outcome<Allowed> {
             }
         }
     }
-    Ok(Allowed(signal))
+    Ok(ways)
 }
 
-/// Whether a signal may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Allowed(bool);
-
-impl Allowed {
-    /// Refuses what can only be said by a message, of one that runs.
-    fn by_signal(self, found: &Found) -> Outcome<()> {
-        found.running()?;
-        if self.0 {
-            return Ok(());
+/// Asks by the pipe where there is one that somebody reads, and otherwise by a signal, as far as each is allowed.
+fn ask_by(
+    session: &Session,
+    found: &Found,
+    ways: Ways,
+    runlevel: Runlevel,
+    choose: impl Fn(&str, bool) -> Option<i32>,
+) -> Outcome<First> {
+    let (record, first) = first_of(found)?;
+    // What `run` started has no init that would listen.
+    let listens = !matches!(record.origin, Origin::Run { .. });
+    if ways.initctl && (listens || !ways.signal) {
+        let namespaces = first.supervisor.namespaces()?;
+        let of_mounts: Vec<BorrowedFd<'_>> = namespaces.iter().take(2).map(AsFd::as_fd).collect();
+        match session
+            .launcher
+            .initctl(&found.name, record.block, runlevel, &of_mounts)
+        {
+            Ok(true) => return Ok(first),
+            // One that cannot be written to is no way either; that it was tried is on record.
+            Ok(false) | Err(_) if ways.signal => {}
+            Ok(false) => {
+                return Err(Error::caller(
+                    "Container does not provide an initctl pipe that anybody reads",
+                ));
+            }
+            Err(e) => return Err(e),
         }
-        Err(Error::caller(
-            "no message is written to a pipe called initctl; --mode signal says the same by a signal",
-        ))
     }
+    let deed = match runlevel {
+        Runlevel::Halt => Deed::Shutdown,
+        Runlevel::Reboot => Deed::Reboot,
+    };
+    by_signal(session, found, record, &first, deed, choose)?;
+    Ok(first)
 }
 
 /// Waits, for as long as was said, until what was asked has gone down. Nobody holds power for that, but where links of the host's come back.
@@ -166,25 +221,23 @@ fn again(found: &Found, which: impl Fn(Afterwards) -> bool) -> bool {
 /// Asks the container to end, and waits for that.
 pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
     // The two messages of virsh's differ in a comma.
-    let allowed = allowed(options.mode.as_deref(), ",")?;
+    let ways = ways(options.mode.as_deref(), ",")?;
     let found = find(&session.store, &options.container)?;
-    allowed.by_signal(&found)?;
     let again = again(&found, |a| [a.poweroff, a.crash].contains(&Then::Restart));
     let held = hold(&found, options.timeout, again)?;
-    let first = ask(session, &found, Deed::Shutdown, ending)?;
+    let first = ask_by(session, &found, ways, Runlevel::Halt, ending)?;
     wait(session, &found, (&first, held), options.timeout, again)?;
     done(&format!("Domain '{}' is being shutdown", found.name))
 }
 
 /// Asks the container to start anew, and waits until what ran has ended.
 pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
-    let allowed = allowed(options.mode.as_deref(), "")?;
+    let ways = ways(options.mode.as_deref(), "")?;
     let found = find(&session.store, &options.container)?;
-    allowed.by_signal(&found)?;
     let choose = |status: &str, reaper: bool| if reaper { None } else { rebooting(status) };
     let again = again(&found, |a| a.reboot == Then::Restart);
     let held = hold(&found, options.timeout, again)?;
-    let first = ask(session, &found, Deed::Reboot, choose)?;
+    let first = ask_by(session, &found, ways, Runlevel::Reboot, choose)?;
     wait(session, &found, (&first, held), options.timeout, again)?;
     done(&format!("Domain '{}' is being rebooted", found.name))
 }
@@ -199,13 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_has_to_be_allowed() {
-        for good in [None, Some("signal"), Some("initctl,signal")] {
-            assert_eq!(allowed(good, ""), Ok(Allowed(true)), "{good:?}");
+    fn ways_are_those_that_are_said() {
+        let of = |initctl, signal| Ok(Ways { initctl, signal });
+        for (mode, expected) in [
+            (None, of(true, true)),
+            (Some("initctl,signal"), of(true, true)),
+            (Some("signal"), of(false, true)),
+            (Some("initctl"), of(true, false)),
+        ] {
+            assert_eq!(ways(mode, ""), expected, "{mode:?}");
         }
-        assert_eq!(allowed(Some("initctl"), ""), Ok(Allowed(false)));
         for bad in ["acpi", "agent,signal", "foo", ""] {
-            assert!(allowed(Some(bad), "").is_err(), "{bad}");
+            assert!(ways(Some(bad), "").is_err(), "{bad}");
         }
     }
 

@@ -129,7 +129,13 @@ pub(crate) fn plan() -> Plan {
             Step::Mounts(vec![tree("/srv/a", false), device, tree("/srv/b", true)]),
             Step::Keep,
         ],
+        processors: None,
     }
+}
+
+/// A plan, judged by a policy that says nothing against it.
+pub(crate) fn judged(plan: Plan) -> Judged<Start> {
+    super::start(&host(), &named("start a"), plan).unwrap()
 }
 
 fn named(line: &str) -> Named {
@@ -407,6 +413,7 @@ fn refuses_ids_and_bridges_that_are_not_ours() {
         bridges: vec![LinkName::new(bridge).unwrap()],
         etc: None,
         lent: vec![],
+        uuid: None,
     };
     assert!(clear(&host(), remains(ids::OWN_FIRST, "lzr0")).is_ok());
     assert!(clear(&host(), remains(ids::OWN_FIRST, "docker0")).is_err());
@@ -415,6 +422,8 @@ fn refuses_ids_and_bridges_that_are_not_ours() {
     let command = &asked.container().unwrap().command;
     let enter = |first| enter(&host(), &asked.name, IdBlock::new(first).unwrap(), command);
     assert!(enter(ids::OWN_FIRST).is_ok() && enter(5000).is_err());
+    let of = |first| block(&host(), IdBlock::new(first).unwrap());
+    assert!(of(ids::OWN_FIRST).is_ok() && of(5000).is_err());
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn plan(block: u32) -> Box<Plan> {
         name: name(),
         block,
         steps: Vec::new(),
+        processors: None,
     })
 }
 
@@ -242,6 +243,7 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         bridges: vec![wire::LinkName::new(link).expect("a link's name")],
         etc: None,
         lent: vec![],
+        uuid: None,
     };
     let enter_with = |first, command| Request::Enter {
         name: name(),
@@ -355,6 +357,14 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
         (
             "ending a bridge of the host's",
             Request::EndNetwork(wire::LinkName::new("docker0").expect("a link's name")),
+        ),
+        (
+            "another's init to halt",
+            Request::Initctl {
+                name: name(),
+                block: block(given),
+                runlevel: wire::nsenter::Runlevel::Halt,
+            },
         ),
         (
             "the address of another machine",

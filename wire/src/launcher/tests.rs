@@ -173,6 +173,7 @@ fn plan() -> Plan {
             },
             Step::Keep,
         ],
+        processors: Some(2),
     }
 }
 
@@ -216,9 +217,13 @@ fn bytes_are_frozen() {
             below: path("/e"),
         }),
         lent: vec![lent()],
+        uuid: Some(Text::cut("u")),
     });
     let bytes = "01016c0002000000000500dc0b01650000";
-    assert_eq!(hex(&clear), "050163e807010176".to_owned() + "0001022f72022f65" + bytes);
+    assert_eq!(
+        hex(&clear),
+        "050163e807010176".to_owned() + "0001022f72022f65" + bytes + "010175"
+    );
     assert_eq!(hex(&Request::Hierarchies), "06");
     assert_eq!(hex(&Request::Policy), "07");
     let announce = Request::Announce {
@@ -265,6 +270,12 @@ fn bytes_are_frozen() {
     };
     assert_eq!(hex(&Request::StartNetwork(bridge)), "0f016200000000");
     assert_eq!(hex(&Request::EndNetwork(LinkName::new("b").unwrap())), "100162");
+    let initctl = Request::Initctl {
+        name: name(),
+        block: block(),
+        runlevel: crate::nsenter::Runlevel::Reboot,
+    };
+    assert_eq!((hex(&initctl), initctl.descriptors()), ("130163e80701".into(), 2));
     let (name, links) = (name(), vec![LinkName::new("l").unwrap()]);
     assert_eq!(hex(&Request::Find { name, links }), "11016301016c");
     let back = Request::TakeBack(Box::new(Lending {
@@ -316,6 +327,7 @@ fn bytes_of_replies_are_frozen() {
     });
     assert_eq!(hex(&policy), "06ac02020101630100");
     assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
+    assert_eq!(hex(&Reply::NoPipe), "0f");
     assert_eq!(hex(&Reply::Half(Failure::kernel("x", 1))), "0c01017802");
     assert_eq!(hex(&Reply::Busy), "08");
     assert_eq!(hex(&Request::Timing), "0c");
@@ -333,5 +345,5 @@ fn each_descriptor_is_accounted_for() {
     assert_eq!(Reply::Directories.descriptors(), 3);
 }
 
-const START: &str = "020163e8070900000000000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f0000010100000000000000000000000000000000000000030100ac0201000404030000000000000001010000000000000102022f72010203050601017601650200000000010200000001000000000000070163016201760000000001080101";
+const START: &str = "020163e8070900000000000000000000000001010001010001010102016301680000000101022f6100010100010001000100000101022f7801017800012f0000010100000000000000000000000000000000000000030100ac0201000404030000000000000001010000000000000102022f720102030506010176016502000000000102000000010000000000000701630162017600000000010801020101";
 const ENTER: &str = "030163e807022f7801017800012f0000010100000000000000000102";

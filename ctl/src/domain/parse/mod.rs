@@ -130,7 +130,7 @@ fn partition(parts: &mut Parts) -> Result<Option<Path>, Fault> {
     })
 }
 
-/// Also checks `clock`, of which only `utc` is known and nothing is kept.
+/// Also takes `clock`: what says more than `utc` is kept as it stands.
 fn afterwards(parts: &mut Parts) -> Result<Afterwards, Fault> {
     if let Some(clock) = parts.child("clock")? {
         clock.read(|parts| parts.attribute("offset").map_or(Ok(()), |o| o.only("utc")))?;

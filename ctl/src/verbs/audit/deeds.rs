@@ -2,7 +2,7 @@
 
 use chain::Item;
 use std::collections::BTreeMap;
-use wire::recordd::{Caller, Deed, Outcome, Record, Sent};
+use wire::recordd::{Caller, Deed, Outcome, Record, Sent, Told};
 
 /// How a deed stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Done {
     pub request: Vec<u8>,
     /// What each program was sent for it.
     pub sent: Vec<Sent>,
+    /// What the kernel's audit system was told of it, or would have been.
+    pub told: Vec<Told>,
     /// How it stands.
     pub standing: Standing,
 }
@@ -62,6 +64,7 @@ impl Deeds {
                     by,
                     request: request.0,
                     sent: Vec::new(),
+                    told: Vec::new(),
                     standing: Standing::Open,
                 };
                 self.open.insert(id, done);
@@ -69,6 +72,17 @@ impl Deeds {
             }
             Record::Ended { intent, outcome, sent } => self.open.remove(&intent).map(|done| Done {
                 sent,
+                standing: Standing::Ended(time, outcome),
+                ..done
+            }),
+            Record::Told {
+                intent,
+                outcome,
+                sent,
+                told,
+            } => self.open.remove(&intent).map(|done| Done {
+                sent,
+                told,
                 standing: Standing::Ended(time, outcome),
                 ..done
             }),
@@ -90,6 +104,7 @@ impl Deeds {
                 by,
                 request: request.0,
                 sent: Vec::new(),
+                told: Vec::new(),
                 standing: Standing::Ended(time, Outcome::Refused(why)),
             }),
             Record::Announced { deed, container, by } => Some(Done {
@@ -100,6 +115,7 @@ impl Deeds {
                 by,
                 request: Vec::new(),
                 sent: Vec::new(),
+                told: Vec::new(),
                 standing: Standing::Announced,
             }),
         }

@@ -11,7 +11,7 @@ use crate::values::audit::name_of;
 use crate::verbs::wire::codec_of;
 use serde_json::{Value, json};
 use wire::frame;
-use wire::recordd::Outcome as Ended;
+use wire::recordd::{Caller, Outcome as Ended, Told};
 
 /// Shows it.
 pub fn log(session: &Session, options: &AuditLog) -> Outcome<()> {
@@ -24,6 +24,9 @@ pub fn log(session: &Session, options: &AuditLog) -> Outcome<()> {
         if options.json {
             return print_bytes(format!("{}\n", line(&done)).as_bytes());
         }
+        if options.virt {
+            return print_bytes(virt(&done).as_bytes());
+        }
         rows.push((done.id, row(&done)));
         Ok(())
     };
@@ -31,7 +34,7 @@ pub fn log(session: &Session, options: &AuditLog) -> Outcome<()> {
         deeds.see(seen.item, seen.record).map_or(Ok(()), &mut show)
     })?;
     deeds.rest().try_for_each(&mut show)?;
-    if options.json {
+    if options.json || options.virt {
         return Ok(());
     }
     rows.sort_by_key(|(id, _)| *id);
@@ -67,6 +70,43 @@ fn ended(standing: &Standing) -> String {
         Standing::Announced => "announced".into(),
         Standing::Ended(_, Ended::Done | Ended::Started { .. }) => "done".into(),
         Standing::Ended(_, Ended::Refused(failure)) => format!("refused: {}", Error::from(failure.clone())),
+    }
+}
+
+/// What the kernel's audit log has of it, or would have: its form is that of `auditd`'s log, with the number of the deed.
+fn virt(done: &Done) -> String {
+    let Standing::Ended(at, _) = done.standing else {
+        return String::new();
+    };
+    let (seconds, milliseconds) = (at / 1_000_000_000, at / 1_000_000 % 1000);
+    let or_unset = |id: Option<u32>| id.unwrap_or(u32::MAX);
+    let Caller {
+        pid,
+        uid,
+        login,
+        session,
+        ..
+    } = done.by;
+    let line = |told: &Told| {
+        format!(
+            "type={} msg=audit({seconds}.{milliseconds:03}:{}): pid={pid} uid={uid} auid={} ses={} msg='{}'\n",
+            kind_of(told.kind),
+            done.id,
+            or_unset(login),
+            or_unset(session),
+            told.text
+        )
+    };
+    done.told.iter().map(line).collect()
+}
+
+/// A type of the kernel's audit system, as its programs call it.
+fn kind_of(kind: u16) -> String {
+    match kind {
+        2500 => "VIRT_CONTROL".into(),
+        2501 => "VIRT_RESOURCE".into(),
+        2502 => "VIRT_MACHINE_ID".into(),
+        other => format!("UNKNOWN[{other}]"),
     }
 }
 
@@ -127,6 +167,7 @@ fn line(done: &Done) -> Value {
         "ended": at.map(|at| Instant(at).to_string()),
         "pid1": pids.map(|(pid1, _)| pid1),
         "supervisor": pids.map(|(_, supervisor)| supervisor),
+        "told": done.told.iter().map(|t| json!({"type": kind_of(t.kind), "text": t.text.as_str()})).collect::<Vec<_>>(),
         "request": request(done),
     })
 }

@@ -153,7 +153,7 @@ fn refuses_general_values_that_are_not_supported() {
     );
     refuses_general(
         "<clock offset='noon'/>",
-        "attribute offset of <clock> is \"noon\", not \"utc\", the only one that is supported",
+        "attribute offset of <clock> is \"noon\", not utc, localtime, timezone, variable or absolute",
     );
     refuses_general(
         "<on_poweroff>coredump-restart</on_poweroff>",

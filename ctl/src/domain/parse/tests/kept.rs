@@ -121,7 +121,7 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
     ] {
         assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
     }
-    assert!(domain.unbuilt().is_some());
+    assert!(domain.hindrance().is_some());
     // What is said of namespaces is done, and printed as it was said.
     let [net, ipc, uts] = &domain.shares;
     assert!(matches!(net, Some(Share::Netns(name)) if name.as_str() == "red") && ipc.is_none());
@@ -175,7 +175,7 @@ fn what_no_lxc_driver_reads_is_told_with_its_line() {
     }
     assert_eq!(told.len(), 7);
     // Nothing of it stands in the way of a start.
-    assert!(domain.unbuilt().is_none());
+    assert!(domain.hindrance().is_none());
     let printed = format(&domain);
     assert!(
         printed.contains("  <features>\n    <acpi/>\n  </features>\n  <cpu mode='host-model'/>\n  <clock"),
