@@ -242,13 +242,14 @@ fn refuses_a_frame_without_its_descriptors_and_a_signal_before_the_command() {
     ours.send(&Request::Signal(9), &[]).unwrap();
     assert!(matches!(ours.receive().unwrap().0, Reply::Refused(_)));
     sys::process::wait(pid).unwrap();
-    // Nor is a device node laid where what came is no namespace.
+    // Nor is a device node laid, or init asked, where what came is no namespace.
     let name = wire::NodeName::new("vda").unwrap();
     let place = Request::Place {
         name: name.clone(),
         writable: true,
     };
-    for request in [place, Request::Remove(name), Request::OpenNetlink] {
+    let initctl = Request::Initctl(wire::nsenter::Runlevel::Halt);
+    for request in [place, Request::Remove(name), Request::OpenNetlink, initctl] {
         let (ours, theirs) = pair::<Request, Reply>().unwrap();
         let table = [null.as_fd(), null.as_fd(), null.as_fd(), theirs.as_fd()];
         let words = [c"nsenter", c"--socket", c"3"];
