@@ -93,7 +93,8 @@ impl Message for Reply {
     fn descriptors(&self) -> usize {
         match self {
             Self::Entered { terminal } => usize::from(*terminal),
-            Self::Remove(_) | Self::OpenNetlink | Self::Initctl(_) => 2,
+            Self::Opened => 1,
+            Self::Exited(_) | Self::Refused(_) | Self::Placed | Self::Removed | Self::Asked | Self::NoPipe => 0,
         }
     }
 }
