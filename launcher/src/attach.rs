@@ -148,7 +148,7 @@ fn both(why: &Failure, left: &Failure) -> Failure {
 }
 
 fn group(host: &Host, name: &ContainerName) -> Result<OwnedFd, Failure> {
-    let groups = host.groups()?;
+    let groups = host.groups_of(name)?;
     let unified = groups.iter().find(|g| g.hierarchy.unified).ok_or_else(|| {
         Failure::caller(
             "change the devices of a container that runs: where control groups are of version 1 alone its device rules stay as they are; \

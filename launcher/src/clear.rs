@@ -4,6 +4,7 @@
 //! the rest through the programs.
 
 use crate::claim::Clearing;
+use crate::delegated;
 use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
@@ -17,22 +18,25 @@ use sys::process::{Fork, Power};
 use wire::cgroupd::Hierarchy;
 use wire::ids::IdBlock;
 use wire::launcher::Remains;
+use wire::user::SCOPE;
 use wire::{ContainerName, Failure, LinkName, Program, cgroupd, netd};
 
 /// Clears everything away; gives the links of the host's that are not there again. The first error is returned, after everything was tried. Groups that another container has by now, of the same
 /// name, were cleared away when it started.
 pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Result<Vec<LinkName>, Failure> {
     let remains = remains.get();
+    // Whether it had any in the unified hierarchy is not known once they are gone.
+    let unified = host
+        .groups_of(&remains.name)
+        .is_ok_and(|groups| groups.iter().any(|g| g.hierarchy.unified));
     let groups = if clearing.groups {
-        groups_gone(host, remains)
+        let gone = groups_gone(host, remains);
+        gone.and_then(|()| host.user.map_or(Ok(()), |_| delegated::forget(&remains.name)))
     } else {
         end_processes(remains.block)
     };
     let links = links_gone(host, remains);
     // Last: whoever holds one of the files has to be gone. Where there is no unified hierarchy, `init`'s outer half is in no group.
-    let unified = host
-        .groups()
-        .is_ok_and(|groups| groups.iter().any(|g| g.hierarchy.unified));
     let gone = clearing.groups && unified && groups.is_ok();
     let holders = if gone { Holders::Gone } else { Holders::Ending };
     remains.etc.iter().for_each(|etc| placeholders::clear(etc, holders));
@@ -43,6 +47,12 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     // Most containers have ended, and what this process made for them it can take away: then nobody has to be started.
     let child = ender(remains.block);
+    if host.user.is_some() {
+        // Whatever its ids are. That there is none is no error.
+        for group in host.groups_of(&remains.name)?.iter() {
+            let _ = groups::write(&group.directory, &format!("{}/cgroup.kill", remains.name), "1");
+        }
+    }
     host.programs.collect_lasting(remains.block, &LASTING);
     let empty = |group: &Group| {
         if group.hierarchy.unified {
@@ -50,11 +60,13 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
         }
         groups::remove(group, &remains.name)
     };
-    let empty = host.groups().is_ok_and(|groups| groups.iter().all(empty));
+    let empty = host
+        .groups_of(&remains.name)
+        .is_ok_and(|groups| groups.iter().all(empty));
     if child.and_then(ended).is_ok() && empty {
         return Ok(());
     }
-    let writer = writer(host, remains.block);
+    let writer = writer(host, remains.block, &remains.name);
     // A frozen process dies when it is thawed. Where thawing fails, the rest is tried nevertheless, and may do without.
     let asked = writer
         .as_ref()
@@ -69,15 +81,25 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
 /// `cgroupd`, and the hierarchies that it was started for.
 pub type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
 
-pub fn writer(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
-    let groups = host.groups()?;
-    if groups.is_empty() {
-        return Err(Failure::caller(
-            "do this without a control group: an ordinary user's container has none",
-        ));
-    }
-    let cgroupd = host.cgroupd(block, &groups)?;
+/// The same, for every hierarchy of root's host.
+pub fn all(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
+    of(host, block, &host.groups()?)
+}
+
+fn of(host: &Host, block: IdBlock, groups: &[Group]) -> Result<Writer, Failure> {
+    let cgroupd = host.cgroupd(block, groups)?;
     Ok((cgroupd, groups.iter().map(|g| g.hierarchy.clone()).collect()))
+}
+
+/// The same, for this container's.
+pub fn writer(host: &Host, block: IdBlock, name: &ContainerName) -> Result<Writer, Failure> {
+    let groups = host.groups_of(name)?;
+    if groups.is_empty() {
+        return Err(Failure::caller(&format!(
+            "do this without a control group: an ordinary user's container has one only if it was started in one ({SCOPE} lazaret start {name})"
+        )));
+    }
+    of(host, block, &groups)
 }
 
 /// `cgroupd` begins to thaw, while this process goes on.

@@ -12,6 +12,7 @@ use sys::birth::Birth;
 use wire::ids::IdBlock;
 use wire::init::{Command, Stream};
 use wire::share::Space;
+use wire::user::SCOPE;
 use wire::{ContainerName, Failure, Program, nsenter};
 
 /// Starts `nsenter` and returns its socket. `given` are the namespaces, then the passed streams.
@@ -23,7 +24,7 @@ pub fn enter(
     streams: [Stream; 3],
     given: &[OwnedFd],
 ) -> Result<OwnedFd, Failure> {
-    let groups = host.groups()?;
+    let groups = host.groups_of(name)?;
     let (members, born) = groups::enter(&groups, name)?;
     let (namespaces, passed) = given
         .split_at_checked(wire::init::NAMESPACES)
@@ -38,7 +39,8 @@ pub fn enter(
         group: born.as_ref().map(AsFd::as_fd),
         spaces: &shared.all(),
     };
-    let nsenter: Piece<nsenter::Request, nsenter::Reply> = host.born_in(Program::Nsenter, *block.get(), birth)?;
+    let nsenter = host.born_in(Program::Nsenter, *block.get(), birth);
+    let nsenter: Piece<nsenter::Request, nsenter::Reply> = nsenter.map_err(|e| from_outside(host, name, e))?;
     let hierarchies = u16::try_from(members.len()).map_err(|_| Failure::bug("count the hierarchies"))?;
     let descriptors: Vec<BorrowedFd<'_>> = namespaces
         .iter()
@@ -61,4 +63,14 @@ pub fn enter(
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &no_limit)
         .map_err(|e| Failure::kernel("enter", e as i32))?;
     Ok(socket)
+}
+
+/// Why a process of an ordinary user's is not born in a container's group: the kernel asks for power over every group on the way there.
+fn from_outside(host: &Host, name: &ContainerName, failure: Failure) -> Failure {
+    if host.user.is_none() || failure.errno != nix::errno::Errno::EACCES as i32 {
+        return failure;
+    }
+    Failure::caller(&format!(
+        "enter {name} from here: between its control group and that of this session is one that is not yours ({SCOPE} lazaret enter {name})"
+    ))
 }

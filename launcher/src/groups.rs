@@ -15,6 +15,9 @@ use wire::{ContainerName, Failure};
 /// Where processes are put that belong to no payload: supervisors and the like. Its name can be no container's.
 const KEEPERS: &str = ".keep";
 
+/// The directory in each hierarchy below which everything of ours is.
+pub const LAZARET: &str = "lazaret";
+
 /// One hierarchy, with its directory `lazaret`.
 #[derive(Debug)]
 pub struct Group {
@@ -74,6 +77,34 @@ fn mounted(mountinfo: &str) -> Vec<Mounted> {
     found
 }
 
+/// Where the unified hierarchy is, if the whole of it is mounted.
+pub fn unified(mountinfo: &str) -> Option<String> {
+    mounted(mountinfo).into_iter().find(|m| m.unified).map(|m| m.place)
+}
+
+fn controllers(words: &str) -> Vec<Controller> {
+    words.split_whitespace().filter_map(controller).collect()
+}
+
+impl Group {
+    /// That of version 2 whose directory `lazaret` this is, with the controllers that are turned on below it.
+    pub fn of_version2(directory: OwnedFd) -> Result<Self, rustix::io::Errno> {
+        let controllers = controllers(&read(&directory, "cgroup.subtree_control")?);
+        let hierarchy = Hierarchy {
+            unified: true,
+            controllers,
+        };
+        Ok(Self { hierarchy, directory })
+    }
+
+    /// Where its directory is, by what the kernel says of the descriptor.
+    pub fn place(&self) -> Option<String> {
+        use std::os::fd::AsRawFd;
+        let place = std::fs::read_link(format!("/proc/self/fd/{}", self.directory.as_raw_fd())).ok()?;
+        place.to_str().map(str::to_owned)
+    }
+}
+
 fn controller(word: &str) -> Option<Controller> {
     Some(match word {
         "cpu" => Controller::Cpu,
@@ -97,11 +128,11 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         };
         let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, &*mount.place, how, Mode::empty()).map_err(fail)?;
-        let there = rustix::fs::openat(&root, "lazaret", how, Mode::empty());
+        let there = rustix::fs::openat(&root, LAZARET, how, Mode::empty());
         let directory = match there {
             Err(rustix::io::Errno::NOENT) => {
-                open::make(root.as_fd(), "lazaret").map_err(fail)?;
-                rustix::fs::openat(&root, "lazaret", how, Mode::empty()).map_err(fail)?
+                open::make(root.as_fd(), LAZARET).map_err(fail)?;
+                rustix::fs::openat(&root, LAZARET, how, Mode::empty()).map_err(fail)?
             }
             there => there.map_err(fail)?,
         };
@@ -118,7 +149,7 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
         } else {
             mount.options.join(" ")
         };
-        let mut controllers: Vec<Controller> = words.split_whitespace().filter_map(controller).collect();
+        let mut controllers = controllers(&words);
         if !mount.unified && controllers.is_empty() {
             controllers.push(Controller::Other);
         }
@@ -154,7 +185,7 @@ pub fn existing(mountinfo: &str) -> Result<Vec<(OwnedFd, bool)>, Failure> {
         };
         let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, &*mount.place, how, Mode::empty()).map_err(fail)?;
-        match rustix::fs::openat(&root, "lazaret", how, Mode::empty()) {
+        match rustix::fs::openat(&root, LAZARET, how, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => {}
             opened => found.push((opened.map_err(fail)?, mount.unified)),
         }
@@ -220,7 +251,8 @@ pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
     done
 }
 
-fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
+/// What a file of a group says.
+pub fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
     let fd = rustix::fs::openat(
         directory,
         name,
@@ -230,7 +262,8 @@ fn read(directory: impl AsFd, name: &str) -> Result<String, rustix::io::Errno> {
     open::text(&fd)
 }
 
-fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix::io::Errno> {
+/// Writes a file of a group.
+pub fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix::io::Errno> {
     let fd = rustix::fs::openat(
         directory,
         name,

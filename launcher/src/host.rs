@@ -1,5 +1,6 @@
 //! What the launcher knows of its host: the policy, the programs, the command line. May touch: `/proc/self/mountinfo`.
 
+use crate::delegated;
 use crate::groups::{self, Group};
 use crate::ledger::Ledger;
 use crate::piece::{Piece, Programs};
@@ -14,7 +15,7 @@ use wire::ids::IdBlock;
 use wire::launcher::Directory;
 use wire::netd::Publish;
 use wire::user::User;
-use wire::{Failure, Program, cgroupd, idmapd};
+use wire::{ContainerName, Failure, Program, cgroupd, idmapd};
 
 /// This host.
 #[derive(Debug)]
@@ -97,17 +98,26 @@ impl Host {
         }
     }
 
-    /// Every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)). On an ordinary user's host none.
+    /// Where a new container is placed: in every hierarchy, opened; once, by the mounts that the launcher sees then (proc_pid_mountinfo(5)). On an
+    /// ordinary user's host in the group that was delegated to the user, if `lazaret` was called in one.
     pub fn groups(&self) -> Result<Rc<[Group]>, Failure> {
         if let Some(groups) = self.groups.borrow().as_ref() {
             return Ok(Rc::clone(groups));
         }
         let groups: Rc<[Group]> = match self.user {
             None => groups::all(&self.mountinfo()?)?.into(),
-            Some(_) => Rc::new([]),
+            Some(_) => delegated::new(&self.mountinfo()?)?.into_iter().collect(),
         };
         *self.groups.borrow_mut() = Some(Rc::clone(&groups));
         Ok(groups)
+    }
+
+    /// Where this container's groups are; none, if an ordinary user's was started without.
+    pub fn groups_of(&self, name: &ContainerName) -> Result<Rc<[Group]>, Failure> {
+        match self.user {
+            None => self.groups(),
+            Some(_) => Ok(delegated::of(name)?.into_iter().collect()),
+        }
     }
 
     /// Closes them: they are opened again by whoever needs them.

@@ -8,6 +8,7 @@ mod claim;
 mod clear;
 mod consent;
 mod cradle;
+mod delegated;
 mod devices;
 mod enter;
 mod fit;

@@ -9,7 +9,7 @@ use wire::{ContainerName, Failure, cgroupd};
 
 /// Freezes or thaws a container.
 pub fn freeze(host: &Host, block: IdBlock, name: ContainerName, frozen: bool) -> Result<(), Failure> {
-    let (cgroupd, hierarchies) = writer(host, block)?;
+    let (cgroupd, hierarchies) = writer(host, block, &name)?;
     let freeze = cgroupd::Request::Freeze {
         name,
         hierarchies,
@@ -26,7 +26,7 @@ pub fn freeze(host: &Host, block: IdBlock, name: ContainerName, frozen: bool) ->
 
 /// Changes limits of a container.
 pub fn limit(host: &Host, block: IdBlock, name: ContainerName, limits: Limits) -> Result<(), Failure> {
-    let (cgroupd, hierarchies) = writer(host, block)?;
+    let (cgroupd, hierarchies) = writer(host, block, &name)?;
     let limit = cgroupd::Request::Limit {
         name,
         hierarchies,

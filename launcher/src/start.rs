@@ -1,7 +1,9 @@
 //! One start, from the judged plan to a container that is kept. What needs no other's result is sent at once, so that the programs work
 //! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
 
+use crate::clear;
 use crate::cradle::{self, Cradle};
+use crate::delegated;
 use crate::devices::Devices;
 use crate::expect;
 use crate::groups::{self, Group};
@@ -85,7 +87,7 @@ fn sources(host: &Host, start: &Start) -> Result<Sources, Failure> {
             }
             (Opened::Device, Mount::Node(device)) => Some(open::node(device.name())?),
             (Opened::Device, _) => {
-                let fuse = open::file("/dev/fuse", true)?;
+                let fuse = open::file("/dev/fuse", true).map_err(|e| for_everybody(host, e))?;
                 let copy = fuse
                     .try_clone()
                     .map_err(|_| Failure::kernel("copy a descriptor", nix::errno::Errno::EMFILE as i32))?;
@@ -97,6 +99,14 @@ fn sources(host: &Host, start: &Start) -> Result<Sources, Failure> {
         found.mounts.push(mount);
     }
     Ok(found)
+}
+
+/// Why an ordinary user does not open it: hosts let everybody, since who does has nothing of anybody else's by that.
+fn for_everybody(host: &Host, failure: Failure) -> Failure {
+    if host.user.is_none() || failure.errno != nix::errno::Errno::EACCES as i32 {
+        return failure;
+    }
+    Failure::caller("have a /proc/meminfo of its own: you may not open /dev/fuse (sudo chmod 666 /dev/fuse)")
 }
 
 const fn mapped(mount: &Mount) -> bool {
@@ -462,6 +472,9 @@ fn reason(init: &Init, failure: Failure) -> Failure {
 
 /// The groups in which the container's processes are born. What a crashed start left there is removed first.
 fn cradle(host: &Host, groups: &[Group], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
+    if let (Some(_), [group]) = (host.user, groups) {
+        settled(host, start, group)?;
+    }
     let make = || cradle::make(groups, &start.name, owner, start.block.keeper());
     match make() {
         Err(failure) if failure.errno == nix::errno::Errno::EEXIST as i32 => {
@@ -474,6 +487,19 @@ fn cradle(host: &Host, groups: &[Group], start: &Start, owner: u32) -> Result<Op
         }
         made => made,
     }
+}
+
+/// Notes where an ordinary user's container will have its groups. What a start that crashed left in another group goes first.
+fn settled(host: &Host, start: &Start, group: &Group) -> Result<(), Failure> {
+    if let Some(other) = delegated::of(&start.name)?
+        && other.place() != group.place()
+    {
+        let (cgroupd, hierarchies) = clear::writer(host, start.block, &start.name)?;
+        let name = start.name.clone();
+        cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
+        expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
+    }
+    delegated::note(group, &start.name)
 }
 
 /// The command is executed. If the tree could not be built, that was answered before, and nobody is there to be asked.

@@ -3,6 +3,7 @@
 
 use crate::claim::{self, Turn};
 use crate::clear;
+use crate::delegated;
 use crate::groups;
 use crate::host::Host;
 use std::collections::BTreeSet;
@@ -54,7 +55,7 @@ fn nobodys(hierarchies: &[(OwnedFd, bool)], turn: &Turn) -> Result<Vec<Container
 /// Removes them, and says whose name they had.
 pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
     if host.user.is_some() {
-        return Ok(Vec::new());
+        return users(host, block);
     }
     // Until it is given up no name is claimed by anybody, neither for a start nor to clear away: what is nobody's stays so until it is removed.
     let turn = claim::turn()?;
@@ -62,7 +63,7 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
     if nobodys.is_empty() {
         return Ok(nobodys);
     }
-    let (cgroupd, hierarchies) = clear::writer(host, block)?;
+    let (cgroupd, hierarchies) = clear::all(host, block)?;
     let mut swept = Vec::new();
     for name in nobodys {
         let hierarchies = hierarchies.clone();
@@ -77,6 +78,37 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
             (cgroupd::Reply::Refused(_), _) => {}
             _ => return Err(cgroupd.confused()),
         }
+    }
+    Ok(swept)
+}
+
+/// The same for an ordinary user's, each of which is where it is noted.
+fn users(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
+    let turn = claim::turn()?;
+    let mut swept = Vec::new();
+    for name in delegated::names()? {
+        if !turn.is_nobodys(&name)? {
+            continue;
+        }
+        let group = delegated::of(&name)?;
+        if let Some(group) = &group {
+            if groups::is_in_use(&group.directory, true, &name)? {
+                continue;
+            }
+            let (cgroupd, hierarchies) = clear::writer(host, block, &name)?;
+            let remove = cgroupd::Request::RemoveEmpty {
+                name: name.clone(),
+                hierarchies,
+            };
+            cgroupd.send(&remove, &[])?;
+            match cgroupd.receive()? {
+                (cgroupd::Reply::Removed, _) => {}
+                (cgroupd::Reply::Refused(_), _) => continue,
+                _ => return Err(cgroupd.confused()),
+            }
+        }
+        delegated::forget(&name)?;
+        swept.extend(group.map(|_| name));
     }
     Ok(swept)
 }

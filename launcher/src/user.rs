@@ -37,6 +37,11 @@ pub fn claims() -> String {
     places.map_or_else(|| crate::claim::FILE.to_owned(), |p| p.ids())
 }
 
+/// Where it is noted in which control group each container of the user's is.
+pub fn groups() -> String {
+    here().and_then(places).map_or_else(String::new, |p| p.groups())
+}
+
 /// What a user's host allows: the blocks that the user has, and what the command line names or lies where the user keeps root file systems, as far as the
 /// kernel lets the user have it. A definition may be somebody else's, who is not to be shown what the user can open. Nothing
 /// beyond a profile, and no network but none. The host's policy file is about root's containers.

@@ -5,6 +5,7 @@ pub mod canary;
 pub mod capture;
 pub mod caught;
 pub mod deeds;
+pub mod delegated;
 pub mod faults;
 pub mod figures;
 pub mod host;

@@ -252,12 +252,17 @@ impl User<'_> {
     /// Runs `lazaret run` on the image that all may read.
     #[track_caller]
     pub fn once(&self, options: &[&str], command: &[&str]) -> Outcome {
+        capture::run(&mut self.lazaret_once(options, command), b"")
+    }
+
+    /// The command that does so.
+    pub fn lazaret_once(&self, options: &[&str], command: &[&str]) -> Command {
         let image = self.users.image();
         let mut all = vec!["run", "--rootfs", image.to_str().expect("a UTF-8 path"), "--read-only"];
         all.extend(options);
         all.push("--");
         all.extend(command);
-        self.run(&all)
+        self.lazaret(&all)
     }
 
     /// Writes the XML of a domain on this tree, whose init is a shell command and whose memory is not limited; gives its path.

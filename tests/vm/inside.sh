@@ -21,8 +21,9 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
 mount --make-rshared /
 ln -sf /proc/self/fd /dev/fd
-# A service manager makes the device files of modules that are loaded by opening them.
+# A service manager makes the device files of modules that are loaded by opening them, and lets everybody open this one.
 modprobe fuse
+chmod 666 /dev/fuse
 ip link set lo up
 hostname vm
 . /vm/environment

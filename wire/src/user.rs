@@ -155,11 +155,47 @@ impl Places {
     pub fn ids(&self) -> String {
         format!("{}/ids", self.claims)
     }
+
+    /// The directory in which it is noted where each container's control groups lie.
+    pub fn groups(&self) -> String {
+        format!("{}/groups", self.claims)
+    }
+}
+
+/// What gives a user a control group for one command and all that it starts, where systemd keeps the user's session.
+pub const SCOPE: &str = "systemd-run --user --scope -p Delegate=yes";
+
+/// The group, below `lazaret` in one that was delegated to a user, in which the user's own processes are that were in that one.
+pub const CALLERS: &str = ".caller";
+
+/// The group of version 2 in which a process has found itself, by `/proc/PID/cgroup` (cgroups(7)), from the root of what it sees; whose callers' group it
+/// is, if it is one. `None`: it sees none, or is outside of what it sees.
+pub fn within(cgroup: &str) -> Option<&str> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let path = path
+        .strip_suffix(CALLERS)
+        .and_then(|p| p.strip_suffix("/lazaret/"))
+        .unwrap_or(path);
+    let path = path.strip_suffix(" (deleted)").map_or(Some(path), |_| None)?;
+    let outside = path.split('/').any(|part| part == "..");
+    (!outside && (path.is_empty() || path.starts_with('/'))).then(|| path.trim_end_matches('/'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_callers_group_is_that_which_was_delegated() {
+        let of = |path: &str| within(&format!("1:cpu:/x\n0::{path}\n")).map(str::to_owned);
+        assert_eq!(of("/").as_deref(), Some(""));
+        assert_eq!(of("/a/b.scope").as_deref(), Some("/a/b.scope"));
+        assert_eq!(of("/a/lazaret/.caller").as_deref(), Some("/a"));
+        assert_eq!(of("/lazaret/.caller").as_deref(), Some(""));
+        assert_eq!(of("/a/.caller").as_deref(), Some("/a/.caller"));
+        assert_eq!((of("/../a"), of("/a (deleted)")), (None, None));
+        assert_eq!(within("1:cpu:/x\n"), None);
+    }
 
     fn text(lines: &[Line]) -> String {
         lines

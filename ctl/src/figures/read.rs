@@ -5,15 +5,17 @@ use super::groups::{self, Cpu, Devices, Hierarchy, Memory};
 use super::links::{self, Counters};
 use super::machine::text;
 use crate::error::{Error, Outcome};
+use crate::lookup::Found;
 use std::net::IpAddr;
-use wire::ContainerName;
 use wire::netd::Link;
+use wire::user::{SCOPE, within};
 
 /// The control groups of one container.
 #[derive(Debug)]
 pub struct Groups {
     hierarchies: Vec<Hierarchy>,
-    name: ContainerName,
+    /// Where they are below the root of each hierarchy.
+    below: String,
 }
 
 fn untold(what: &str) -> Error {
@@ -21,28 +23,52 @@ fn untold(what: &str) -> Error {
 }
 
 impl Groups {
-    /// Those of this name, where the launcher makes them: `lazaret/NAME` in each hierarchy. On an ordinary user's host a refusal.
-    pub fn of(name: &ContainerName) -> Outcome<Self> {
-        let none = "an ordinary user's container has no control group, and nothing counts what it takes (call lazaret as root)";
-        Self::if_any(name)?.ok_or_else(|| Error::caller(none))
+    /// Those of a container that runs. An ordinary user's that was started without is refused.
+    pub fn of(found: &Found) -> Outcome<Self> {
+        let none = || {
+            format!(
+                "{0} has no control group, and nothing counts what it takes ({SCOPE} lazaret start {0}, or call lazaret as root)",
+                found.name
+            )
+        };
+        Self::if_any(found)?.ok_or_else(|| Error::caller(none()))
     }
 
-    /// The same; none on an ordinary user's host, where the group of that name would be another container's, root's.
-    pub fn if_any(name: &ContainerName) -> Outcome<Option<Self>> {
-        if crate::user::here().is_some() {
-            return Ok(None);
+    /// The same, where it has any: root's are `lazaret/NAME` in each hierarchy, an ordinary user's where `init` is.
+    pub fn if_any(found: &Found) -> Outcome<Option<Self>> {
+        let mut hierarchies = groups::mounted(&text("/proc/self/mountinfo")?);
+        if crate::user::here().is_none() {
+            let below = format!("/lazaret/{}", found.name);
+            return Ok(Some(Self { hierarchies, below }));
         }
-        Ok(Some(Self {
-            hierarchies: groups::mounted(&text("/proc/self/mountinfo")?),
-            name: name.clone(),
+        hierarchies.retain(|h| h.unified);
+        let Some(init) = found.record.as_ref().and_then(|r| r.pids).map(|p| p.init) else {
+            return Ok(None);
+        };
+        // It has ended if it is not there.
+        let cgroup = text(&format!("/proc/{init}/cgroup")).unwrap_or_default();
+        let place = within(&cgroup).and_then(|path| path.strip_suffix("/keep"));
+        let below = place.filter(|p| p.ends_with(&format!("/lazaret/{}", found.name)));
+        Ok(below.map(|below| Self {
+            hierarchies,
+            below: below.to_owned(),
         }))
+    }
+
+    /// Whether its group counts for a controller: an ordinary user's has those that are delegated.
+    pub fn counts(&self, controller: &str) -> bool {
+        let has = |place: String| {
+            let controllers = text(&format!("{place}/cgroup.controllers"));
+            controllers.is_ok_and(|all| all.split_whitespace().any(|c| c == controller))
+        };
+        crate::user::here().is_none() || self.place(controller).is_ok_and(|(place, _)| has(place))
     }
 
     /// Where a controller counts, and whether that is the unified hierarchy.
     fn place(&self, controller: &str) -> Outcome<(String, bool)> {
         let hierarchy = groups::counting(&self.hierarchies, controller);
         let hierarchy = hierarchy.ok_or_else(|| untold(&format!("of {controller}: it is in no hierarchy")))?;
-        Ok((format!("{}/lazaret/{}", hierarchy.place, self.name), hierarchy.unified))
+        Ok((format!("{}{}", hierarchy.place, self.below), hierarchy.unified))
     }
 
     /// Its processor time.
@@ -70,6 +96,11 @@ impl Groups {
 
     /// Its memory.
     pub fn memory(&self) -> Outcome<Memory> {
+        if !self.counts("memory") {
+            return Err(untold(
+                "its memory: that controller is not delegated to you (lazaret check)",
+            ));
+        }
         let (place, unified) = self.place("memory")?;
         let file = |name: &str| text(&format!("{place}/{name}"));
         // Neither version has the file where swap is not counted.
@@ -94,7 +125,7 @@ impl Groups {
     pub fn pressure(&self) -> Option<f64> {
         let unified = self.hierarchies.iter().find(|h| h.unified)?;
         let of = |what: &str| {
-            let file = format!("{}/lazaret/{}/{what}.pressure", unified.place, self.name);
+            let file = format!("{}{}/{what}.pressure", unified.place, self.below);
             groups::pressure(&text(&file).ok()?)
         };
         ["cpu", "memory", "io"].into_iter().filter_map(of).reduce(f64::max)
@@ -103,6 +134,11 @@ impl Groups {
     /// What went to and came from block devices.
     pub fn devices(&self) -> Outcome<Devices> {
         let (place, unified) = self.place("blkio")?;
+        if unified && !self.counts("io") {
+            return Err(untold(
+                "what it reads and writes: the io controller is not delegated to you (lazaret check)",
+            ));
+        }
         if unified {
             return Ok(groups::io_version2(&text(&format!("{place}/io.stat"))?));
         }

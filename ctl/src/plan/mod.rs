@@ -26,6 +26,7 @@ use wire::init::Container;
 use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
 use wire::netd::{Firewall, Found, Lent, Link, Through};
+use wire::user::SCOPE;
 use wire::{ContainerName, IdBlock, Text};
 
 /// What the planner must know of the host.
@@ -247,9 +248,16 @@ fn check_controllers(limits: &Limits, host: &Host) -> Outcome<()> {
     for (asked, controller, name) in wanted {
         if asked && !hierarchies.iter().any(|h| h.controllers.contains(&controller)) {
             if host.user {
-                return Err(Error::caller(format!(
-                    "an ordinary user's container has no control group, and so no limit of {name} (call lazaret as root)"
-                )));
+                return Err(Error::caller(match hierarchies.is_empty() {
+                    true => format!(
+                        "lazaret was called in no control group of yours, and so there is no limit of {name} \
+                         ({SCOPE} lazaret ..., or see lazaret check, or call lazaret as root)"
+                    ),
+                    false => format!(
+                        "the {name} controller is not delegated to you, and so there is no limit of {name} \
+                         (lazaret check says what mends it, or call lazaret as root)"
+                    ),
+                }));
             }
             return Err(Error::caller(format!(
                 "no control group hierarchy of this host has the {name} controller turned on: `lazaret check` says what mends it"

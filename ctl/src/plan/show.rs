@@ -17,7 +17,7 @@ pub fn show(plan: &Plan, user: bool) -> String {
     let mut out = format!("{}: host ids {} to {}\n", plan.name, plan.block.first(), last(plan));
     for (n, step) in plan.steps.iter().enumerate() {
         let number = n.saturating_add(1);
-        if let Some(why) = user.then(|| nobodys(step)).flatten() {
+        if let Some(why) = user.then(|| nobodys(step, plan)).flatten() {
             let _ = writeln!(out, "\n{number}. nobody: {why}");
             continue;
         }
@@ -36,9 +36,11 @@ fn last(plan: &Plan) -> u32 {
 }
 
 /// Why nobody does this step on an ordinary user's host.
-const fn nobodys(step: &Step) -> Option<&'static str> {
+fn nobodys(step: &Step, plan: &Plan) -> Option<&'static str> {
     match step {
-        Step::Groups(_) => Some("an ordinary user's container has no control group"),
+        Step::Groups(_) if plan.container().is_none_or(|c| !c.unified) => {
+            Some("lazaret was called in no control group of yours")
+        }
         Step::Devices(_) => {
             Some("a user namespace makes no device node, and those that are bound in are all there are")
         }
@@ -356,7 +358,7 @@ mod tests {
         for done in ["1. cgroupd: ", "2. devd: ", "id-mapped"] {
             assert!(roots.contains(done) && !users.contains(done), "{users}");
         }
-        assert!(users.contains("1. nobody: an ordinary user's container has no control group\n"));
+        assert!(users.contains("1. nobody: lazaret was called in no control group of yours\n"));
         assert!(users.contains("2. nobody: a user namespace makes no device node"));
         assert!(users.contains("4. supervisor: ") && !roots.contains("nobody"));
     }

@@ -2,6 +2,7 @@
 //! itself. This process, the user's own, without a capability, joins the one that is there or makes one, and from then on is root of that and
 //! of nothing else: what it then does is what root's does. May touch: `/proc`, `newuidmap` and `newgidmap`, the user's directories.
 
+pub mod delegation;
 mod find;
 pub mod make;
 pub mod obstacle;

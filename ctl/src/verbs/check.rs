@@ -1,14 +1,13 @@
 //! `check`: what this host offers, and the command that mends what is missing. May touch: `/proc` and `/sys`, to read.
 
 mod labels;
+mod user;
 
 pub use labels::{PROFILES, selinux_enforces};
 
 use crate::error::Outcome;
 use crate::launcher::Launcher;
 use crate::output::{print, print_json, table};
-use crate::user;
-use crate::user::obstacle::{self, Obstacle};
 use serde::Serialize;
 use std::fs::ReadDir;
 use std::io::{BufRead, BufReader};
@@ -263,37 +262,6 @@ fn ids(launcher: &Launcher) -> Finding {
     }
 }
 
-/// What is so, if nothing is in the way, or what is, with its mend.
-fn unless(what: &'static str, obstacle: Option<Obstacle>, found: String) -> Finding {
-    match obstacle {
-        None => finding(what, true, Verdict::Missing, found, ""),
-        Some(o) => finding(what, false, Verdict::Missing, o.what, &o.mend),
-    }
-}
-
-/// What an ordinary user has here.
-fn of_user() -> Vec<Finding> {
-    let account = user::places(nix::unistd::getuid().as_raw());
-    let maps = account.and_then(|(name, _)| user::make::maps(&name));
-    let found = match &maps {
-        Ok(maps) => format!(
-            "enough for {} containers, as long as no other program of yours (podman) uses them",
-            maps.containers
-        ),
-        Err(_) => String::new(),
-    };
-    vec![
-        unless("user namespaces", obstacle::forbidden(), "allowed to you".to_owned()),
-        unless("ids", maps.err(), found),
-        Finding {
-            what: "limits",
-            verdict: Verdict::Warning,
-            found: "an ordinary user's containers have none, nor a meminfo of their own, nor a network".to_owned(),
-            mend: Some("sudo lazaret".to_owned()),
-        },
-    ]
-}
-
 /// Checks, and gives 1 if no container can run. `profiles` is [`PROFILES`], which must be open already.
 pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool) -> Outcome<u8> {
     let hierarchies = launcher.and_then(|l| l.hierarchies().ok());
@@ -305,8 +273,7 @@ pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool)
             findings.extend(control_groups(hierarchies.as_deref()));
             findings.extend(networking());
         }
-        // Without root neither groups nor links of the host's are to be had, and nobody needs them.
-        None => findings.extend(of_user()),
+        None => findings.extend(user::findings()),
     }
     let able = !findings.iter().any(|f| f.verdict == Verdict::Missing);
     if json {

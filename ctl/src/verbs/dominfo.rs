@@ -47,7 +47,7 @@ fn counted(found: &Found) -> Outcome<Option<(u64, u64)>> {
     if found.running().is_err() {
         return Ok(None);
     }
-    let Some(groups) = Groups::if_any(&found.name)? else {
+    let Some(groups) = Groups::if_any(found)?.filter(|g| g.counts("memory")) else {
         return Ok(None);
     };
     let memory = groups.memory().map(|m| m.usage / 1024);

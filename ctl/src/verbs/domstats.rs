@@ -102,7 +102,7 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
     }
     let (runs, domain) = (found.running().is_ok(), found.domain());
     // What nobody counts, of an ordinary user's container, is left out.
-    let groups = Groups::if_any(&found.name)?.filter(|_| runs);
+    let groups = Groups::if_any(found)?.filter(|_| runs);
     if let (true, Some(groups)) = (wanted.cpu, &groups) {
         let cpu = groups.cpu()?;
         figures.add("cpu.time", cpu.total);
@@ -114,7 +114,7 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
             figures.add("balloon.current", now);
             figures.add("balloon.maximum", most);
         }
-        if let Some(groups) = &groups {
+        if let Some(groups) = groups.as_ref().filter(|g| g.counts("memory")) {
             let used = groups.memory()?;
             if let Some(swap) = used.swap {
                 figures.add("balloon.swap_in", swap / 1024);
@@ -132,7 +132,7 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
     if wanted.interface && runs {
         add_interfaces(&mut figures, found)?;
     }
-    if let (true, Some(groups)) = (wanted.block, &groups) {
+    if let (true, Some(groups)) = (wanted.block, groups.as_ref().filter(|g| g.counts("io"))) {
         add_blocks(&mut figures, groups)?;
     }
     Ok(figures)

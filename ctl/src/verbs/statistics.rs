@@ -32,7 +32,7 @@ fn lines(before: &str, figures: &Figures) -> String {
 pub fn dommemstat(session: &Session, options: &Dommemstat) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     let (place, _) = found.running()?;
-    let used = Groups::of(&found.name)?.memory()?;
+    let used = Groups::of(&found)?.memory()?;
     let mut figures = Figures::new();
     figures.extend(memory(found.domain().as_ref(), Some(&place.plan()?)).map(|m| ("actual", m.1)));
     figures.extend(used.swap.map(|bytes| ("swap_in", bytes / 1024)));
@@ -73,7 +73,7 @@ fn in_words(device: &str, t: &Traffic) -> String {
 pub fn domblkstat(session: &Session, options: &Domblkstat) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     found.running()?;
-    let devices = Groups::of(&found.name)?.devices()?;
+    let devices = Groups::of(&found)?.devices()?;
     let name = options.device.as_deref().unwrap_or_default();
     let figures = if name.is_empty() {
         sum(&devices)
@@ -140,7 +140,7 @@ fn seconds(nanoseconds: u64) -> String {
 pub fn cpu_stats(session: &Session, options: &CpuStats) -> Outcome<()> {
     let found = find(&session.store, &options.container)?;
     found.running()?;
-    let groups = Groups::of(&found.name)?;
+    let groups = Groups::of(&found)?;
     let some = options.start.is_some() || options.count.is_some();
     let each = if options.total && !some {
         vec![]

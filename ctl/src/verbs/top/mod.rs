@@ -54,7 +54,7 @@ impl Drop for Screen {
 /// What one container has used until now.
 fn sample(found: &Found) -> Outcome<Sample> {
     let (place, record) = found.running()?;
-    let groups = Groups::if_any(&found.name)?;
+    let groups = Groups::if_any(found)?;
     let groups = groups.as_ref();
     let plan = place.plan()?;
     let (mut received, mut sent) = (0u64, 0u64);
@@ -64,12 +64,13 @@ fn sample(found: &Found) -> Outcome<Sample> {
             sent = sent.saturating_add(c.tx.bytes);
         }
     }
-    let disk = groups.map(|g| g.devices().map(|d| sum(&d)).unwrap_or_default());
+    let counts = |what| groups.filter(|g| g.counts(what));
+    let disk = counts("io").map(|g| g.devices().map(|d| sum(&d)).unwrap_or_default());
     Ok(Sample {
         id: record.id,
         state: found.state(),
         processor: groups.map(Groups::cpu).transpose()?.map(|c| c.total),
-        memory: groups.map(Groups::memory).transpose()?.map(|m| m.usage),
+        memory: counts("memory").map(Groups::memory).transpose()?.map(|m| m.usage),
         tasks: groups.and_then(|g| g.tasks().ok()),
         read: disk.map(|d| d.read_bytes),
         written: disk.map(|d| d.written_bytes),

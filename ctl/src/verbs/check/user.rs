@@ -1,0 +1,78 @@
+//! What an ordinary user has here. May touch: `/proc`, control groups and `/etc`, to read.
+
+use super::{Finding, Verdict, finding};
+use crate::user;
+use crate::user::delegation::{self, CONTROLLERS};
+use crate::user::obstacle::{self, Obstacle};
+use std::os::unix::fs::PermissionsExt;
+
+/// What is so, if nothing is in the way, or what is, with its mend.
+fn unless(what: &'static str, obstacle: Option<Obstacle>, otherwise: Verdict, found: String) -> Finding {
+    match obstacle {
+        None => finding(what, true, otherwise, found, ""),
+        Some(o) => finding(what, false, otherwise, o.what, &o.mend),
+    }
+}
+
+/// All of it.
+pub fn findings() -> Vec<Finding> {
+    let uid = nix::unistd::getuid().as_raw();
+    let maps = user::places(uid).and_then(|(name, _)| user::make::maps(&name));
+    let found = match &maps {
+        Ok(maps) => format!(
+            "enough for {} containers, as long as no other program of yours (podman) uses them",
+            maps.containers
+        ),
+        Err(_) => String::new(),
+    };
+    let forbidden = obstacle::forbidden();
+    let mut findings = vec![
+        unless(
+            "user namespaces",
+            forbidden,
+            Verdict::Missing,
+            "allowed to you".to_owned(),
+        ),
+        unless("ids", maps.err(), Verdict::Missing, found),
+    ];
+    findings.extend(limits(uid));
+    findings
+}
+
+/// The control group that is the user's, and each controller that it has not.
+fn limits(uid: u32) -> Vec<Finding> {
+    let own = match delegation::own(uid) {
+        Ok(own) => own,
+        Err(none) => return vec![unless("limits", Some(none), Verdict::Warning, String::new())],
+    };
+    let has = own.controllers.join(" ");
+    let found = match has.as_str() {
+        "" => format!("none in {}, which is yours", own.place),
+        has => format!("{has} in {}, which is yours", own.place),
+    };
+    let mut findings = vec![unless("limits", None, Verdict::Warning, found)];
+    if own.controllers.contains(&"memory") {
+        findings.push(fuse());
+    }
+    for controller in CONTROLLERS.iter().filter(|c| !own.controllers.contains(c)) {
+        findings.push(finding(
+            "controller",
+            false,
+            Verdict::Warning,
+            format!("{controller} is not delegated to you"),
+            &delegation::mend(&own, controller),
+        ));
+    }
+    findings
+}
+
+/// Whether everybody may open `/dev/fuse`: a container whose memory is limited has a meminfo of its own.
+fn fuse() -> Finding {
+    let mode = std::fs::metadata("/dev/fuse").map(|m| m.permissions().mode());
+    let (good, found, mend) = match mode {
+        Err(_) => (false, "no /dev/fuse", "sudo modprobe fuse"),
+        Ok(mode) if mode & 0o6 == 0o6 => (true, "/dev/fuse", ""),
+        Ok(_) => (false, "/dev/fuse is closed to you", "sudo chmod 666 /dev/fuse"),
+    };
+    finding("FUSE", good, Verdict::Missing, found.to_owned(), mend)
+}
