@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::existing;
+use crate::hooks;
 use crate::launcher::{Answer, unexpected};
 use crate::learner::Learner;
 use crate::networks;
@@ -14,10 +15,10 @@ use crate::state::{Global, Place};
 use crate::supervisor::make_control;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
-use wire::ContainerName;
-use wire::ids::IdRange;
+use wire::ids::{IdBlock, IdRange};
 use wire::init::Stream;
 use wire::launcher::{HostPolicy, Plan, Reply, Request};
+use wire::{ContainerName, Hook};
 
 /// What is to be started.
 pub struct Start<'a> {
@@ -50,15 +51,19 @@ pub struct Start<'a> {
 /// What is chosen for a container that is not started.
 pub fn lot(session: &Session, policy: &HostPolicy, uuid: [u8; 16]) -> Outcome<Lot> {
     let _lock = session.store.lock()?;
-    choose(session, policy, uuid, &[])
+    choose(session, policy, uuid, (None, &[]))
 }
 
+/// The container that is to start, and ids that are known to be busy.
+type Spared<'a> = (Option<&'a ContainerName>, &'a [IdRange]);
+
 /// Every id that a container of this state directory uses, and those that are known to be busy otherwise. Of those that lived when this command
-/// looked, what their locks said then: if one has other ids by now, the launcher, where they are claimed, says that they are busy.
-fn taken(session: &Session, busy: &[IdRange]) -> Outcome<Vec<IdRange>> {
+/// looked, what their locks said then: if one has other ids by now, the launcher, where they are claimed, says that they are busy. What is kept for
+/// the container that is to start is free.
+fn taken(session: &Session, (own, busy): Spared<'_>) -> Outcome<Vec<IdRange>> {
     let living = session.living.borrow();
     let mut taken = busy.to_vec();
-    for name in session.store.names()? {
+    for name in session.store.names()?.into_iter().filter(|name| Some(name) != own) {
         match living.get(&name).filter(|ids| !ids.is_empty()) {
             Some(ids) => taken.extend(ids),
             None => {
@@ -71,13 +76,13 @@ fn taken(session: &Session, busy: &[IdRange]) -> Outcome<Vec<IdRange>> {
 }
 
 /// The lowest block that none of them reaches.
-fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], busy: &[IdRange]) -> Outcome<Lot> {
-    let mut taken = taken(session, busy)?;
+fn choose(session: &Session, policy: &HostPolicy, uuid: [u8; 16], spared: Spared<'_>) -> Outcome<Lot> {
+    let mut taken = taken(session, spared)?;
     let mut free = free_slot(policy.first, policy.blocks, &taken);
     if free.is_none() {
         // One of those that lived may have ended meanwhile.
         session.living.borrow_mut().clear();
-        taken = self::taken(session, busy)?;
+        taken = self::taken(session, spared)?;
         free = free_slot(policy.first, policy.blocks, &taken);
     }
     let (slot, block) = free.ok_or_else(|| {
@@ -114,13 +119,19 @@ enum Asked {
 /// over: only the launcher knows of them.
 pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> Outcome<(Place, Record)> {
     let mut busy = Vec::new();
+    let hooked = session.hooks && start.definition.is_some();
+    let mut held = hooked.then(|| prepare(session, policy, start)).transpose()?;
     loop {
-        let Noted {
-            place,
-            record,
-            plan,
-            claim,
-        } = note(session, policy, start, &busy)?;
+        let noted = note(session, policy, start, &busy, &mut held);
+        let (Noted { record, plan }, Held { place, claim }) = match (noted, held.take()) {
+            (Ok(noted), Some(held)) => (noted, held),
+            (Err(e), Some(held)) => {
+                give_up(session, held)?;
+                return Err(e);
+            }
+            (Err(e), None) => return Err(e),
+            (Ok(_), None) => return Err(Error::Bug("the container has no place".into())),
+        };
         let (block, remains) = (plan.block, remains(&plan));
         let asked = run(session, start, &place, record, plan, &claim);
         // What cannot be cleared away keeps its record, and the next command does it.
@@ -132,9 +143,10 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
             Asked::Unheard(_) => false,
             _ => true,
         };
-        if cleared {
-            let lock = session.store.lock()?;
-            session.store.remove_place(&lock, start.name)?;
+        let again = matches!(asked, Asked::Busy);
+        held = cleared.then_some(Held { place, claim });
+        if let Some(held) = held.take_if(|_| !(again && hooked)) {
+            give_up(session, held)?;
         }
         if let Asked::Failed(e) | Asked::Unsure(e) | Asked::Unheard(e) = asked {
             return Err(e);
@@ -143,29 +155,67 @@ pub fn begin(session: &Session, policy: &HostPolicy, start: &mut Start<'_>) -> O
     }
 }
 
-/// What is about to start.
-struct Noted {
+/// The place of a container that is to start; its life lock is ours.
+struct Held {
     place: Place,
-    record: Record,
-    plan: Plan,
     claim: OwnedFd,
 }
 
-/// Chooses ids, plans, and notes what is about to start; its life lock is ours from then on.
-fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRange]) -> Outcome<Noted> {
-    let (lock, kept) = free_name(session, start.name, start.origin)?;
-    let lot = choose(session, policy, start.uuid, busy)?;
-    let plan = (start.plan)(&lot)?;
-    existing::check(&plan)?;
-    drop(kept);
-    let place = session.store.make_place(&lock, start.name)?;
+/// Takes it.
+fn hold(session: &Session, lock: &Global, name: &ContainerName) -> Outcome<Held> {
+    let place = session.store.make_place(lock, name)?;
     let claim = place
         .claim()?
-        .ok_or_else(|| Error::caller(format!("{} is already running", start.name)))?;
-    let record = Record {
+        .ok_or_else(|| Error::caller(format!("{name} is already running")))?;
+    Ok(Held { place, claim })
+}
+
+/// Leaves it, if nothing else is left of a start.
+fn give_up(session: &Session, held: Held) -> Outcome<()> {
+    for hook in [Hook::Stopped, Hook::Release] {
+        hooks::end(session, &held.place, hook, &held.claim);
+    }
+    let lock = session.store.lock()?;
+    session.store.remove_place(&lock, held.place.name())
+}
+
+/// Has the host's hook script prepare what is to be planned: it may be what makes the host have it. Where that is refused nothing is there to
+/// be released.
+fn prepare(session: &Session, policy: &HostPolicy, start: &Start<'_>) -> Outcome<Held> {
+    let (lock, kept) = free_name(session, start.name, start.origin)?;
+    let lot = choose(session, policy, start.uuid, (Some(start.name), &[]))?;
+    drop(kept);
+    let held = hold(session, &lock, start.name)?;
+    let record = record(
+        start,
+        lot.slot,
+        (lot.block, vec![whole(lot.block)]),
+        Some(Hook::Prepare),
+    );
+    let written = write(&held.place, start, &record);
+    drop(lock);
+    let claim = Some(held.claim.as_fd());
+    let prepared = written.and_then(|()| hooks::call(session, &held.place, Hook::Prepare, claim));
+    if let Err(e) = prepared {
+        let lock = session.store.lock()?;
+        session.store.remove_place(&lock, start.name)?;
+        return Err(e);
+    }
+    Ok(held)
+}
+
+/// What is about to start.
+struct Noted {
+    record: Record,
+    plan: Plan,
+}
+
+/// The record of a container whose start is asked for.
+fn record(start: &Start<'_>, slot: u32, (block, ids): (IdBlock, Vec<IdRange>), hook: Option<Hook>) -> Record {
+    Record {
         uuid: crate::domain::Uuid(start.uuid).to_string(),
         id: std::process::id(),
-        slot: lot.slot,
+        slot,
         origin: start.origin,
         phase: Phase::Starting,
         paused: false,
@@ -173,25 +223,48 @@ fn note(session: &Session, policy: &HostPolicy, start: &Start<'_>, busy: &[IdRan
         pids: None,
         started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         end: None,
-        block: plan.block,
-        ids: ids(&plan),
+        block,
+        ids,
         forwarding_changed: false,
-    };
-    let definition = start
-        .definition
-        .map_or(Ok(()), |text| place.write_live_definition(text));
-    let planned = definition.and_then(|()| place.write_plan(&plan));
-    let written = planned.and_then(|()| place.starting(&record.ids));
-    if let Err(e) = written.and_then(|()| place.write_record(&record)) {
-        session.store.remove_place(&lock, start.name)?;
-        return Err(e);
+        hook,
     }
-    Ok(Noted {
-        place,
-        record,
-        plan,
-        claim,
-    })
+}
+
+/// Writes what it is started from, and its record, last.
+fn write(place: &Place, start: &Start<'_>, record: &Record) -> Outcome<()> {
+    if let Some(text) = start.definition {
+        place.write_live_definition(text)?;
+    }
+    place.starting(&record.ids)?;
+    place.write_record(record)
+}
+
+/// Chooses ids, plans, and notes what is about to start; its place is held from then on, unless it was before.
+fn note(
+    session: &Session,
+    policy: &HostPolicy,
+    start: &Start<'_>,
+    busy: &[IdRange],
+    held: &mut Option<Held>,
+) -> Outcome<Noted> {
+    let (lock, kept) = match held {
+        Some(_) => (session.store.lock()?, None),
+        None => free_name(session, start.name, start.origin)?,
+    };
+    let lot = choose(session, policy, start.uuid, (Some(start.name), busy))?;
+    let plan = (start.plan)(&lot)?;
+    existing::check(&plan)?;
+    drop(kept);
+    let held = match held {
+        Some(held) => held,
+        None => held.insert(hold(session, &lock, start.name)?),
+    };
+    held.place.renew()?;
+    let hook = held.place.record()?.and_then(|r| r.hook);
+    let record = record(start, lot.slot, (plan.block, ids(&plan)), hook);
+    held.place.write_plan(&plan)?;
+    write(&held.place, start, &record)?;
+    Ok(Noted { record, plan })
 }
 
 /// Waits until nothing of that name is being cleared away, and refuses a name that is in use.
@@ -295,6 +368,8 @@ fn ask(
     plan: Plan,
     claim: &OwnedFd,
 ) -> Outcome<Outcome<Answer>> {
+    // Before there is a socket: who connects to that waits for a supervisor.
+    hooks::start(session, place, claim)?;
     let control = make_control(place)?;
     let (exit, log) = place.make_records()?;
     (start.before)(place)?;

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use sys::process::{Fork, Power};
@@ -18,6 +18,8 @@ pub const LIBEXEC: &str = match option_env!("LAZARET_LIBEXEC") {
 };
 /// The variable by which the launcher is told where its end of the channel is.
 pub const VARIABLE: &str = "LAZARET_CHANNEL";
+/// The variable by which it is told where the channel is to who executes the host's hook script.
+pub const HOOKS: &str = "LAZARET_HOOKS";
 /// The number of the launcher's channel.
 pub const CHANNEL: i32 = 3;
 
@@ -55,8 +57,9 @@ pub fn libexec(executable: Option<&Path>) -> PathBuf {
 }
 
 /// Starts the launcher, with these words as its arguments, and gives up all power: what comes back is a process under `lazaret`'s own uid, with
-/// the channel as descriptor [`CHANNEL`], the standard streams, what is `passed` behind them, and nothing else. The error is why it could not, and then nothing goes on.
-pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>) -> Result<(), String> {
+/// the channel as descriptor [`CHANNEL`], the standard streams, what is `passed` behind them, and nothing else. The launcher has the channel to who
+/// executes the host's hook script, `hooks`. The error is why it could not, and then nothing goes on.
+pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>, hooks: Option<OwnedFd>) -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err(
             "cannot hand out power without having all of it: run lazaret as root, or as a user without any".to_owned(),
@@ -69,7 +72,7 @@ pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>) -> Result<(), String>
     match sys::process::fork().map_err(said("start the launcher"))? {
         Fork::Child => {
             drop(ours);
-            let failed = execute(&launcher, theirs.as_fd(), words);
+            let failed = execute(&launcher, theirs.as_fd(), hooks.as_ref().map(AsFd::as_fd), words);
             let failure = Failure::kernel(
                 &format!("start {}", launcher.display()),
                 failed.raw_os_error().unwrap_or(0),
@@ -79,30 +82,38 @@ pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>) -> Result<(), String>
             sys::process::exit_now(1)
         }
         Fork::Parent(_) => {
-            drop(theirs);
+            drop((theirs, hooks));
             become_bare(ours.into(), passed).map_err(said("give up power"))
         }
     }
 }
 
-/// Executes the launcher, with its end of the channel under a number that it is told. Comes back with the reason why it could not.
-fn execute(launcher: &Path, channel: BorrowedFd<'_>, words: &[OsString]) -> std::io::Error {
-    // Not close-on-exec: that is the point. Should it have become one of the standard streams, the next number is taken.
-    let number = match rustix::io::fcntl_dupfd_cloexec(channel, CHANNEL)
-        .and_then(|fd| rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map(|()| fd))
-    {
-        Ok(fd) => {
-            let number = fd.as_raw_fd();
-            std::mem::forget(fd);
-            number
-        }
-        Err(e) => return e.into(),
-    };
-    std::process::Command::new(launcher)
-        .arg0("lazaret")
-        .args(words)
-        .env(VARIABLE, number.to_string())
-        .exec()
+/// Executes the launcher, with its channels under numbers that it is told. Comes back with the reason why it could not.
+fn execute(
+    launcher: &Path,
+    channel: BorrowedFd<'_>,
+    hooks: Option<BorrowedFd<'_>>,
+    words: &[OsString],
+) -> std::io::Error {
+    let mut command = std::process::Command::new(launcher);
+    // A variable of that name that is the caller's tells it nothing.
+    command.arg0("lazaret").args(words).env_remove(HOOKS);
+    for (variable, fd) in [(VARIABLE, Some(channel)), (HOOKS, hooks)] {
+        match fd.map(lasting).transpose() {
+            Ok(Some(number)) => command.env(variable, number.to_string()),
+            Ok(None) => continue,
+            Err(e) => return e.into(),
+        };
+    }
+    command.exec()
+}
+
+/// Another number of the same descriptor, which is kept when this process executes: that is the point. Should it have become one of the standard
+/// streams, the next number is taken.
+fn lasting(fd: BorrowedFd<'_>) -> rustix::io::Result<i32> {
+    let fd = rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?;
+    Ok(fd.into_raw_fd())
 }
 
 /// Keeps the standard streams and the channel, and no power. (The runtime has opened `/dev/null` for a stream that was closed.)

@@ -10,7 +10,7 @@ use wire::netd::{Bridge, Found};
 use wire::nsenter::Runlevel;
 use wire::recordd::Deed;
 use wire::timing::Moment;
-use wire::{ContainerName, IdBlock, LinkName, Text};
+use wire::{ContainerName, Hook, IdBlock, LinkName, Text};
 
 /// An answer of the launcher's, with its descriptors.
 pub type Answer = (Reply, Vec<OwnedFd>);
@@ -139,6 +139,26 @@ impl Launcher {
             Reply::Done => Ok(Changed::Whole),
             Reply::Refused(failure) => Ok(Changed::Refused(failure.into())),
             Reply::Half(failure) => Ok(Changed::Half(failure.into())),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Calls the host's hook script, with a file as its input; the lock, if it is given, is kept until the script has ended.
+    pub fn hook(
+        &self,
+        name: &ContainerName,
+        hook: Hook,
+        document: BorrowedFd<'_>,
+        claim: Option<BorrowedFd<'_>>,
+    ) -> Outcome<()> {
+        let request = Request::Hook {
+            name: name.clone(),
+            hook,
+            claimed: claim.is_some(),
+        };
+        let descriptors: Vec<_> = std::iter::once(document).chain(claim).collect();
+        match self.ask(&request, &descriptors)? {
+            (Reply::Done, _) => Ok(()),
             _ => Err(unexpected()),
         }
     }

@@ -11,6 +11,7 @@ mod figures;
 mod first;
 mod foreground;
 mod handover;
+mod hooks;
 mod instant;
 mod launcher;
 mod learner;
@@ -50,7 +51,7 @@ use options::{Options, Verb};
 use policies::Confined;
 use session::Session;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use timing::Clock;
 use virsh::What;
@@ -104,8 +105,13 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
             Err(reason) => obstacle = Some(reason),
         }
     }
+    let mut hooked = false;
     if standing == Standing::Powerful {
-        if let Err(reason) = handover::hand_over(words, passed) {
+        let handed = hooks_for(&text).and_then(|hooks| {
+            hooked = hooks.is_some();
+            handover::hand_over(words, passed, hooks)
+        });
+        if let Err(reason) = handed {
             output::fail(&[&reason]);
             return status_before_options(&text);
         }
@@ -135,7 +141,7 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
     let began = std::time::Instant::now();
     let launched = standing == Standing::Launched;
     let status = if launched || !options.verb.needs_authority() {
-        act(&confined, launched, &options, clock, count)
+        act(&confined, launched, &options, clock, (count, hooked))
     } else {
         Err(powerless(obstacle))
     };
@@ -153,6 +159,14 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
         output::after(began.elapsed());
     }
     status
+}
+
+/// Whoever executes the host's hook script, if it has one and these words may call it: root's own, not that of a user's host.
+fn hooks_for(words: &[String]) -> Result<Option<OwnedFd>, String> {
+    match user::here() {
+        None if user::is_needed(words) => hooks::runner::start(),
+        _ => Ok(None),
+    }
 }
 
 /// The status of a failure before the options are known: that of `run` and `enter` if the verb is one of them.
@@ -199,7 +213,13 @@ fn powerless(obstacle: Option<String>) -> Error {
     }
 }
 
-fn act(confined: &Confined, launched: bool, options: &Options, clock: Clock, passed: usize) -> Outcome<u8> {
+fn act(
+    confined: &Confined,
+    launched: bool,
+    options: &Options,
+    clock: Clock,
+    (passed, hooked): (usize, bool),
+) -> Outcome<u8> {
     if manner::manner().readonly && !options.verb.only_reads() {
         return Err(Error::caller("operation forbidden: read only access prevents it"));
     }
@@ -212,7 +232,7 @@ fn act(confined: &Confined, launched: bool, options: &Options, clock: Clock, pas
     if !options.verb.needs_authority() {
         return bare(options, Some(&launcher));
     }
-    let session = Session::open(confined, launcher, options, clock, passing::kept(passed)?)?;
+    let session = Session::open(confined, launcher, options, clock, passing::kept(passed)?, hooked)?;
     reconcile::reconcile(&session)?;
     verbs::with_authority(&session, &options.verb)
 }

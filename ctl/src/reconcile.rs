@@ -2,6 +2,7 @@
 //! May touch: the state store, and through the launcher what is left of a container.
 
 use crate::error::Outcome;
+use crate::hooks;
 use crate::output::say;
 use crate::session::Session;
 use crate::state::Place;
@@ -9,14 +10,14 @@ use crate::state::record::{End, Phase, Record, bare_remains};
 use crate::supervisor::Supervisor;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use wire::ContainerName;
 use wire::init::{MOST_STARTS, RESTART_WINDOW};
+use wire::{ContainerName, Hook};
 
 /// A container that nobody keeps any more; its life lock is ours until it is cleared.
 struct Dead {
     place: Place,
     record: Record,
-    _claim: OwnedFd,
+    claim: OwnedFd,
 }
 
 /// Clears everything that is not alive but has remains. What cannot be cleared is said, and tried again by the next command.
@@ -106,17 +107,15 @@ fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
             ));
         }
     }
-    Ok(Dead {
-        place,
-        record,
-        _claim: claim,
-    })
+    Ok(Dead { place, record, claim })
 }
 
 fn clear(session: &Session, dead: Dead) -> Outcome<()> {
     let remains = dead.place.remains();
     let remains = remains.unwrap_or_else(|_| bare_remains(dead.place.name(), &dead.record));
+    hooks::end(session, &dead.place, Hook::Stopped, &dead.claim);
     session.launcher.clear(remains)?;
+    hooks::end(session, &dead.place, Hook::Release, &dead.claim);
     let lock = session.store.lock()?;
     if dead.record.vanishes() {
         return session.store.remove_place(&lock, dead.place.name());
@@ -169,17 +168,19 @@ fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
     if pids.is_none() {
         return finish(session, place.name(), record.id);
     }
-    let _lock = session.store.lock()?;
-    match place.record()? {
-        Some(current) if current == record => {
-            let record = Record {
-                phase: Phase::Running,
-                pids,
-                ..record
-            };
-            place.write_record(&record)?;
-            place.started(&record.ids)
-        }
-        _ => Ok(()),
+    let lock = session.store.lock()?;
+    if place.record()?.as_ref() != Some(&record) {
+        return Ok(());
     }
+    let record = Record {
+        phase: Phase::Running,
+        pids,
+        ..record
+    };
+    place.write_record(&record)?;
+    place.started(&record.ids)?;
+    drop(lock);
+    // It runs, whatever the hook script says.
+    hooks::tell(session, place, Hook::Reconnect, None);
+    Ok(())
 }

@@ -42,6 +42,8 @@ pub struct Session {
     pub clock: Clock,
     /// Descriptors of the caller's that a container is to have (`--pass-fds`).
     pub passed: Vec<OwnedFd>,
+    /// Whether this host has a hook script.
+    pub hooks: bool,
     /// Who lived when this command last looked, and their ids, where their locks told.
     pub living: RefCell<BTreeMap<ContainerName, Vec<IdRange>>>,
     resolv: Vec<String>,
@@ -55,6 +57,7 @@ impl Session {
         options: &Options,
         clock: Clock,
         passed: Vec<OwnedFd>,
+        hooks: bool,
     ) -> Outcome<Self> {
         let directory = working_directory();
         let usual = usual().map_err(Error::Caller)?;
@@ -78,6 +81,7 @@ impl Session {
             directory,
             clock,
             passed,
+            hooks,
             living: RefCell::default(),
             resolv,
         })

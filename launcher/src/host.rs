@@ -7,12 +7,13 @@ use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use sys::birth::Birth;
+use sys::channel::Channel;
 use wire::frame::Message;
 use wire::ids::IdBlock;
-use wire::launcher::Directory;
+use wire::launcher::{Directory, Reply, Request};
 use wire::netd::Publish;
 use wire::user::User;
 use wire::{ContainerName, Failure, Program, cgroupd, idmapd};
@@ -28,6 +29,8 @@ pub struct Host {
     pub named: Named,
     /// What is put on record.
     pub ledger: Ledger,
+    /// Who executes the host's hook script, where there is one.
+    pub hooks: Option<Channel<Request, Reply>>,
     /// The ordinary user whose host it is, if it is not root's.
     pub user: Option<User>,
     groups: RefCell<Option<Rc<[Group]>>>,
@@ -87,12 +90,13 @@ impl Named {
 
 impl Host {
     /// This host, of which nothing has been looked at.
-    pub fn new(policy: Policy, programs: Programs, named: Named, ledger: Ledger) -> Self {
+    pub fn new(policy: Policy, programs: Programs, named: Named, ledger: Ledger, hooks: Option<OwnedFd>) -> Self {
         Self {
             policy,
             programs,
             named,
             ledger,
+            hooks: hooks.map(Channel::new),
             user: crate::user::here(),
             groups: RefCell::default(),
         }

@@ -13,6 +13,7 @@ mod devices;
 mod enter;
 mod fit;
 mod groups;
+mod hook;
 mod host;
 mod initctl;
 mod judge;
@@ -49,12 +50,12 @@ use wire::{Failure, Program};
 
 /// The number of its own end of the channel.
 const CHANNEL: i32 = 3;
-/// That of the socket of the kernel's audit system, where it is enabled.
-const AUDIT: i32 = 4;
+/// The number of what comes first behind it: the channel to who executes the host's hook script, and the socket of the kernel's audit system, as far
+/// as they are there.
+const BEHIND: i32 = 4;
 
 fn main() -> ExitCode {
-    let number = std::env::var("LAZARET_CHANNEL").ok().and_then(|n| n.parse().ok());
-    match number.filter(|n: &i32| *n > 2).map(sys::process::inherited) {
+    match told("LAZARET_CHANNEL") {
         Some(Ok(channel)) => serve_on(channel),
         Some(Err(e)) => {
             eprintln!("launcher: cannot find the channel to lazaret: {}", e.desc());
@@ -62,6 +63,12 @@ fn main() -> ExitCode {
         }
         None => by_hand(),
     }
+}
+
+/// The descriptor whose number a variable tells.
+fn told(variable: &str) -> Option<nix::Result<OwnedFd>> {
+    let number = std::env::var(variable).ok().and_then(|n| n.parse().ok());
+    number.filter(|n: &i32| *n > 2).map(sys::process::inherited)
 }
 
 /// What a person is told who starts this.
@@ -86,16 +93,19 @@ fn kernel(what: &'static str) -> impl Fn(nix::errno::Errno) -> Failure {
 fn serve_on(socket: OwnedFd) -> ExitCode {
     let by = caller::caller(socket.as_fd());
     let here = std::env::current_dir().ok();
-    let looked = powerful();
-    let (policy, question) = match looked {
+    let looked = told("LAZARET_HOOKS")
+        .transpose()
+        .map_err(kernel("find the channel to the hook script"));
+    let looked = looked.and_then(|hooks| powerful().map(|(policy, question)| (policy, [hooks, question])));
+    let (policy, behind) = match looked {
         Ok(looked) => looked,
         Err(failure) => return refuse(socket, failure),
     };
-    let (socket, question) = match alone(&policy, socket, question) {
+    let (socket, behind) = match alone(&policy, socket, behind) {
         Ok(kept) => kept,
         Err((failure, socket)) => return refuse(socket, failure),
     };
-    match host(policy, by, question, here.as_deref()) {
+    match host(policy, by, behind, here.as_deref()) {
         Ok(host) => {
             serve::serve(&host, &Channel::new(socket));
             ExitCode::SUCCESS
@@ -134,7 +144,7 @@ fn powerful() -> Result<(Policy, Option<OwnedFd>), Failure> {
 }
 
 /// What it knows of the host and its caller, once it has no power but what it hands out.
-fn host(policy: Policy, by: Caller, question: Option<OwnedFd>, here: Option<&Path>) -> Result<Host, Failure> {
+fn host(policy: Policy, by: Caller, [hooks, question]: Behind, here: Option<&Path>) -> Result<Host, Failure> {
     let kernel_audit = question.map(kernel_audit::enabled).transpose();
     let kernel_audit = kernel_audit.map_err(kernel("ask the kernel's audit system"))?.flatten();
     if kernel_audit.is_none() {
@@ -143,7 +153,7 @@ fn host(policy: Policy, by: Caller, question: Option<OwnedFd>, here: Option<&Pat
     let named = named(here);
     let programs = Programs::beside_this_one()?;
     let ledger = Ledger::new(by, policy.audit.clone(), kernel_audit);
-    Ok(Host::new(policy, programs, named, ledger))
+    Ok(Host::new(policy, programs, named, ledger, hooks))
 }
 
 /// The caller's words.
@@ -165,22 +175,21 @@ fn named(here: Option<&Path>) -> Named {
     )
 }
 
-/// The channel, and the question's socket.
-type Kept = (OwnedFd, Option<OwnedFd>);
+/// The channel to who executes the host's hook script, and the question's socket.
+type Behind = [Option<OwnedFd>; 2];
 
 /// Leaves the caller's session, terminal, directory, descriptors, and every capability that is not handed out. What is left is the channel
-/// and the question's socket; the channel too where that fails.
-fn alone(policy: &Policy, socket: OwnedFd, question: Option<OwnedFd>) -> Result<Kept, (Failure, OwnedFd)> {
+/// and what is behind it; the channel too where that fails.
+fn alone(policy: &Policy, socket: OwnedFd, behind: Behind) -> Result<(OwnedFd, Behind), (Failure, OwnedFd)> {
     let null = match apart() {
         Ok(null) => null,
         Err(failure) => return Err((failure, socket)),
     };
-    let audit = question.is_some();
     // What they own is closed from here on, or has another number.
-    let owners = ManuallyDrop::new((null, socket, question));
-    let (null, socket, question) = (&owners.0, &owners.1, &owners.2);
+    let owners = ManuallyDrop::new((null, socket, behind));
+    let (null, socket, behind) = (&owners.0, &owners.1, &owners.2);
     let mut table = vec![null.as_fd(), null.as_fd(), null.as_fd(), socket.as_fd()];
-    table.extend(question.as_ref().map(AsFd::as_fd));
+    table.extend(behind.iter().flatten().map(AsFd::as_fd));
     let laid = sys::process::lay_out(&table).map_err(kernel("lay out descriptors"));
     let kept = match sys::process::inherited(CHANNEL) {
         Ok(kept) => kept,
@@ -189,13 +198,19 @@ fn alone(policy: &Policy, socket: OwnedFd, question: Option<OwnedFd>) -> Result<
     };
     let powerless = || {
         laid?;
-        limit(policy, audit)?;
+        limit(policy, behind[1].is_some())?;
         sys::process::set_dumpable(false).map_err(kernel("refuse to be traced"))?;
-        let question = audit.then(|| sys::process::inherited(AUDIT)).transpose();
-        question.map_err(kernel("keep the socket of the kernel's audit system"))
+        let mut numbers = BEHIND..;
+        let mut again = |was: &Option<OwnedFd>| {
+            let number = was.as_ref().and_then(|_| numbers.next());
+            number.map(sys::process::inherited).transpose()
+        };
+        let again = [again(&behind[0]), again(&behind[1])];
+        let [hooks, question] = again.map(|fd| fd.map_err(kernel("keep what is behind the channel")));
+        Ok([hooks?, question?])
     };
     match powerless() {
-        Ok(question) => Ok((kept, question)),
+        Ok(behind) => Ok((kept, behind)),
         Err(failure) => Err((failure, kept)),
     }
 }

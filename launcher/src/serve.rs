@@ -5,6 +5,7 @@ use crate::claim::{self, Clearing};
 use crate::clear;
 use crate::enter;
 use crate::fit;
+use crate::hook;
 use crate::host::Host;
 use crate::initctl;
 use crate::judge::{self, Judged};
@@ -16,7 +17,7 @@ use crate::running;
 use crate::start::{self, Given};
 use crate::sweep;
 use crate::virt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::ids::IdBlock;
 use wire::init::Path;
@@ -32,7 +33,7 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
         let (reply, descriptors) = match channel.receive_frame() {
             Ok((request, given, frame)) => {
                 host.ledger.asked(&host.programs, asked(&request, frame));
-                match act(host, request, given, &mut tied) {
+                match act(host, channel.as_fd(), request, given, &mut tied) {
                     Ok(done) => done,
                     Err(failure) => {
                         host.ledger.refused(&host.programs, first(host), &failure);
@@ -93,6 +94,7 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Freeze { name, frozen: true } => (Deed::Suspend, Some(name)),
         Request::Freeze { name, frozen: false } => (Deed::Resume, Some(name)),
         Request::Limit { name, .. } => (Deed::Limit, Some(name)),
+        Request::Hook { name, .. } => (Deed::Hook, Some(name)),
         Request::Clear(remains) => (Deed::Stop, Some(&remains.name)),
         Request::Announce { name, deed } => (*deed, Some(name)),
         Request::Rotate => (Deed::Rotate, None),
@@ -173,7 +175,13 @@ fn change_nodes(host: &Host, asked: &Judged<Nodes>, namespaces: &[OwnedFd]) -> R
     }
 }
 
-fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remains>) -> Result<Done, Failure> {
+fn act(
+    host: &Host,
+    lazaret: BorrowedFd<'_>,
+    request: Request,
+    given: Vec<OwnedFd>,
+    tied: &mut Vec<Remains>,
+) -> Result<Done, Failure> {
     let policy = &host.policy;
     match request {
         Request::Directories { run, definitions, data } => {
@@ -296,6 +304,7 @@ fn act(host: &Host, request: Request, given: Vec<OwnedFd>, tied: &mut Vec<Remain
             host.ledger.ended(&host.programs, *block.get(), Outcome::Done)?;
             Ok((if there { Reply::Done } else { Reply::NoPipe }, Vec::new()))
         }
+        Request::Hook { .. } => on_record(host, |_| hook::call(host, lazaret, &request, given)),
         Request::Clear(remains) => {
             let judged = judge::clear(policy, remains)?;
             let Remains { block, name, uuid, .. } = judged.get();

@@ -5,6 +5,7 @@ use crate::cgroupd::{Hierarchy, Limits};
 use crate::devd::Rule;
 use crate::failure::Failure;
 use crate::frame::Message;
+use crate::hook::Hook;
 use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
 use crate::mountd::Mount;
@@ -319,6 +320,17 @@ pub enum Request {
         /// What it is asked for.
         runlevel: Runlevel,
     },
+    /// Calls the host's hook script. Descriptors: a file with the domain's document, which becomes its input; and, if `claimed`, the state
+    /// directory's lock file, locked, which is kept until the script has ended. The launcher hands the request on, as it is, to the process of
+    /// root's that executes the script (`ctl/src/hooks/runner.rs`), whose answers are these too. Answer: `Done`.
+    Hook {
+        /// The container.
+        name: ContainerName,
+        /// When.
+        hook: Hook,
+        /// Whether the lock comes.
+        claimed: bool,
+    },
 }
 
 /// Links of the host's that a container has.
@@ -432,6 +444,7 @@ impl Message for Request {
             }
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
             Self::Nodes(_) | Self::TakeBack(_) | Self::Initctl { .. } => 2,
+            Self::Hook { claimed, .. } => 1usize.saturating_add(usize::from(*claimed)),
             Self::Directories { .. }
             | Self::Open(_)
             | Self::Freeze { .. }

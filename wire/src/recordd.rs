@@ -127,6 +127,8 @@ pub enum Deed {
     Detach,
     /// A network of ours is started, or ended.
     Network,
+    /// The host's hook script is called.
+    Hook,
 }
 
 /// How a deed ended.
@@ -396,6 +398,7 @@ mod tests {
             Deed::Attach,
             Deed::Detach,
             Deed::Network,
+            Deed::Hook,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

@@ -22,7 +22,9 @@ pub struct Starting {
 /// Options of `start`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lazaret start vm1\n  lazaret start vm1 --console\n  lazaret start vm1 --autodestroy   until ^C"
+    after_help = "Examples:\n  lazaret start vm1\n  lazaret start vm1 --console\n  lazaret start vm1 --autodestroy   until ^C\n\nWhere root has an executable \
+    /etc/lazaret.hooks/lxc, that is called with NAME prepare begin -, then start and started, with the domain's document as its input, as libvirt calls its hook \
+    script; a status but 0 refuses the start. After the container's end it is called with NAME stopped end -, and with release."
 )]
 pub struct Start {
     /// Its name or uuid

@@ -37,6 +37,7 @@ use wire::supervisor::{ExitRecord, LoopRecord, RING, RING_HEADER};
 
 const RECORD: &str = "state.json";
 const PLAN: &str = "plan.json";
+const DOMAIN: &str = "domain.xml";
 const LOCK: &str = "lock";
 
 /// What the lock of a container that lives says: what every start must know of every container.
@@ -153,9 +154,10 @@ impl Store {
         let place = self
             .place(name)?
             .ok_or_else(|| Error::Bug("the state directory vanished".into()))?;
-        for file in [RECORD, PLAN, "domain.xml", "control", "exit", "log"] {
+        for file in [RECORD, DOMAIN] {
             files::remove(&place.directory, file)?;
         }
+        place.renew()?;
         Ok(place)
     }
 
@@ -233,6 +235,14 @@ impl Place {
         self.directory.as_fd()
     }
 
+    /// Empties the directory of everything but the record, the definition that it is of, and the lock.
+    pub fn renew(&self) -> Outcome<()> {
+        for file in [PLAN, "control", "exit", "log"] {
+            files::remove(&self.directory, file)?;
+        }
+        Ok(())
+    }
+
     /// The record; `None` if there is none, which means that its writer was killed before it wrote the first.
     pub fn record(&self) -> Outcome<Option<Record>> {
         let bytes = files::read(&self.directory, RECORD)?;
@@ -293,12 +303,17 @@ impl Place {
 
     /// The definition that the container was started from.
     pub fn live_definition(&self) -> Outcome<Option<Vec<u8>>> {
-        files::read(&self.directory, "domain.xml")
+        files::read(&self.directory, DOMAIN)
+    }
+
+    /// The same, open for reading.
+    pub fn open_live_definition(&self) -> Outcome<Option<OwnedFd>> {
+        files::open(&self.directory, DOMAIN, OFlags::RDONLY)
     }
 
     /// Writes the definition that the container was started from.
     pub fn write_live_definition(&self, text: &str) -> Outcome<()> {
-        files::write(&self.directory, "domain.xml", text.as_bytes(), Lasting::UntilReboot)
+        files::write(&self.directory, DOMAIN, text.as_bytes(), Lasting::UntilReboot)
     }
 
     /// Waits for the lock over the container's devices, which whoever changes them while it runs holds from what they are to what they have

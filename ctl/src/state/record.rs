@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains, Step};
 use wire::netd::{HostSide, Lent};
-use wire::{ContainerName, IdBlock, LinkName, Text};
+use wire::{ContainerName, Hook, IdBlock, LinkName, Text};
 
 /// How far a container has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,9 @@ pub struct Record {
     pub ids: Vec<IdRange>,
     /// Whether forwarding had to be turned on for it.
     pub forwarding_changed: bool,
+    /// As which the host's hook script was called for it last, or is about to be; not all are noted ([`crate::hooks`]).
+    #[serde(default)]
+    pub hook: Option<Hook>,
 }
 
 impl Record {

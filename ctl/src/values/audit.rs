@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 17] = [
+pub const DEEDS: [(Deed, &str); 18] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -26,6 +26,7 @@ pub const DEEDS: [(Deed, &str); 17] = [
     (Deed::Detach, "detach"),
     (Deed::Signal, "signal"),
     (Deed::Network, "network"),
+    (Deed::Hook, "hook"),
 ];
 
 impl FromStr for Verbs {

@@ -1,5 +1,6 @@
 //! `check`: what this host offers, and the command that mends what is missing. May touch: `/proc` and `/sys`, to read.
 
+mod hook;
 mod labels;
 mod user;
 
@@ -272,6 +273,7 @@ pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool)
             findings.extend([user_namespaces(), fuse(), ids(launcher)]);
             findings.extend(control_groups(hierarchies.as_deref()));
             findings.extend(networking());
+            findings.extend(hook::hook());
         }
         None => findings.extend(user::findings()),
     }

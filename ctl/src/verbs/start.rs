@@ -2,20 +2,23 @@
 
 use super::autodestroy::Tie;
 use super::console::{self, Key};
+use super::destroy;
 use crate::begin::{Start, begin};
 use crate::domain::device::pinned;
 use crate::domain::{Domain, Uuid};
 use crate::error::{Error, Needed, Outcome};
+use crate::hooks;
 use crate::lent;
 use crate::lookup::find;
 use crate::options::{self, Starting};
-use crate::output::done;
+use crate::output::{done, say};
 use crate::passing;
 use crate::plan::domain::plan;
 use crate::session::Session;
 use crate::sharing;
 use crate::state::Place;
 use crate::state::record::Origin;
+use wire::Hook;
 
 /// Starts a domain, however it came to be, says so, and stays as long as is asked for.
 pub fn begin_domain(
@@ -67,7 +70,13 @@ pub fn begin_domain(
         plan: &make,
         before: &mut before,
     };
-    let (_, record) = begin(session, &host.policy, &mut start)?;
+    let (place, record) = begin(session, &host.policy, &mut start)?;
+    if let Err(refused) = hooks::call(session, &place, Hook::Started, None) {
+        let ended = find(&session.store, domain.name.as_str()).and_then(|found| destroy::end(session, &found));
+        // That it is refused is what counts; the next command tries again to end it.
+        ended.unwrap_or_else(|e| say(&e.to_string()));
+        return Err(refused);
+    }
     done(said)?;
     let console = starting.console.then(Key::default);
     match (tie, console) {

@@ -377,6 +377,14 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 deed: Deed::Start,
             },
         ),
+        (
+            "a hook script that the host does not have",
+            Request::Hook {
+                name: name(),
+                hook: wire::Hook::Release,
+                claimed: false,
+            },
+        ),
         ("the log of deeds", Request::Log),
         ("a new file for the log of deeds", Request::Rotate),
         (
@@ -441,6 +449,7 @@ fn main() {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
             Request::Nodes(_) => vec![null.as_fd(); 2],
+            Request::Hook { .. } => vec![null.as_fd()],
             Request::Enter { .. } => own.iter().map(AsFd::as_fd).collect(),
             _ => Vec::new(),
         };

@@ -295,6 +295,30 @@ fn bytes_are_frozen() {
 }
 
 #[test]
+fn bytes_of_hooks_are_frozen() {
+    let hook = |hook, claimed| Request::Hook {
+        name: name(),
+        hook,
+        claimed,
+    };
+    assert_eq!(hook(Hook::Reconnect, false).descriptors(), 1);
+    assert_eq!(hook(Hook::Release, true).descriptors(), 2);
+    let all = [
+        (Hook::Prepare, "prepare begin"),
+        (Hook::Start, "start begin"),
+        (Hook::Started, "started begin"),
+        (Hook::Stopped, "stopped end"),
+        (Hook::Release, "release end"),
+        (Hook::Reconnect, "reconnect begin"),
+    ];
+    for (number, (when, words)) in all.into_iter().enumerate() {
+        assert_eq!(hex(&hook(when, true)), format!("1401630{number}01"));
+        assert_eq!(when.words().join(" "), words);
+        assert_eq!(when.is_of_the_end(), words.ends_with("end"));
+    }
+}
+
+#[test]
 fn bytes_of_replies_are_frozen() {
     assert_eq!(hex(&Reply::Directories), "00");
     assert_eq!(hex(&Reply::File), "01");
