@@ -505,3 +505,62 @@ fn a_definition_is_edited() {
     host.run(&["net-undefine", "quay"]).ok();
     host.nothing_is_left();
 }
+
+#[test]
+fn a_port_has_what_its_port_group_says_and_a_group_that_is_not_there_is_refused() {
+    need_root!();
+    let host = Host::new();
+    let said = "<title>The quay</title><metadata><p:port xmlns:p='urn:port'/></metadata>";
+    let groups = "<portgroup name='slow' default='yes'><bandwidth><inbound average='1000'/></bandwidth></portgroup>\
+        <portgroup name='fast'><bandwidth><inbound average='2000'/></bandwidth></portgroup><portgroup name='free'/>";
+    let file = document(&host, "quay", &format!("{said}{SUBNET}{groups}"));
+    host.run(&["net-define", &file]).ok();
+    let shown = host.run(&["net-dumpxml", "quay"]).ok().stdout;
+    for part in [
+        "  <title>The quay</title>\n  <metadata>\n    <p:port",
+        "  <portgroup name='slow' default='yes'>\n    <bandwidth>\n      <inbound average='1000'/>\n",
+        "  <portgroup name='free'/>\n",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    host.run(&["net-define", &host.file("again.xml", &shown)]).ok();
+    assert_eq!(host.run(&["net-dumpxml", "quay"]).ok().stdout, shown);
+    let on = |source: &str, more: &str| {
+        format!("<interface type='network'><source network='quay'{source}/><target dev='lztest0'/>{more}</interface>")
+    };
+    let own = "<bandwidth><inbound average='500'/></bandwidth>";
+    for (source, more, rate) in [
+        ("", "", Some("rate 8Mbit")),
+        (" portgroup='fast'", "", Some("rate 16Mbit")),
+        (" portgroup='fast'", own, Some("rate 4Mbit")),
+        (" portgroup='free'", "", None),
+    ] {
+        let name = begin(&host, "port", &on(source, more));
+        let class = shell(&host, "tc class show dev lztest0");
+        match rate {
+            Some(rate) => assert!(class.contains(rate), "{source} {more}: {class}"),
+            None => assert_eq!(class, "", "{source}"),
+        }
+        host.run(&["destroy", &name]).ok();
+    }
+    let name = host.name("none");
+    let file = host.domain_file(&name, "exec sleep 1000", "", &on(" portgroup='none'", ""));
+    host.run(&["create", &file])
+        .refused(1, &["the network quay has no <portgroup> called none"]);
+    for (inside, why) in [
+        ("<portgroup/>", "has no attribute name"),
+        (
+            "<portgroup name='a'/><portgroup name='a'/>",
+            "a second <portgroup> is called",
+        ),
+        (
+            "<portgroup name='a'><virtualport type='openvswitch'/></portgroup>",
+            "Open vSwitch",
+        ),
+    ] {
+        let file = document(&host, "bad", &format!("{SUBNET}{inside}"));
+        host.run(&["net-define", &file]).refused(1, &["bad.xml:", why]);
+    }
+    host.run(&["net-undefine", "quay"]).ok();
+    host.nothing_is_left();
+}

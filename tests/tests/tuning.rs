@@ -290,3 +290,33 @@ fn input_and_output_are_limited_by_device_while_it_runs_and_for_the_next_start()
         .refused(1, &["running"]);
     host.run(&["blkiotune", &host.name("nobody")]).refused(1, &["nobody"]);
 }
+
+#[test]
+fn memory_nodes_are_held_by_the_group_in_both_modes_that_say_so() {
+    need_root!();
+    let host = Host::new();
+    let name = &host.name("nodes");
+    for mode in ["strict", "restrictive"] {
+        let numa = |nodes: &str| format!("<numatune><memory mode='{mode}' nodeset='{nodes}'/></numatune>");
+        defined(&host, name, &numa("0"));
+        let shown = host.run(&["dumpxml", name]).ok().stdout;
+        assert!(
+            shown.contains(&format!("    <memory mode='{mode}' nodeset='0'/>\n")),
+            "{shown}"
+        );
+        let said = host.run(&["start", name]);
+        if said.code() != 0 && said.stderr.contains("cpuset") {
+            host.run(&["undefine", name]).ok();
+            skip!("the cpuset controller cannot be used here: {}", said.stderr.trim());
+        }
+        said.ok();
+        assert_eq!(kernel_says(name, ["cpuset.mems", "cpuset.mems"]), "0", "{mode}");
+        host.run(&["destroy", name]).ok();
+        defined(&host, name, &numa("900"));
+        host.run(&["start", name]).refused(1, &[name, "memory nodes"]);
+        let file = host.domain_file(name, STAY, &numa("x"), "");
+        host.run(&["define", &file]).refused(1, &["a list of memory nodes"]);
+        host.run(&["undefine", name]).ok();
+    }
+    host.nothing_is_left();
+}

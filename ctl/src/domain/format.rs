@@ -1,6 +1,6 @@
 //! Prints a domain as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
 
-use super::interface::{Address, Attached, Interface, LinkState, Native, Rate, Route, Vlan, family};
+use super::interface::{Address, Attached, Bandwidth, Interface, LinkState, Native, Rate, Route, Vlan, family};
 use super::kept;
 use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
 use super::xml::{Tree, Writer};
@@ -94,7 +94,10 @@ fn general(w: &mut Writer, domain: &Domain) {
         w.element("numatune", &[], |w| {
             w.empty(
                 "memory",
-                &[("mode", Some("strict")), ("nodeset", Some(&nodes.to_string()))],
+                &[
+                    ("mode", Some(if domain.restrictive { "restrictive" } else { "strict" })),
+                    ("nodeset", Some(&nodes.to_string())),
+                ],
             );
         });
     }
@@ -239,7 +242,10 @@ fn interface(w: &mut Writer, interface: &Interface) {
             w.empty("mac", &[("address", Some(&mac.to_string()))]);
         }
         match &interface.attached {
-            Attached::Network(name) => w.empty("source", &[("network", Some(name))]),
+            Attached::Network(name) => {
+                let group = interface.portgroup.as_deref();
+                w.empty("source", &[("network", Some(name)), ("portgroup", group)]);
+            }
             Attached::Bridge(name) => w.empty("source", &[("bridge", Some(name.as_str()))]),
             Attached::Direct(dev, mode) => {
                 w.empty("source", &[("dev", Some(dev.as_str())), ("mode", Some(mode.name()))])
@@ -253,15 +259,7 @@ fn interface(w: &mut Writer, interface: &Interface) {
         if let Some(given) = &interface.vlan {
             vlan(w, given);
         }
-        let given = &interface.bandwidth;
-        if given.inbound.is_some() || given.outbound.is_some() {
-            w.element("bandwidth", &[], |w| {
-                rate(w, "inbound", given.inbound.as_ref());
-                rate(w, "outbound", given.outbound.as_ref());
-            });
-        } else if given.said {
-            w.empty("bandwidth", &[]);
-        }
+        bandwidth(w, &interface.bandwidth);
         if let Some(isolated) = interface.isolated {
             w.empty("port", &[("isolated", Some(if isolated { "yes" } else { "no" }))]);
         }
@@ -284,7 +282,20 @@ fn interface(w: &mut Writer, interface: &Interface) {
     });
 }
 
-fn vlan(w: &mut Writer, vlan: &Vlan) {
+/// `bandwidth`, where it is said.
+pub fn bandwidth(w: &mut Writer, given: &Bandwidth) {
+    if given.inbound.is_some() || given.outbound.is_some() {
+        w.element("bandwidth", &[], |w| {
+            rate(w, "inbound", given.inbound.as_ref());
+            rate(w, "outbound", given.outbound.as_ref());
+        });
+    } else if given.said {
+        w.empty("bandwidth", &[]);
+    }
+}
+
+/// `vlan`
+pub fn vlan(w: &mut Writer, vlan: &Vlan) {
     w.element("vlan", &[("trunk", vlan.trunk.then_some("yes"))], |w| {
         for tag in &vlan.tags {
             let native = tag.native.map(|native| match native {

@@ -10,6 +10,8 @@ use wire::netd::{Ipvlan, Isolation};
 pub struct Interface {
     /// Type and source.
     pub attached: Attached,
+    /// `source@portgroup` of type `network`; not empty.
+    pub portgroup: Option<String>,
     /// `mac@address`, inside; [`super::complete()`] makes one.
     pub mac: Option<Mac>,
     /// `ip`, inside, in order.

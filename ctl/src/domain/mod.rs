@@ -25,9 +25,16 @@ pub mod xml;
 pub use capability::{Capabilities, Capability};
 pub use complete::complete;
 pub use format::{format, tree};
+
+/// Parts of an interface that a network has too.
+pub mod parts {
+    pub use super::format::{bandwidth, vlan};
+    pub use super::parse::{bandwidth as read_bandwidth, vlan as read_vlan};
+}
+
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
 pub use model::{Arch, Domain, Share, Source};
 pub use parse::{parse, parse_telling};
-pub use sift::device_element;
+pub use sift::{device_element, said_tree};
 pub use xml::MAX_BYTES;

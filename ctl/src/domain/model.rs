@@ -31,8 +31,10 @@ pub struct Domain {
     pub memtune: Memtune,
     /// `blkiotune`
     pub blkiotune: Blkiotune,
-    /// `numatune/memory@nodeset`, of mode `strict`: the memory nodes that may be used.
+    /// `numatune/memory@nodeset`, of mode `strict` or `restrictive`: the memory nodes that may be used.
     pub nodes: Option<CpuSet>,
+    /// Whether `numatune/memory@mode` is `restrictive`: what holds the nodes is the control group alone, as it is for both here.
+    pub restrictive: bool,
     /// `vcpu`
     pub vcpu: Vcpu,
     /// `cputune`

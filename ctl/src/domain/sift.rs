@@ -53,7 +53,11 @@ const BUILT: [(&str, &str, &str); 33] = [
         "mac source ip route target guest mtu port link bandwidth vlan",
     ),
     ("/devices/interface/mac", "address", ""),
-    ("/devices/interface/source", "network bridge dev mode", "ip route"),
+    (
+        "/devices/interface/source",
+        "network portgroup bridge dev mode",
+        "ip route",
+    ),
     ("/devices/interface/bandwidth", "", "inbound outbound"),
     ("/devices/interface/bandwidth/inbound", "average peak floor burst", ""),
     ("/devices/interface/bandwidth/outbound", "average peak floor burst", ""),
@@ -70,17 +74,16 @@ const BUILT: [(&str, &str, &str); 33] = [
 ];
 
 /// What libvirt's LXC driver acts on, and is not done here yet; of attributes and elements in one list.
-const UNBUILT: [(&str, &str); 5] = [
+const UNBUILT: [(&str, &str); 4] = [
     ("/numatune/memory", "placement"),
     ("/devices", "disk hostdev"),
     ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
     ("/devices/interface", "virtualport script filterref"),
-    ("/devices/interface/source", "portgroup"),
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.
 const OTHERWISE: [(&str, &str, &str); 10] = [
-    ("/numatune/memory", "mode", "interleave preferred restrictive"),
+    ("/numatune/memory", "mode", "interleave preferred"),
     ("/vcpu", "placement", "auto"),
     ("/on_poweroff", "", "preserve rename-restart"),
     ("/on_reboot", "", "preserve rename-restart"),
@@ -447,6 +450,11 @@ pub fn said(bytes: &[u8]) -> Result<Tree, Fault> {
     let element = super::xml::read(bytes)?;
     whole(&element)?;
     tree(&element, false)
+}
+
+/// What is somebody's own, as it is kept.
+pub fn said_tree(element: &Element) -> Result<Tree, Fault> {
+    tree(element, false)
 }
 
 /// An element as it is kept. Where it is to be of the schema, all in it is.

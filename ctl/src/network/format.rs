@@ -1,6 +1,6 @@
 //! Prints a network as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
 
-use super::{Forward, Network, Subnet};
+use super::{Forward, Network, Subnet, portgroup};
 use crate::domain::xml::{Tree, Writer};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,6 +11,14 @@ pub fn document(network: &Network) -> Tree {
         w.leaf("name", &[], network.name.as_str());
         if let Some(uuid) = network.uuid {
             w.leaf("uuid", &[], &uuid.to_string());
+        }
+        for (name, text) in [("title", &network.title), ("description", &network.description)] {
+            if let Some(text) = text {
+                w.leaf(name, &[], text);
+            }
+        }
+        if let Some(metadata) = &network.metadata {
+            w.tree(metadata);
         }
         forward(w, network);
         if let Some(bridge) = &network.bridge {
@@ -39,6 +47,7 @@ pub fn document(network: &Network) -> Tree {
         if network.isolated {
             w.empty("port", &[("isolated", Some("yes"))]);
         }
+        network.groups.iter().for_each(|g| portgroup::write(w, g));
     });
     writer.finish()
 }
@@ -101,6 +110,11 @@ mod tests {
     const WHOLE: &str = "<network>
   <name>quay</name>
   <uuid>1a2a8e0b-4c3e-4d5f-9b61-6c7a7264666c</uuid>
+  <title>The quay</title>
+  <description>Ships &amp; boats</description>
+  <metadata>
+    <p:port xmlns:p=\"urn:port\" lit=\"yes\"/>
+  </metadata>
   <forward mode='nat'>
     <nat ipv6='yes'/>
   </forward>
@@ -116,6 +130,13 @@ mod tests {
   </ip>
   <ip family='ipv6' address='fd00:5::1' prefix='64'/>
   <port isolated='yes'/>
+  <portgroup name='slow' default='yes'>
+    <bandwidth>
+      <inbound average='100' peak='200' burst='50'/>
+      <outbound average='10'/>
+    </bandwidth>
+  </portgroup>
+  <portgroup name='free'/>
 </network>
 ";
 

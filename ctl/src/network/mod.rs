@@ -3,10 +3,13 @@
 
 mod format;
 mod parse;
+mod portgroup;
 
 pub use format::document;
 pub use parse::parse;
+pub use portgroup::PortGroup;
 
+use crate::domain::xml::Tree;
 use crate::domain::{Mac, Uuid};
 use crate::error::Error;
 use crate::escape::escape;
@@ -30,6 +33,12 @@ pub struct Network {
     pub name: ContainerName,
     /// `uuid`; one is made up at its definition.
     pub uuid: Option<Uuid>,
+    /// `title`
+    pub title: Option<String>,
+    /// `description`
+    pub description: Option<String>,
+    /// `metadata`, as it is said.
+    pub metadata: Option<Tree>,
     /// `forward`
     pub forward: Forward,
     /// `bridge@name`: one of ours, or, where `forward` is [`Forward::Bridge`], of the host's; one of ours is chosen at its definition.
@@ -48,6 +57,8 @@ pub struct Network {
     pub dns: bool,
     /// `ip`, in order, at most one of each family.
     pub subnets: Vec<Subnet>,
+    /// `portgroup`, in order.
+    pub groups: Vec<PortGroup>,
 }
 
 /// `forward@mode`
@@ -116,6 +127,9 @@ impl Network {
         Some(Self {
             name: ContainerName::new(DEFAULT).ok()?,
             uuid: Some(UUID),
+            title: None,
+            description: None,
+            metadata: None,
             forward: Forward::Nat,
             bridge: Some(LinkName::new(BRIDGE).ok()?),
             stp: false,
@@ -128,6 +142,7 @@ impl Network {
                 subnet(IpAddr::V4(GATEWAY_V4.0), GATEWAY_V4.1, (v4(0, 2), v4(255, 254))),
                 subnet(IpAddr::V6(GATEWAY_V6.0), GATEWAY_V6.1, (v6(2), v6(0xfffe))),
             ],
+            groups: vec![],
         })
     }
 
@@ -148,6 +163,22 @@ impl Network {
             stp: self.stp,
             delay: self.delay,
         })
+    }
+
+    /// The group of ports that an interface belongs to which names this one, or none.
+    pub fn group(&self, named: Option<&str>) -> Result<Option<&PortGroup>, String> {
+        let found = self
+            .groups
+            .iter()
+            .find(|g| named.map_or(g.default, |name| g.name == name));
+        match (found, named) {
+            (None, Some(name)) => Err(format!(
+                "the network {} has no <portgroup> called {}",
+                self.name,
+                escape(name)
+            )),
+            (found, _) => Ok(found),
+        }
     }
 
     /// What is let through between it and what lies beyond the host.

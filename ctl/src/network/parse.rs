@@ -4,31 +4,27 @@ use super::{Fixed, Forward, Network, Subnet};
 use crate::domain::error::{Fault, ParseError};
 use crate::domain::units::number;
 use crate::domain::xml::{Element, Given, Parts, read};
-use crate::domain::{Mac, Uuid};
+use crate::domain::{Mac, Uuid, said_tree};
 use std::net::{IpAddr, Ipv4Addr};
 use wire::network::within;
 use wire::{ContainerName, LinkName};
 
 /// Why elements that libvirt knows are refused.
-const REFUSED: [(&str, &str); 9] = [
+const REFUSED: [(&str, &str); 5] = [
     (
         "domain",
         "no DNS server of a network's own is run, so that nobody would know the domain",
     ),
     (
         "bandwidth",
-        "a bandwidth is shared out by none: <bandwidth> of an interface holds that",
+        "a bandwidth is shared out by none: <bandwidth> of an interface, or of a <portgroup>, holds that of each",
     ),
-    ("portgroup", "there are no port groups"),
     ("virtualport", "Open vSwitch is not used"),
     (
         "vlan",
-        "a VLAN is a member's of a bridge of the host's: <vlan> of an interface",
+        "a VLAN is a member's of a bridge of the host's: <vlan> of an interface, or of a <portgroup>",
     ),
     ("route", "routes of the host's lie on its own links"),
-    ("metadata", "nothing is kept that has no effect"),
-    ("title", "nothing is kept that has no effect"),
-    ("description", "nothing is kept that has no effect"),
 ];
 
 /// Reads a network's document; `file` is the name under which errors speak of it.
@@ -71,6 +67,9 @@ fn network(parts: &mut Parts) -> Result<Network, Fault> {
     let network = Network {
         name: name.try_read(ContainerName::new)?,
         uuid: parts.leaf("uuid")?.map(|v| v.read("a uuid", Uuid::parse)).transpose()?,
+        title: parts.leaf("title")?.map(|v| v.value).filter(|t| !t.is_empty()),
+        description: parts.leaf("description")?.map(|v| v.value).filter(|t| !t.is_empty()),
+        metadata: parts.child("metadata")?.map(|e| said_tree(&e)).transpose()?,
         forward,
         bridge,
         stp,
@@ -91,6 +90,7 @@ fn network(parts: &mut Parts) -> Result<Network, Fault> {
             .into_iter()
             .map(|e| e.read(subnet))
             .collect::<Result<_, _>>()?,
+        groups: super::portgroup::read(parts)?,
     };
     fits(&network, v6_too).map_err(|what| parts.fault(what))?;
     Ok(network)
@@ -186,7 +186,8 @@ fn dns(parts: &mut Parts) -> Result<(), Fault> {
     if off { Ok(()) } else { Err(parts.fault(why)) }
 }
 
-fn yes_or_no(word: &str) -> Option<bool> {
+/// What these two words mean.
+pub fn yes_or_no(word: &str) -> Option<bool> {
     match word {
         "yes" => Some(true),
         "no" => Some(false),
@@ -329,7 +330,25 @@ mod tests {
         for (inside, what) in [
             ("<domain name='x'/>", "n.xml:3: <domain> in <network> is refused"),
             ("<bandwidth/>", "<bandwidth> in <network> is refused"),
-            ("<portgroup name='a'/>", "<portgroup>"),
+            ("<portgroup/>", "<portgroup> has no attribute name"),
+            ("<portgroup name=''/>", "is empty"),
+            ("<portgroup name='a' default='1'/>", "\"yes\" or \"no\""),
+            (
+                "<portgroup name='a'/><portgroup name='a'/>",
+                "a second <portgroup> is called \"a\"",
+            ),
+            (
+                "<portgroup name='a' default='yes'/><portgroup name='b' default='yes'/>",
+                "a second <portgroup> is the default",
+            ),
+            (
+                "<portgroup name='a'><virtualport type='openvswitch'/></portgroup>",
+                "Open vSwitch",
+            ),
+            (
+                "<portgroup name='a'><bandwidth><inbound/></bandwidth></portgroup>",
+                "a rate has an average",
+            ),
             ("<dns><host ip='1.2.3.4'/></dns>", "no DNS server"),
             ("<forward mode='passthrough'/>", "which alone are supported"),
             ("<forward mode='nat' dev='eth0'/>", "attribute dev of <forward>"),

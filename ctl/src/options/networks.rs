@@ -53,7 +53,7 @@ pub enum Networks {
     after_help = "Examples:\n  lazaret net-define quay.xml\n  lazaret net-create quay.xml\n\n\
     <forward mode='nat'>, 'route', 'open' or none (nothing goes beyond the host) and <ip> make a network with a bridge of its own, whose \
     containers are given addresses out of <range>, or the one of their <host>; <forward mode='bridge'> is a bridge of the host's. A container \
-    on a network that is not started has it made for as long as it runs. What has no effect here is refused by name."
+    on a network that is not started has it made for as long as it runs. <source portgroup='...'> has the bandwidth and the VLANs of that <portgroup>, and one that names none those of the default one. What has no effect here (a bandwidth that is shared, dns, domain, a route) is refused by name."
 )]
 pub struct NetworkFile {
     /// The file

@@ -323,5 +323,13 @@ mod tests {
         assert_eq!((limits.memory, limits.cpu_shares), (Some(32 << 20), Some(512)));
         assert_eq!(limits.tasks, Some(crate::plan::limits::TASKS));
         assert_eq!(limits.cpus.as_ref().unwrap().as_str(), "0-1");
+        for mode in ["strict", "restrictive"] {
+            let plan = planned(&format!("<numatune><memory mode='{mode}' nodeset='0,2'/></numatune>")).unwrap();
+            let Some(Step::Groups(limits)) = plan.steps.first() else {
+                panic!()
+            };
+            assert_eq!(limits.nodes.as_ref().unwrap().as_str(), "0,2", "{mode}");
+        }
+        assert!(planned("<numatune><memory mode='preferred' nodeset='0'/></numatune>").is_err());
     }
 }

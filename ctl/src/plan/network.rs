@@ -4,7 +4,7 @@ use super::{Host, Lot, fit};
 use crate::domain::lent::Wanted;
 use crate::domain::{self, Attached, Interface, Mode};
 use crate::error::{Error, Outcome};
-use crate::network::{Network, none};
+use crate::network::{Network, PortGroup, none};
 use std::net::IpAddr;
 use wire::init::Container;
 use wire::launcher::{Plan, Step};
@@ -55,6 +55,7 @@ pub fn plain(attached: Attached, lot: &Lot) -> Interface {
     Interface {
         mac: mac.filter(|_| !attached.is_ipvlan()),
         attached,
+        portgroup: None,
         addresses: vec![],
         routes: vec![],
         target: None,
@@ -95,10 +96,12 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             _ => Vec::new(),
         };
         let network = network(interface, lot)?;
+        let group = network.map(|n| n.group(interface.portgroup.as_deref()));
+        let group = group.transpose().map_err(Error::caller)?.flatten();
         let side = side(interface, network)?;
         let vlans = match &side {
             HostSide::Vlan { .. } => Vec::new(),
-            side => memberships(side, interface.vlan.as_ref())?,
+            side => memberships(side, interface.vlan.as_ref().or_else(|| group?.vlan.as_ref()))?,
         };
         let mut link = Link {
             host,
@@ -110,7 +113,7 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             up: interface.is_up(),
             mtu: interface.mtu.or_else(|| network.and_then(|n| n.mtu)),
             isolated: interface.isolated == Some(true) || network.is_some_and(|n| n.isolated),
-            bandwidth: bandwidth(interface)?,
+            bandwidth: bandwidth(interface, group)?,
             vlans,
             outside,
         };
@@ -259,8 +262,10 @@ fn memberships(side: &HostSide, vlan: Option<&domain::Vlan>) -> Outcome<Vec<Memb
 }
 
 /// Refuses what could not be held as it is said.
-fn bandwidth(interface: &Interface) -> Outcome<Bandwidth> {
-    let domain::Bandwidth { inbound, outbound, .. } = interface.bandwidth;
+fn bandwidth(interface: &Interface, group: Option<&PortGroup>) -> Outcome<Bandwidth> {
+    let own = Some(interface.bandwidth).filter(|b| b.said);
+    let given = own.or_else(|| group.map(|g| g.bandwidth)).unwrap_or_default();
+    let domain::Bandwidth { inbound, outbound, .. } = given;
     if (inbound.is_some() || outbound.is_some()) && !interface.attached.has_end() {
         return Err(Error::caller(
             "<bandwidth> is for an interface with an end on the host, and one of type direct has none",
@@ -505,6 +510,7 @@ mod tests {
         let mac = Some(domain::Mac::from_random([1, 2, 3]));
         let on = |network: &str, addresses| Interface {
             attached: Attached::Network(network.into()),
+            portgroup: None,
             mac,
             addresses,
             routes: vec![],
@@ -531,6 +537,39 @@ mod tests {
         };
         let wiring = wire(&name, &lot(), &[on("default", vec![within])], vec![]).unwrap();
         assert_eq!((wiring.links[0].addresses.len(), wiring.links[0].routes.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_a_port_group_says_is_said_of_an_interface_that_says_nothing_else() {
+        let text = "<network><name>quay</name><bridge name='lzr7'/><ip address='192.168.5.1' prefix='24'/>\
+            <portgroup name='slow' default='yes'><bandwidth><inbound average='10'/></bandwidth></portgroup>\
+            <portgroup name='free'/></network>";
+        let lot = Lot {
+            networks: vec![crate::network::parse(text.as_bytes(), "n.xml").unwrap()],
+            ..lot()
+        };
+        let held = |group: Option<&str>, own: Option<u32>| {
+            let mut interface = plain(Attached::Network("quay".into()), &lot);
+            interface.portgroup = group.map(str::to_owned);
+            if let Some(average) = own {
+                interface.bandwidth.said = true;
+                interface.bandwidth.inbound = Some(domain::Rate {
+                    average: Some(average),
+                    peak: None,
+                    floor: None,
+                    burst: None,
+                });
+            }
+            let name = ContainerName::new("web").unwrap();
+            let wiring = wire(&name, &lot, &[interface], vec![])?;
+            Ok::<_, Error>(wiring.links[0].bandwidth.inbound.map(|r| r.average))
+        };
+        assert_eq!(held(None, None).unwrap(), Some(10_000));
+        assert_eq!(held(Some("slow"), None).unwrap(), Some(10_000));
+        assert_eq!(held(Some("free"), None).unwrap(), None);
+        assert_eq!(held(None, Some(20)).unwrap(), Some(20_000));
+        let why = held(Some("none"), None).unwrap_err().to_string();
+        assert!(why.contains("the network quay has no <portgroup> called none"), "{why}");
     }
 
     #[test]

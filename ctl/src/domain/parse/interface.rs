@@ -12,8 +12,10 @@ use wire::LinkName;
 
 /// `interface`
 pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
+    let (attached, portgroup) = attached(parts)?;
     let interface = Interface {
-        attached: attached(parts)?,
+        attached,
+        portgroup,
         mac: only_attribute(parts, "mac", "address")?
             .map(|v| v.read("the hardware address of one station", Mac::parse))
             .transpose()?,
@@ -67,15 +69,23 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     Ok(interface)
 }
 
-fn attached(parts: &mut Parts) -> Result<Attached, Fault> {
+/// Where it belongs, and the group of the network's that it names.
+fn attached(parts: &mut Parts) -> Result<(Attached, Option<String>), Fault> {
     let kind = parts.required("type")?;
     let reader = kind.read(
         "\"network\", \"bridge\", \"ethernet\" or \"direct\", which alone are supported",
         source_reader,
     )?;
     match parts.child("source")? {
-        Some(source) => source.read(reader),
-        None if kind.value == "ethernet" => Ok(Attached::Ethernet(Vec::new(), Vec::new())),
+        Some(source) => source.read(|parts| {
+            let attached = reader(parts)?;
+            let group = match attached {
+                Attached::Network(_) => parts.attribute("portgroup").map(|v| v.value),
+                _ => None,
+            };
+            Ok((attached, group.filter(|g| !g.is_empty())))
+        }),
+        None if kind.value == "ethernet" => Ok((Attached::Ethernet(Vec::new(), Vec::new()), None)),
         None => Err(parts.lacks("source")),
     }
 }
@@ -117,7 +127,7 @@ fn ethernet(parts: &mut Parts) -> Result<Attached, Fault> {
 }
 
 /// `bandwidth`. Which values fit each other is said where it takes effect.
-fn bandwidth(parts: &mut Parts) -> Result<Bandwidth, Fault> {
+pub fn bandwidth(parts: &mut Parts) -> Result<Bandwidth, Fault> {
     let mut way = |name: &str| parts.child(name)?.map(|e| e.read(rate)).transpose();
     Ok(Bandwidth {
         said: true,
@@ -145,7 +155,8 @@ fn rate(parts: &mut Parts) -> Result<Rate, Fault> {
     Ok(rate)
 }
 
-fn vlan(parts: &mut Parts) -> Result<Vlan, Fault> {
+/// `vlan`
+pub fn vlan(parts: &mut Parts) -> Result<Vlan, Fault> {
     let tags: Vec<Tag> = parts
         .children("tag")
         .into_iter()

@@ -9,6 +9,8 @@ mod security;
 #[cfg(test)]
 mod tests;
 
+pub use interface::{bandwidth, vlan};
+
 use super::error::{Fault, ParseError};
 use super::identity::Uuid;
 use super::kept::Why;
@@ -71,6 +73,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         .map(|e| e.read(devices::devices))
         .transpose()?
         .unwrap_or_default();
+    let (nodes, restrictive) = resources::nodes(parts)?;
     let (privnet, capabilities) = parts
         .child("features")?
         .map(|e| e.read(security::features))
@@ -85,7 +88,8 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         current_memory,
         memtune: resources::memtune(parts, memory)?,
         blkiotune: resources::blkiotune(parts)?,
-        nodes: resources::nodes(parts)?,
+        nodes,
+        restrictive,
         vcpu: resources::vcpu(parts)?,
         cputune: resources::cputune(parts)?,
         partition: partition(parts)?,

@@ -86,23 +86,26 @@ where
         .transpose()
 }
 
-/// `numatune`, of which only what is strict has its effect here.
-pub fn nodes(parts: &mut Parts) -> Result<Option<CpuSet>, Fault> {
+/// `numatune`, of which only what is strict, or restrictive, has its effect here; and which of the two it is.
+pub fn nodes(parts: &mut Parts) -> Result<(Option<CpuSet>, bool), Fault> {
     let Some(element) = parts.child("numatune")? else {
-        return Ok(None);
+        return Ok((None, false));
     };
     element.read(|parts| {
         let Some(memory) = parts.child("memory")? else {
-            return Ok(None);
+            return Ok((None, false));
         };
         memory.read(|parts| {
-            if let Some(mode) = parts.attribute("mode") {
-                mode.only("strict")?;
-            }
+            let mode = |word: &str| match word {
+                "strict" => Some(false),
+                "restrictive" => Some(true),
+                _ => None,
+            };
+            let given = parts.attribute("mode");
+            let restrictive = given.map(|v| v.read("\"strict\" or \"restrictive\", which alone are supported", mode));
             let nodes = parts.attribute("nodeset");
-            nodes
-                .map(|v| v.read("a list of memory nodes from 0 to 1023", CpuSet::parse))
-                .transpose()
+            let nodes = nodes.map(|v| v.read("a list of memory nodes from 0 to 1023", CpuSet::parse));
+            Ok((nodes.transpose()?, restrictive.transpose()?.unwrap_or(false)))
         })
     })
 }

@@ -32,6 +32,11 @@ impl Writer {
         self.push(name, attributes, |tree| text.clone_into(&mut tree.text));
     }
 
+    /// Takes an element that is there already.
+    pub fn tree(&mut self, tree: &Tree) {
+        self.made.push(tree.clone());
+    }
+
     /// The element that was made.
     pub fn finish(mut self) -> Tree {
         self.made.pop().unwrap_or_default()
