@@ -313,7 +313,7 @@ fn memory_nodes_are_held_by_the_group_in_both_modes_that_say_so() {
         assert_eq!(kernel_says(name, ["cpuset.mems", "cpuset.mems"]), "0", "{mode}");
         host.run(&["destroy", name]).ok();
         defined(&host, name, &numa("900"));
-        host.run(&["start", name]).refused(1, &[name, "memory nodes"]);
+        host.run(&["start", name]).refused(1, &[name, "900"]);
         let file = host.domain_file(name, STAY, &numa("x"), "");
         host.run(&["define", &file]).refused(1, &["a list of memory nodes"]);
         host.run(&["undefine", name]).ok();
