@@ -1,7 +1,7 @@
 //! What every command with authority does first: containers that have ended, or crashed, are cleared away and recorded as ended.
 //! May touch: the state store, and through the launcher what is left of a container.
 
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::hooks;
 use crate::output::say;
 use crate::session::Session;
@@ -111,8 +111,12 @@ fn condemn(place: Place, mut record: Record, claim: OwnedFd) -> Outcome<Dead> {
 }
 
 fn clear(session: &Session, dead: Dead) -> Outcome<()> {
-    let remains = dead.place.remains();
-    let remains = remains.unwrap_or_else(|_| bare_remains(dead.place.name(), &dead.record));
+    let remains = match dead.place.remains() {
+        Ok(remains) => remains,
+        // The next command may read it: what nothing else names, a bridge or a link of the host's, is not forgotten.
+        Err(e @ Error::Kernel(..)) => return Err(e),
+        Err(_) => bare_remains(dead.place.name(), &dead.record),
+    };
     hooks::end(session, &dead.place, Hook::Stopped, &dead.claim);
     session.launcher.clear(remains)?;
     hooks::end(session, &dead.place, Hook::Release, &dead.claim);
