@@ -172,3 +172,27 @@ fn after_refused_starts() {
     host.once(&["--network", "default"], &["/bin/nowhere"]).exits(127);
     host.nothing_is_left();
 }
+
+/// The plan alone names the bridge: one that cannot be read this time is read by the next command.
+#[test]
+fn after_a_plan_could_not_be_read() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("unread");
+    let network = "<interface type='network'><source network='default'/></interface>";
+    host.run(&[
+        "create",
+        &host.domain_file(&name, "while :; do sleep 1000; done", "", network),
+    ])
+    .ok();
+    let plan = host.run_directory().join(&name).join("plan.json");
+    let aside = host.directory().join("files/plan");
+    std::fs::rename(&plan, &aside).unwrap();
+    std::fs::create_dir(&plan).unwrap();
+    host.run(&["destroy", &name]).refused(1, &["plan.json"]);
+    assert!(!host.left_behind().is_empty(), "its bridge is there");
+    std::fs::remove_dir(&plan).unwrap();
+    std::fs::rename(&aside, &plan).unwrap();
+    host.run(&["list"]).ok();
+    host.nothing_is_left();
+}
