@@ -30,8 +30,23 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds it; `None` where it has none of the host's links.
+    /// Holds it; `None` where it has none of the host's links, or where nobody can say any more whether it has: a container ends all the same.
     pub fn of(place: &Place) -> Outcome<Option<Self>> {
+        match Self::named(place) {
+            // It may be read the next time, and a link of the host's is not forgotten.
+            Err(e @ Error::Kernel(..)) => Err(e),
+            Err(e) => {
+                say(&format!(
+                    "links of the host's, if {} has any, are not held: {e}",
+                    place.name()
+                ));
+                Ok(None)
+            }
+            held => held,
+        }
+    }
+
+    fn named(place: &Place) -> Outcome<Option<Self>> {
         let plan = place.plan()?;
         let links = record::lent(&plan);
         if links.is_empty() {

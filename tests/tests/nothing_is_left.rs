@@ -1,6 +1,8 @@
 //! Nothing is left: mounts, links, groups, firewall rules, state files and processes are counted before and after.
 //! LAZARET_TEST_STARTS and LAZARET_TEST_SIDE_BY_SIDE set how many starts are made in a row and at once.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::process::Stdio;
 use tests::{Host, capture, need_root};
 
@@ -190,9 +192,15 @@ fn after_a_plan_could_not_be_read() {
     std::fs::rename(&plan, &aside).unwrap();
     std::fs::create_dir(&plan).unwrap();
     host.run(&["destroy", &name]).refused(1, &["plan.json"]);
-    assert!(!host.left_behind().is_empty(), "its bridge is there");
+    let first = host.pid_1(&name).expect("it runs as before");
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    let said = || host.run(&["list"]).ok().stderr;
+    let told = capture::until(capture::DEADLINE / 3, || {
+        said().contains("cannot clear away what is left")
+    });
+    assert!(told, "{}", said());
     std::fs::remove_dir(&plan).unwrap();
     std::fs::rename(&aside, &plan).unwrap();
-    host.run(&["list"]).ok();
+    assert_eq!(said(), "");
     host.nothing_is_left();
 }
