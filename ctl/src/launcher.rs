@@ -5,7 +5,7 @@ use crate::output::say;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
-use wire::launcher::{HostPolicy, Lending, Nodes, Remains, Reply, Request};
+use wire::launcher::{HostPolicy, Lending, LinkChange, Nodes, Remains, Reply, Request};
 use wire::netd::{Bridge, Found};
 use wire::nsenter::Runlevel;
 use wire::recordd::Deed;
@@ -134,8 +134,16 @@ impl Launcher {
 
     /// Gives a container that runs a device node, or takes one from it.
     pub fn change_node(&self, nodes: Nodes, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
-        let request = Request::Nodes(Box::new(nodes));
-        match self.answer_while(&request, namespaces, |_| Ok(()))?.0 {
+        self.changed(&Request::Nodes(Box::new(nodes)), namespaces)
+    }
+
+    /// Gives a container that runs a link, or takes one from it.
+    pub fn change_link(&self, change: LinkChange, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
+        self.changed(&Request::ChangeLink(Box::new(change)), namespaces)
+    }
+
+    fn changed(&self, request: &Request, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
+        match self.answer_while(request, namespaces, |_| Ok(()))?.0 {
             Reply::Done => Ok(Changed::Whole),
             Reply::Refused(failure) => Ok(Changed::Refused(failure.into())),
             Reply::Half(failure) => Ok(Changed::Half(failure.into())),
@@ -272,7 +280,7 @@ impl Launcher {
     }
 }
 
-/// What came of a change of a container's device nodes.
+/// What came of a change of a container's device nodes, or of its links.
 #[derive(Debug)]
 pub enum Changed {
     /// What was asked for.

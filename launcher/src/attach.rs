@@ -139,7 +139,7 @@ impl<'a> Change<'a> {
 }
 
 /// Why it is refused, and what stays of it for another reason.
-fn both(why: &Failure, left: &Failure) -> Failure {
+pub fn both(why: &Failure, left: &Failure) -> Failure {
     let said = |f: &Failure| match f.errno {
         0 => f.what.as_str().to_owned(),
         e => format!("{} ({})", f.what.as_str(), Errno::from_raw(e).desc()),

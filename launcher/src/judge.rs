@@ -9,7 +9,7 @@ use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
-use wire::launcher::{Directory, Lending, Nodes, Opened, Plan, PlannedMount, Remains, Step, uuid_of};
+use wire::launcher::{Directory, Lending, LinkChange, Nodes, Opened, Plan, PlannedMount, Remains, Step, uuid_of};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
@@ -453,6 +453,23 @@ pub fn taken_back(policy: &Policy, lending: Lending) -> Result<Judged<Lending>, 
     given_out(policy, lending.block)?;
     lent(policy, &lending.name, &lending.links)?;
     Ok(Judged(lending))
+}
+
+/// Judges a link that a container that runs is to be given, or that is to be taken from it: nothing takes consent to go.
+pub fn link_change(policy: &Policy, asked: LinkChange) -> Result<Judged<LinkChange>, Failure> {
+    given_out(policy, asked.block)?;
+    if policy.users {
+        return refuse("join a network: an ordinary user's container has none but its own");
+    }
+    if matches!(asked.link.side, HostSide::Network(_)) {
+        return refuse(
+            "join or leave a network of Lazaret's while a container runs: the rules that keep it to its own address come with its start",
+        );
+    }
+    if asked.attach {
+        policy.networks.link(&asked.link)?;
+    }
+    Ok(Judged(asked))
 }
 
 /// Judges the ids under which somebody enters, and what may be done there.

@@ -20,6 +20,7 @@ mod judge;
 mod kernel_audit;
 mod ledger;
 mod lend;
+mod link;
 mod network;
 mod networks;
 mod nodes;

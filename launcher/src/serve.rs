@@ -11,6 +11,7 @@ use crate::initctl;
 use crate::judge::{self, Judged};
 use crate::ledger::Asked;
 use crate::lend;
+use crate::link;
 use crate::network;
 use crate::open;
 use crate::running;
@@ -21,7 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::ids::IdBlock;
 use wire::init::Path;
-use wire::launcher::{Directory, HostPolicy, Nodes, Remains, Reply, Request};
+use wire::launcher::{Directory, HostPolicy, LinkChange, Nodes, Remains, Reply, Request};
 use wire::nsenter::Runlevel;
 use wire::recordd::{Deed, Outcome, Record};
 use wire::{ContainerName, Failure, LinkName, Program};
@@ -100,6 +101,8 @@ fn asked(request: &Request, frame: Vec<u8>) -> Asked {
         Request::Rotate => (Deed::Rotate, None),
         Request::Nodes(n) if n.attach => (Deed::Attach, Some(&n.name)),
         Request::Nodes(n) => (Deed::Detach, Some(&n.name)),
+        Request::ChangeLink(change) if change.attach => (Deed::Attach, Some(&change.name)),
+        Request::ChangeLink(change) => (Deed::Detach, Some(&change.name)),
         Request::TakeBack(lending) => (Deed::Detach, Some(&lending.name)),
         Request::Find { name, .. } => (Deed::Open, Some(name)),
         Request::StartNetwork(_) | Request::EndNetwork(_) => (Deed::Network, None),
@@ -172,6 +175,21 @@ fn change_nodes(host: &Host, asked: &Judged<Nodes>, namespaces: &[OwnedFd]) -> R
                 Ok(half(both))
             }
         },
+    }
+}
+
+/// Gives a link or takes one: what is refused, or cannot be put on record, is undone.
+fn change_link(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd]) -> Result<Done, Failure> {
+    let mut made = false;
+    match on_record(host, |_| link::change(host, asked, namespaces, &mut made)) {
+        Err(why) if made => match link::undo(host, asked, namespaces, &why) {
+            Ok(()) => Err(why),
+            Err(both) => {
+                host.ledger.refused(&host.programs, first(host), &both);
+                Ok((Reply::Half(both), Vec::new()))
+            }
+        },
+        done => done,
     }
 }
 
@@ -289,6 +307,11 @@ fn act(
             let judged = judge::nodes(policy, *nodes)?;
             claim::belongs(judged.get().block, &judged.get().name)?;
             change_nodes(host, &judged, &given)
+        }
+        Request::ChangeLink(change) => {
+            let judged = judge::link_change(policy, *change)?;
+            claim::belongs(judged.get().block, &judged.get().name)?;
+            change_link(host, &judged, &given)
         }
         Request::StartNetwork(bridge) => {
             policy.networks.network(&bridge)?;

@@ -4,6 +4,7 @@
 use crate::judge::Start;
 use std::fmt::Write as _;
 use wire::launcher::Opened;
+use wire::netd::Link;
 use wire::{ContainerName, Node, NodeKind};
 
 /// `AUDIT_VIRT_CONTROL`.
@@ -57,8 +58,7 @@ pub fn started(start: &Start, running: Option<Running>) -> Vec<Message> {
         }
     }
     for link in &start.links {
-        let mac: Vec<String> = link.mac.iter().map(|b| format!("{b:02x}")).collect();
-        messages.push(resource("net", "?", &value(&mac.join(":"))));
+        messages.push(resource("net", "?", &hardware(link)));
     }
     messages.extend(of(false).map(|n| device(n, "start", &who)));
     if let Some(bytes) = start.limits.memory {
@@ -103,6 +103,24 @@ fn device(node: &Node, reason: &str, who: &str) -> Message {
 /// A device node that comes to a container that runs (`attach`), or goes from it (`detach`).
 pub fn changed(name: &ContainerName, uuid: &str, node: &Node, reason: &str) -> Message {
     device(node, reason, &who(name, Some(uuid)))
+}
+
+/// The hardware address of a link.
+fn hardware(link: &Link) -> String {
+    let mac: Vec<String> = link.mac.iter().map(|b| format!("{b:02x}")).collect();
+    value(&mac.join(":"))
+}
+
+/// A link that comes to a container that runs (`attach`), or goes from it (`detach`).
+pub fn link_changed(name: &ContainerName, uuid: &str, link: &Link, reason: &str) -> Message {
+    let (who, mac) = (who(name, Some(uuid)), hardware(link));
+    let (old, new) = if reason == "detach" {
+        (mac.as_str(), "?")
+    } else {
+        ("?", mac.as_str())
+    };
+    let text = format!("virt=lxc resrc=net reason={reason} {who} old-net={old} new-net={new}");
+    (RESOURCE, text)
 }
 
 /// A stop.

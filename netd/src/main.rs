@@ -4,6 +4,7 @@
 mod bridge;
 mod chain;
 mod decode;
+mod disconnect;
 mod dropping;
 mod encode;
 mod forward;

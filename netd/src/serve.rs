@@ -1,7 +1,7 @@
 //! Receive, judge, act, reply: the only place that knows every request.
 
 use crate::netlink::{Denied, Netlink};
-use crate::{bridge, dropping, forward, judge, lend, link, table};
+use crate::{bridge, disconnect, dropping, forward, judge, lend, link, table};
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 use policies::{Confined, Ended};
@@ -72,6 +72,11 @@ fn answer(
             Reply::Missing(lend::take_back(host, inside, own.as_fd(), &judge::lent(links)?)?)
         }
         Request::Restore(links) => Reply::Missing(lend::restore(host, &judge::lent(links)?)?),
+        Request::Disconnect(link) => {
+            let [inside] = all(descriptors)?;
+            let inside = &mut Netlink::over(inside);
+            Reply::Removed(disconnect::disconnect(host, inside, &judge::links(vec![*link])?)?)
+        }
         Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
     Ok((reply, None))
@@ -130,6 +135,13 @@ mod tests {
             }
         }
         assert!(refused(Request::Restore(vec![]), 0));
+    }
+
+    #[test]
+    fn refuses_to_take_away_what_no_container_has() {
+        let mut link = crate::judge::tests::good();
+        link.mac = [1, 0, 0, 0, 0, 0];
+        assert!(refused(Request::Disconnect(Box::new(link)), 1));
     }
 
     #[test]

@@ -331,6 +331,23 @@ pub enum Request {
         /// Whether the lock comes.
         claimed: bool,
     },
+    /// Gives a container that runs a link, or takes one from it. Descriptors: its namespaces user and net. Answer: `Done`, or `Half`.
+    ChangeLink(Box<LinkChange>),
+}
+
+/// A link that comes to a container that runs, or goes from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChange {
+    /// The container.
+    pub name: ContainerName,
+    /// Its ids on the host.
+    pub block: IdBlock,
+    /// Its uuid, for the kernel's audit system.
+    pub uuid: Text<64>,
+    /// The link.
+    pub link: Link,
+    /// Whether it comes.
+    pub attach: bool,
 }
 
 /// Links of the host's that a container has.
@@ -420,7 +437,7 @@ pub enum Reply {
     Swept(Vec<ContainerName>),
     /// In the order in which it happened; the first [`crate::timing::MOST`].
     Timing(Vec<Moment>),
-    /// A device node was not given, and what was done for it could not all be undone; or it was taken away as far as its rule goes, and the
+    /// A device node or a link was not given, and what was done for it could not all be undone; or a node was taken away as far as its rule goes, and the
     /// node is still there.
     Half(Failure),
     /// The links, in the order in which they were asked for.
@@ -443,7 +460,7 @@ impl Message for Request {
                 4usize.saturating_add(plan.container().map_or(0, of))
             }
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
-            Self::Nodes(_) | Self::TakeBack(_) | Self::Initctl { .. } => 2,
+            Self::Nodes(_) | Self::TakeBack(_) | Self::ChangeLink(_) | Self::Initctl { .. } => 2,
             Self::Hook { claimed, .. } => 1usize.saturating_add(usize::from(*claimed)),
             Self::Directories { .. }
             | Self::Open(_)

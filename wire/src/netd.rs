@@ -352,6 +352,9 @@ pub enum Request {
     /// Gives those that the kernel has moved back by itself their old names, hardware addresses and lengths of packets; it waits a few seconds for those that it
     /// will. Answer: `Missing`.
     Restore(Vec<Lent>),
+    /// Takes a link that it made away again, wherever the container's root has put it inside (one descriptor: an rtnetlink socket there). Answer:
+    /// `Removed`; not if it is not there any more.
+    Disconnect(Box<Link>),
 }
 
 /// The network writer's answer.
@@ -386,6 +389,7 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Lend(_) => 3,
+            Self::Disconnect(_) => 1,
             Self::Connect(_) | Self::Forward | Self::TakeBack(_) => 2,
             Self::Find(_)
             | Self::Restore(_)
@@ -565,6 +569,9 @@ mod tests {
         assert_eq!(lent(Request::Lend), [&[9][..], &bytes].concat());
         assert_eq!(lent(Request::TakeBack), [&[10][..], &bytes].concat());
         assert_eq!(lent(Request::Restore), [&[11][..], &bytes].concat());
+        assert_eq!(payload(&Request::Disconnect(Box::new(link(HostSide::Bridge(name("b")))))), [
+            12, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0, 0, 0, 0, 0,
+        ]);
 
         let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
         assert_eq!(reply(&Reply::Connected), [0]);
@@ -625,6 +632,8 @@ mod tests {
         assert_eq!(Request::Forward.descriptors(), 2);
         assert_eq!(Request::Lend(vec![]).descriptors(), 3);
         assert_eq!(Request::TakeBack(vec![]).descriptors(), 2);
+        let alone = Box::new(link(HostSide::Alone(vec![])));
+        assert_eq!(Request::Disconnect(alone).descriptors(), 1);
         assert_eq!(Request::RemoveBridge(name("b")).descriptors(), 0);
         assert_eq!((Reply::Protected.descriptors(), Reply::Connected.descriptors()), (1, 0));
     }

@@ -48,6 +48,7 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("Lend", true),
             ("TakeBack", true),
             ("Restore", true),
+            ("Disconnect", true),
         ],
         Program::Idmapd => &[("WriteMaps", true), ("WriteConsentedMaps", true)],
         Program::Cgroupd => &[

@@ -2,12 +2,13 @@
 //! nodes of what runs. May touch: the file that is named, the store; through the launcher, the container's `/dev`.
 
 use super::amend::meant;
+use super::attach_link;
 use super::run::random;
 use super::tune::live_domain;
 use crate::domain::change::{Change, changed, read};
 use crate::domain::device::{of_live, pin};
 use crate::domain::xml::Tree;
-use crate::domain::{MAX_BYTES, complete, format};
+use crate::domain::{MAX_BYTES, Mac, complete, format};
 use crate::error::{Error, Needed, Outcome};
 use crate::figures::usb;
 use crate::launcher::Changed;
@@ -20,7 +21,7 @@ use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
 use crate::supervisor::Supervisor;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use wire::Text;
 use wire::devd::Rule;
 use wire::ids::outside;
@@ -157,6 +158,23 @@ fn made(session: &Session, container: &str, to: Where, change: Change, device: &
     apply(session, container, to, change, &device, said)
 }
 
+/// An interface that comes has one hardware address, in what runs and in what is kept.
+fn addressed(change: Change, device: &Tree) -> Outcome<Tree> {
+    let mut device = device.clone();
+    let of_source = |name: &str| {
+        let source = device.children.iter().find(|c| c.name == "source");
+        source.and_then(|s| s.attribute(name)).unwrap_or_default()
+    };
+    let has = device.children.iter().any(|c| c.name == "mac") || of_source("mode").starts_with("ipvlan");
+    if device.name == "interface" && change == Change::Attach && !has {
+        let mut bytes = [0; 3];
+        random(&mut bytes)?;
+        let mac = Tree::new("mac").with("address", Mac::from_random(bytes));
+        device.children.insert(0, mac);
+    }
+    Ok(device)
+}
+
 /// Which of the two definitions is meant.
 fn which(found: &Found, to: Where) -> Outcome<(bool, bool)> {
     let runs = found.running().is_ok();
@@ -171,6 +189,7 @@ fn which(found: &Found, to: Where) -> Outcome<(bool, bool)> {
 fn apply(session: &Session, container: &str, to: Where, change: Change, device: &Tree, said: &str) -> Outcome<()> {
     let found = find(&session.store, container)?;
     let (live, config) = which(&found, to)?;
+    let device = &addressed(change, device)?;
     if let Some(kept) = found.definition.as_ref().filter(|_| config) {
         // Both are looked at before either is changed.
         changed(kept, change, device)?;
@@ -188,17 +207,14 @@ fn apply(session: &Session, container: &str, to: Where, change: Change, device: 
     done(said)
 }
 
-/// What runs is given a device node or loses one; nothing else comes or goes while it runs.
+/// What runs is given a device node or an interface, or loses one; nothing else comes or goes while it runs.
 fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -> Outcome<()> {
-    let (place, record) = found.running()?;
-    possible(change, device)?;
-    // One change at a time: what the launcher is told of the other devices stays true until the change is noted.
-    let lock = place.lock_devices()?;
-    let same = place.record()?.filter(|now| lock.is_some() && now.id == record.id);
-    let now = same.ok_or_else(|| Error::Container(Needed::Running, found.name.to_string()))?;
-    if now.paused {
-        return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
+    if device.name == "interface" {
+        return attach_link::apply(session, found, change, device);
     }
+    possible(change, device)?;
+    let (place, _) = found.running()?;
+    let _lock = alone(found)?;
     let attach = change == Change::Attach;
     let mut device = device.clone();
     if attach {
@@ -243,17 +259,29 @@ fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -
     Ok(())
 }
 
+/// One change at a time: what the launcher is told of the other devices stays true until the change is noted. The lock.
+pub fn alone(found: &Found) -> Outcome<OwnedFd> {
+    let gone = || Error::Container(Needed::Running, found.name.to_string());
+    let (place, record) = found.running()?;
+    let lock = place.lock_devices()?.ok_or_else(gone)?;
+    let now = place.record()?.filter(|now| now.id == record.id).ok_or_else(gone)?;
+    if now.paused {
+        return Err(Error::caller(format!("{} is suspended: resume it first", found.name)));
+    }
+    Ok(lock)
+}
+
 /// Refuses what is not done while a container runs.
 fn possible(change: Change, device: &Tree) -> Outcome<()> {
     let why = match (change, device.name.as_str()) {
         (Change::Update, _) => "is not changed while a container runs: it can be detached, and another attached",
         (_, "disk" | "hostdev") => return Ok(()),
-        _ => "is not attached or detached while a container runs: only device nodes are",
+        _ => "is not attached or detached while a container runs: only device nodes and interfaces are",
     };
     Err(unable(device, why))
 }
 
-fn unable(device: &Tree, why: &str) -> Error {
+pub fn unable(device: &Tree, why: &str) -> Error {
     Error::caller(format!("<{}> {why}; --config changes the next start", device.name))
 }
 

@@ -2,6 +2,7 @@
 
 mod amend;
 mod attach;
+mod attach_link;
 mod audit;
 mod autodestroy;
 mod autostart;

@@ -467,3 +467,25 @@ fn a_link_of_the_hosts_is_lent_and_comes_back_by_a_line_for_it_and_this_containe
     shared.container_mut().unwrap().host_network = true;
     assert!(start(&consents, &Named::default(), shared).is_err());
 }
+
+#[test]
+fn a_link_comes_to_what_runs_as_to_what_starts_and_goes_without_consent() {
+    let judged = |policy: &str, side: HostSide, first, attach| {
+        let asked = LinkChange {
+            name: ContainerName::new("a").unwrap(),
+            block: IdBlock::new(first).unwrap(),
+            uuid: Text::cut("u"),
+            link: Link { side, ..link() },
+            attach,
+        };
+        link_change(&policy::parse(policy, &[], &[]).unwrap(), asked).is_ok()
+    };
+    let bridge = |name: &str| HostSide::Bridge(LinkName::new(name).unwrap());
+    let own = HostSide::Network(wire::network::bridge().unwrap());
+    let first = ids::OWN_FIRST;
+    assert!(judged("bridge br0", bridge("br0"), first, true));
+    assert!(!judged("bridge br0", bridge("br1"), first, true));
+    assert!(judged("bridge br0", bridge("br1"), first, false));
+    assert!(!judged("", bridge("br0"), 5000, true));
+    assert!(!judged("", own.clone(), first, true) && !judged("", own, first, false));
+}

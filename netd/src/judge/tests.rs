@@ -66,7 +66,7 @@ fn a_link_is_lent_that_the_host_can_be_without_and_once() {
     assert!(looked_at(vec![name("wan0")]).is_ok() && looked_at(vec![name("default")]).is_err());
 }
 
-fn good() -> Link {
+pub fn good() -> Link {
     Link {
         host: name("lzv3"),
         guest: name("eth0"),

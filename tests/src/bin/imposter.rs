@@ -127,17 +127,15 @@ fn wider_plan(block: u32, widen: fn(&mut Container)) -> Box<Plan> {
     plan
 }
 
-/// The same with a link, and with a port of the host's that leads to it.
-fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
-    let mut plan = whole_plan(block, "/srv/imposter", true);
+/// A link to that side.
+fn link(side: HostSide) -> Link {
     let name = |text| LinkName::new(text).expect("a link's name");
-    let v4 = Ipv4Addr::new(10, 209, 0, 2);
-    let link = Link {
+    Link {
         host: name("lzv0"),
         guest: name("eth0"),
         mac: [2, 0, 0, 0, 0, 1],
         side,
-        addresses: vec![address(v4, 16)],
+        addresses: vec![address(Ipv4Addr::new(10, 209, 0, 2), 16)],
         routes: Vec::new(),
         up: true,
         mtu: None,
@@ -145,7 +143,15 @@ fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
         bandwidth: Bandwidth::default(),
         vlans: vec![],
         outside: vec![],
-    };
+    }
+}
+
+/// The same with a link, and with a port of the host's that leads to it.
+fn linked_plan(block: u32, side: HostSide, port: Option<&str>) -> Box<Plan> {
+    let mut plan = whole_plan(block, "/srv/imposter", true);
+    let name = |text| LinkName::new(text).expect("a link's name");
+    let v4 = Ipv4Addr::new(10, 209, 0, 2);
+    let link = link(side);
     let firewall = Firewall {
         name: plan.name.clone(),
         bridge: name(wire::network::BRIDGE),
@@ -306,6 +312,16 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
             })),
         ),
         (
+            "a link beside the rules of a network",
+            Request::ChangeLink(Box::new(wire::launcher::LinkChange {
+                name: name(),
+                block: block(given),
+                uuid: wire::Text::cut("u"),
+                link: link(HostSide::Network(default.clone())),
+                attach: true,
+            })),
+        ),
+        (
             "a look at a link that nobody lends",
             Request::Find {
                 name: name(),
@@ -448,7 +464,7 @@ fn main() {
     for (what, request) in requests(given, &elsewhere) {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
-            Request::Nodes(_) | Request::TakeBack(_) => vec![null.as_fd(); 2],
+            Request::Nodes(_) | Request::TakeBack(_) | Request::ChangeLink(_) => vec![null.as_fd(); 2],
             Request::Hook { .. } => vec![null.as_fd()],
             Request::Enter { .. } => own.iter().map(AsFd::as_fd).collect(),
             _ => Vec::new(),

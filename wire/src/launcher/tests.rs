@@ -86,6 +86,23 @@ fn container() -> Container {
     }
 }
 
+fn link() -> Link {
+    Link {
+        host: LinkName::new("v").unwrap(),
+        guest: LinkName::new("e").unwrap(),
+        mac: [2, 0, 0, 0, 0, 1],
+        side: HostSide::Alone(vec![]),
+        addresses: vec![],
+        routes: vec![],
+        up: true,
+        mtu: None,
+        isolated: false,
+        bandwidth: Bandwidth::default(),
+        vlans: vec![],
+        outside: vec![],
+    }
+}
+
 fn lent() -> Lent {
     Lent {
         found: Found {
@@ -121,20 +138,6 @@ fn plan() -> Plan {
         write: true,
         make: true,
     };
-    let link = Link {
-        host: LinkName::new("v").unwrap(),
-        guest: LinkName::new("e").unwrap(),
-        mac: [2, 0, 0, 0, 0, 1],
-        side: HostSide::Alone(vec![]),
-        addresses: vec![],
-        routes: vec![],
-        up: true,
-        mtu: None,
-        isolated: false,
-        bandwidth: Bandwidth::default(),
-        vlans: vec![],
-        outside: vec![],
-    };
     let firewall = Firewall {
         name: name(),
         bridge: LinkName::new("b").unwrap(),
@@ -166,7 +169,7 @@ fn plan() -> Plan {
                 planned(Mount::Meminfo, Opened::Device),
             ]),
             Step::Meminfo,
-            Step::Connect(vec![link]),
+            Step::Connect(vec![link()]),
             Step::Protect {
                 firewall,
                 forward: true,
@@ -285,6 +288,16 @@ fn bytes_are_frozen() {
     }));
     assert_eq!(hex(&back), "120163e807".to_owned() + bytes);
     assert_eq!(back.descriptors(), 2);
+    let change = Request::ChangeLink(Box::new(LinkChange {
+        name: self::name(),
+        block: block(),
+        uuid: Text::cut("u"),
+        link: link(),
+        attach: true,
+    }));
+    let bytes_of_link = "01760165020000000001020000000100000000000001";
+    assert_eq!(hex(&change), "150163e8070175".to_owned() + bytes_of_link);
+    assert_eq!(change.descriptors(), 2);
     let lend = Step::Lend(vec![lent()]);
     let frame: String = postcard::to_allocvec(&lend)
         .unwrap()
