@@ -42,6 +42,7 @@ pub fn host() -> Host {
         capabilities: [0xe3, 0xffff],
         block_device: |path| path.ends_with("0").then_some((8, 0)),
         usb: |vendor, product| Ok((vendor, product)),
+        found: vec![],
     }
 }
 

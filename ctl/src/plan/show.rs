@@ -1,7 +1,6 @@
 //! A plan as text: what each program would be asked to do, and what takes it back. Pure.
 
 use super::capabilities;
-use crate::figures::links::hardware;
 use std::fmt::Write;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
@@ -99,7 +98,8 @@ fn describe(step: &Step, plan: &Plan, user: bool) -> (&'static str, Vec<String>)
 }
 
 fn lent(lent: &Lent) -> String {
-    let (kind, mac) = (lent.found.kind.as_str(), hardware(lent.found.mac));
+    let mac = lent.found.mac.map(|b| format!("{b:02x}")).join(":");
+    let kind = lent.found.kind.as_str();
     let kind = if kind.is_empty() { "hardware" } else { kind };
     let mut line = format!("{} ({kind}, {mac}) as {}", lent.found.name, lent.guest);
     for address in &lent.addresses {
