@@ -4,7 +4,9 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs;
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -51,6 +53,7 @@ impl<'a> Hook<'a> {
 struct Gate {
     told: String,
     fifo: String,
+    held: Cell<Option<File>>,
 }
 
 impl Gate {
@@ -58,32 +61,36 @@ impl Gate {
         let told = host.file("told", "");
         let fifo = format!("{told}.gate");
         nix::unistd::mkfifo(Path::new(&fifo), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        Self { told, fifo }
+        let held = Cell::new(None);
+        Self { told, fifo, held }
     }
 
-    /// What is in the script for it.
+    /// What is in the script for it: the shell itself does it all, and so forks nobody, for whom it would block signals.
     fn at(&self, step: &str) -> String {
-        let Self { told, fifo } = self;
-        format!("if test $2 = {step}; then echo $$ > {told}.new; mv {told}.new {told}; read go < {fifo}; fi")
+        let Self { told, fifo, .. } = self;
+        format!("if test $2 = {step}; then echo $$ > {told}; read go < {fifo}; fi")
     }
 
-    /// Waits for the script, and gives its number.
+    /// Waits until the script reads at the gate, and gives its number. The gate can be opened for writing once somebody has it open for reading.
     fn waits(&self) -> i32 {
-        let mut pid = None;
-        assert!(
-            until(DEADLINE, || {
-                pid = fs::read_to_string(&self.told).unwrap().trim().parse().ok();
-                pid.is_some()
-            }),
-            "the script never came to its gate"
-        );
-        fs::write(&self.told, "").unwrap();
-        pid.unwrap()
+        let mut gate = File::options();
+        gate.write(true).custom_flags(nix::libc::O_NONBLOCK);
+        let open = || {
+            self.held.set(gate.open(&self.fifo).ok());
+            let held = self.held.take();
+            let there = held.is_some();
+            self.held.set(held);
+            there
+        };
+        assert!(until(DEADLINE, open), "the script never came to its gate");
+        let told = fs::read_to_string(&self.told).unwrap();
+        told.trim().parse().unwrap()
     }
 
-    /// Lets the script go on, which opens the gate sooner or later.
+    /// Lets the script go on.
     fn open(&self) {
-        fs::write(&self.fifo, "go\n").unwrap();
+        let mut held = self.held.take().expect("somebody waits");
+        held.write_all(b"go\n").unwrap();
     }
 }
 
@@ -212,14 +219,17 @@ fn it_is_root_with_all_power_and_has_nothing_of_the_callers() {
     assert_eq!(environment, [b"LC_ALL=C".as_slice(), path.as_bytes()]);
     assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
     for file in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-        let (number, what) = (file.file_name(), fs::read_link(file.path()).unwrap_or_default());
+        let number = file.file_name();
+        let Ok(what) = fs::read_link(file.path()) else { continue };
         let what = what.to_string_lossy();
         match number.to_str().unwrap() {
-            "0" => assert!(what.ends_with("/domain.xml"), "{what}"),
             "1" => assert_eq!(what, "/dev/null"),
             "2" => assert!(what.starts_with("pipe:"), "{what}"),
-            // The shell's own.
-            _ => assert!(what == "/etc/lazaret.hooks/lxc" || what == gate.fifo, "{what}"),
+            // Its input, which the shell has laid aside for the gate, and the shell's own.
+            _ => assert!(
+                what.ends_with("/domain.xml") || what == "/etc/lazaret.hooks/lxc" || what == gate.fifo,
+                "{what}"
+            ),
         }
     }
     // No terminal, and a session that is not the caller's.
@@ -504,7 +514,7 @@ fn one_whose_starter_was_killed_is_reconnected() {
             .mode(0o600)
             .open(&path)
             .unwrap();
-        std::io::Write::write_all(&mut file, &serde_json::to_vec(&value).unwrap()).unwrap();
+        file.write_all(&serde_json::to_vec(&value).unwrap()).unwrap();
     };
     change("lock", &|life| life["starting"] = true.into());
     change("state.json", &|record| {
