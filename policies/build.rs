@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Programs, as `wire::Program` has them, and the two profiles of payloads.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "lazaret",
     "launcher",
     "supervisor",
@@ -36,6 +36,7 @@ const PROGRAMS: [&str; 12] = [
     "init",
     "nsenter",
     "recordd",
+    "loopd",
 ];
 const PAYLOADS: [&str; 2] = ["app", "system"];
 /// What stricter filters there are for the time after a program's start, as `State` has them.

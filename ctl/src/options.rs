@@ -327,6 +327,8 @@ pub enum Peer {
     Init,
     /// What hands out power
     Launcher,
+    /// The keeper of loop devices
+    Loopd,
     /// The mount factory
     Mountd,
     /// The network writer

@@ -100,6 +100,23 @@ pub fn links<'a>(
     Ok(())
 }
 
+/// Judges whether this container may have the file system mounted that is on a disk: the host's kernel believes what stands there.
+pub fn file_system(policy: &Policy, name: &ContainerName, path: &str, writable: bool) -> Result<(), Failure> {
+    if policy.gives_file_system(name, path, writable) {
+        return Ok(());
+    }
+    let (how, readonly) = if writable {
+        ("", "")
+    } else {
+        (" to be read", " readonly")
+    };
+    let mend = format!("a line `filesystem {path} {name}{readonly}` in {FILE} would allow it");
+    Err(Failure::caller(&format!(
+        "mount the file system on {path}{how}: {}",
+        policy.missing(&mend)
+    )))
+}
+
 /// The names of capabilities, by number where there is none.
 fn named(set: u64) -> Vec<String> {
     let held = (0..64u32).filter(|bit| set & 1u64.checked_shl(*bit).unwrap_or(0) != 0);

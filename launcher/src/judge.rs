@@ -304,12 +304,18 @@ fn all_mounts(policy: &Policy, named: &Named, container: &Container, mounts: &[P
         if !fits {
             return refuse("follow this plan: the mounts differ from what init expects");
         }
-        one_mount(policy, named, planned, index == 0)?;
+        one_mount(policy, named, &container.name, planned, index == 0)?;
     }
     Ok(())
 }
 
-fn one_mount(policy: &Policy, named: &Named, planned: &PlannedMount, is_root: bool) -> Result<(), Failure> {
+fn one_mount(
+    policy: &Policy,
+    named: &Named,
+    name: &ContainerName,
+    planned: &PlannedMount,
+    is_root: bool,
+) -> Result<(), Failure> {
     match (&planned.mount, &planned.from) {
         (
             Mount::Tree {
@@ -338,6 +344,19 @@ fn one_mount(policy: &Policy, named: &Named, planned: &PlannedMount, is_root: bo
                 return refuse("mount the host's root: it is read-only, nosuid, nodev, and only a container's root");
             }
             Ok(())
+        }
+        (
+            Mount::Tree {
+                flags,
+                idmapped: true,
+                recursive: false,
+            },
+            Opened::FileSystem { path, writable, .. },
+        ) => {
+            if !flags.no_dev || flags.read_only == *writable {
+                return refuse(&format!("mount the file system on {path}: a disk's is mounted nodev"));
+            }
+            consent::file_system(policy, name, path.as_str(), *writable)
         }
         (Mount::Node(_) | Mount::Meminfo, Opened::Device)
         | (Mount::Proc | Mount::Sysfs | Mount::Nodes, Opened::Nothing) => Ok(()),

@@ -10,6 +10,7 @@ mod consent;
 mod cradle;
 mod delegated;
 mod devices;
+mod disks;
 mod enter;
 mod fit;
 mod groups;

@@ -3,7 +3,7 @@
 //! `O_PATH`; that file system.
 
 use crate::open;
-use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use std::os::fd::OwnedFd;
 use sys::process::errno;
 use wire::devd::Rule;
@@ -21,7 +21,12 @@ pub struct Found {
 /// Opens one, and looks at what it is.
 pub fn find(node: &Node) -> Result<Found, Failure> {
     let path = node.from.as_str();
-    let stat = open::device(path)?;
+    found(node, &open::device(path)?)
+}
+
+/// What an opened device is, for this node.
+fn found(node: &Node, stat: &Stat) -> Result<Found, Failure> {
+    let path = node.from.as_str();
     let kind = FileType::from_raw_mode(stat.st_mode);
     let block = kind == FileType::BlockDevice;
     if !(block || kind == FileType::CharacterDevice) || !node.kind.may_be(block) {

@@ -82,13 +82,15 @@ pub struct Policy {
     pub devices: Vec<Device>,
     /// Links of the host's that containers may have instead of the host.
     pub lent: Vec<(LinkName, ContainerName)>,
+    /// Disks whose file systems containers may have mounted, and whether to be written.
+    pub file_systems: Vec<Device>,
     /// Namespaces that containers may share with who is none.
     pub shares: Vec<Consent>,
     /// Whether it is an ordinary user's, which no file can make wider.
     pub users: bool,
 }
 
-/// A device node that a container may be given.
+/// A device node that a container may be given, or a disk whose file system it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     path: String,
@@ -143,8 +145,12 @@ impl Policy {
 
     /// Whether this container may be given the device node at `path`, to be written if `writable`.
     pub fn gives_device(&self, name: &ContainerName, path: &str, writable: bool) -> bool {
-        let mut lines = self.devices.iter();
-        lines.any(|d| d.path == path && d.name == *name && (d.writable || !writable))
+        gives(&self.devices, name, path, writable)
+    }
+
+    /// Whether this container may have the file system mounted that is on the disk at `path`, to be written if `writable`.
+    pub fn gives_file_system(&self, name: &ContainerName, path: &str, writable: bool) -> bool {
+        gives(&self.file_systems, name, path, writable)
     }
 
     /// Whether this container may have the host's link.
@@ -179,6 +185,11 @@ impl Policy {
             .iter()
             .find_map(|root| below(path, root).map(|rest| (root.as_str(), rest)))
     }
+}
+
+fn gives(lines: &[Device], name: &ContainerName, path: &str, writable: bool) -> bool {
+    let mut lines = lines.iter();
+    lines.any(|d| d.path == path && d.name == *name && (d.writable || !writable))
 }
 
 /// What of a path lies below a directory.
@@ -315,7 +326,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         sync: false,
     };
     let (mut capabilities, mut own_filter, mut unmasked) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut devices, mut lent) = (Vec::new(), Vec::new());
+    let (mut devices, mut lent, mut file_systems) = (Vec::new(), Vec::new(), Vec::new());
     let mut shares = Vec::new();
     let mut ids = None;
     let mut mapped = Vec::new();
@@ -374,6 +385,11 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
                 let (link, name) = about()?;
                 let link = LinkName::new(link).map_err(|e| refuse(format!("not a link's name: {e}")))?;
                 lent.push((link, name));
+            }
+            "filesystem" => {
+                let disk = Device::read(rest);
+                file_systems
+                    .push(disk.ok_or_else(|| refuse("filesystem takes PATH NAME, or PATH NAME readonly".into()))?);
             }
             "share" => shares.push(Consent::read(rest).ok_or_else(|| {
                 refuse("share takes net, ipc or uts, then host, process or netns:NAMESPACE, then a container".into())
@@ -438,6 +454,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
         unmasked,
         devices,
         lent,
+        file_systems,
         shares,
         users: false,
     })

@@ -5,6 +5,7 @@ use crate::clear;
 use crate::cradle::{self, Cradle};
 use crate::delegated;
 use crate::devices::Devices;
+use crate::disks::Disks;
 use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
@@ -44,7 +45,7 @@ struct Sources {
     fuse: Option<OwnedFd>,
 }
 
-fn sources(host: &Host, start: &Start) -> Result<Sources, Failure> {
+fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources, Failure> {
     let (policy, named) = (&host.policy, &host.named);
     let mut found = Sources {
         from: Vec::new(),
@@ -85,6 +86,14 @@ fn sources(host: &Host, start: &Start) -> Result<Sources, Failure> {
                 }
                 Some(place.fd)
             }
+            (Opened::FileSystem { path, image, writable }, Mount::Tree { flags, .. }) => {
+                let disks = disks.ok_or_else(|| Failure::bug("mount a disk without who looks at it"))?;
+                let disk = disks.open(path.as_str(), *image, *writable)?;
+                let kind = disk.kind;
+                mount = Mount::Disk { kind, flags: *flags };
+                Some(disk.device)
+            }
+            (Opened::FileSystem { .. }, _) => return Err(Failure::bug("mount a disk as something else")),
             (Opened::Device, Mount::Node(device)) => Some(open::node(device.name())?),
             (Opened::Device, _) => {
                 let fuse = open::file("/dev/fuse", true).map_err(|e| for_everybody(host, e))?;
@@ -110,7 +119,7 @@ fn for_everybody(host: &Host, failure: Failure) -> Failure {
 }
 
 const fn mapped(mount: &Mount) -> bool {
-    matches!(mount, Mount::Tree { idmapped: true, .. })
+    matches!(mount, Mount::Tree { idmapped: true, .. } | Mount::Disk { .. })
 }
 
 impl Sources {
@@ -212,9 +221,11 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     let start = start.get();
     let groups = host.groups()?;
     let shared = share::start(&host.policy, &start.name, &start.container.shares, given.shared)?;
-    let sources = sources(host, start)?;
+    let disks = Disks::new(host, start)?;
+    let sources = sources(host, start, disks.as_ref())?;
     let given_nodes: Result<Vec<nodes::Found>, _> = start.container.nodes.iter().map(nodes::find).collect();
     let given_nodes = given_nodes?;
+    drop(disks);
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 
     let owner = if start.container.cgroup_writable {

@@ -53,7 +53,9 @@ pub fn started(start: &Start, running: Option<Running>) -> Vec<Message> {
     for mount in &start.mounts {
         match &mount.from {
             Opened::HostRoot => messages.push(resource("fs", "?", "\"/\"")),
-            Opened::Path { path, .. } => messages.push(resource("fs", "?", &value(path.as_str()))),
+            Opened::Path { path, .. } | Opened::FileSystem { path, .. } => {
+                messages.push(resource("fs", "?", &value(path.as_str())))
+            }
             Opened::Nothing | Opened::Device => {}
         }
     }

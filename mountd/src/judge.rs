@@ -6,7 +6,7 @@ use sys::mount::{Attr, INERT};
 use wire::Failure;
 use wire::devd::Rule;
 use wire::frame::MAX_DESCRIPTORS;
-use wire::mountd::{Device, Flags, Mount};
+use wire::mountd::{Device, FileSystem, Flags, Mount};
 
 /// One mount with everything that it is made from.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Order {
         /// The user namespace to translate ids by.
         idmap: Option<OwnedFd>,
     },
+    /// What is on a block device, with these flags and the user namespace to translate ids by.
+    Disk(OwnedFd, FileSystem, Attr, OwnedFd),
     /// A clone of one device node.
     Node(Device, OwnedFd),
     /// A FUSE superblock of one file, served through this descriptor of `/dev/fuse`.
@@ -62,13 +64,9 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
     let mut orders = Vec::with_capacity(mounts.len());
     for mount in mounts {
         orders.push(match mount {
-            Mount::Tree {
-                flags: Flags { no_dev: false, .. },
-                ..
-            } => {
-                return Err(Failure::caller(
-                    "clone a tree through which its device nodes could be opened",
-                ));
+            Mount::Tree { flags, .. } | Mount::Disk { flags, .. } if !flags.no_dev => {
+                let what = "mount a tree through which its device nodes could be opened";
+                return Err(Failure::caller(what));
             }
             Mount::Tree {
                 recursive,
@@ -80,6 +78,7 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
                 flags: attributes(*flags),
                 idmap: if *idmapped { Some(next()?) } else { None },
             },
+            Mount::Disk { kind, flags } => Order::Disk(next()?, *kind, attributes(*flags), next()?),
             Mount::Node(device) => Order::Node(*device, next()?),
             Mount::Meminfo => Order::Meminfo(next()?),
             // Writable, because it must be no less than what is asked for then; see `pseudo`.
@@ -178,6 +177,13 @@ mod tests {
     #[test]
     fn refuses_a_tree_with_working_device_nodes() {
         assert!(judge(&[tree(Flags::default(), false)], descriptors(1)).is_err());
+        let disk = |flags| Mount::Disk {
+            kind: FileSystem::Ext4,
+            flags,
+        };
+        assert!(judge(&[disk(Flags::default())], descriptors(2)).is_err());
+        assert!(judge(&[disk(NO_DEV)], descriptors(2)).is_ok());
+        assert!(judge(&[disk(NO_DEV)], descriptors(1)).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Options, confinement and the loop are those of every piece: [`policies::piece`].
 
 mod devices;
+mod disk;
 mod fuse;
 mod judge;
 mod make;

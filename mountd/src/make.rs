@@ -1,7 +1,7 @@
 //! Makes all mounts of a request, or none: whatever was made goes with its descriptor when a later one fails.
 
 use crate::judge::{Judged, Order};
-use crate::{fuse, node, pseudo, tree};
+use crate::{disk, fuse, node, pseudo, tree};
 use std::os::fd::OwnedFd;
 use wire::Failure;
 
@@ -18,6 +18,7 @@ fn one(order: Order) -> Result<OwnedFd, Failure> {
             flags,
             idmap,
         } => tree::make(&at, recursive, flags, idmap.as_ref()),
+        Order::Disk(at, kind, flags, idmap) => disk::make(&at, kind, flags, &idmap),
         Order::Node(device, at) => node::make(device, at),
         Order::Meminfo(connection) => fuse::make(connection),
         Order::Pseudo(kind, flags) => pseudo::make(kind, flags),

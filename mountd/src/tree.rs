@@ -7,6 +7,11 @@ use wire::Failure;
 /// Clones, and sets flags, id map and private propagation on every mount of the clone at once.
 pub fn make(at: &OwnedFd, recursive: bool, flags: Attr, idmap: Option<&OwnedFd>) -> Result<OwnedFd, Failure> {
     let clone = clone_tree(at.as_fd(), recursive).map_err(|e| Failure::kernel("clone the tree", e as i32))?;
+    own(clone, recursive, flags, idmap)
+}
+
+/// Sets flags, id map and private propagation on what nobody else has.
+pub fn own(mount: OwnedFd, recursive: bool, flags: Attr, idmap: Option<&OwnedFd>) -> Result<OwnedFd, Failure> {
     let change = Change {
         set: flags,
         propagation: Some(Propagation::Private),
@@ -14,10 +19,10 @@ pub fn make(at: &OwnedFd, recursive: bool, flags: Attr, idmap: Option<&OwnedFd>)
         ..Change::default()
     };
     let what = if idmap.is_some() {
-        "map the ids of the cloned tree: this kernel may not do so for its file system, as before 6.3 for a tmpfs"
+        "map the ids of a tree: this kernel may not do so for its file system, as before 6.3 for a tmpfs"
     } else {
-        "set the flags of the cloned tree"
+        "set the flags of a tree"
     };
-    set_attributes(clone.as_fd(), recursive, change).map_err(|e| Failure::kernel(what, e as i32))?;
-    Ok(clone)
+    set_attributes(mount.as_fd(), recursive, change).map_err(|e| Failure::kernel(what, e as i32))?;
+    Ok(mount)
 }

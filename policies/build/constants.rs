@@ -35,6 +35,9 @@ pub const KERNEL: &[(&str, u64)] = &[
     ("FSCONFIG_SET_FLAG", 0),
     ("FSCONFIG_SET_STRING", 1),
     ("FSCONFIG_CMD_CREATE", 6),
+    // include/uapi/linux/loop.h
+    ("LOOP_CONFIGURE", 0x4c0a),
+    ("LOOP_CTL_GET_FREE", 0x4c82),
     // include/uapi/linux/bpf.h
     ("BPF_PROG_LOAD", 5),
     ("BPF_PROG_ATTACH", 8),

@@ -74,6 +74,7 @@ pub const fn of(program: Program) -> &'static Policy {
         Program::Init => &INIT,
         Program::Nsenter => &NSENTER,
         Program::Recordd => &RECORDD,
+        Program::Loopd => &LOOPD,
     }
 }
 

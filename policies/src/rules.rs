@@ -430,7 +430,7 @@ fn payloads_meet_the_known_argument_rules() {
 #[test]
 fn powers_are_those_of_the_charter() {
     use crate::policy::power;
-    let table: [(Program, &[u8], &[u8]); 12] = [
+    let table: [(Program, &[u8], &[u8]); 13] = [
         (Program::Lazaret, &[], &[]),
         (
             Program::Launcher,
@@ -447,6 +447,7 @@ fn powers_are_those_of_the_charter() {
         (Program::Init, &[], &[]),
         (Program::Nsenter, &[], &[]),
         (Program::Recordd, &[], &[29]),
+        (Program::Loopd, &[], &[]),
     ];
     for (program, usual, otherwise) in table {
         assert_eq!(

@@ -11,6 +11,7 @@ pub mod confine;
 #[cfg(feature = "counted")]
 pub mod counted;
 pub mod limits;
+pub mod loops;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -38,7 +38,9 @@ pub fn row(program: Program) -> &'static [u64] {
         Program::Devd => &[BPF | NET_ADMIN],
         // The second where the kernel's audit system is enabled.
         Program::Recordd => &[0, AUDIT_WRITE],
-        Program::Lazaret | Program::Supervisor | Program::Fused | Program::Init | Program::Nsenter => &[0],
+        Program::Lazaret | Program::Supervisor | Program::Fused | Program::Init | Program::Nsenter | Program::Loopd => {
+            &[0]
+        }
     }
 }
 

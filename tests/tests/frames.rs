@@ -10,7 +10,7 @@ use wire::Program;
 use wire::frame::{HEADER, MAGIC, VERSION};
 
 /// The pieces that serve on a socket.
-const PIECES: [Program; 10] = [
+const PIECES: [Program; 11] = [
     Program::Mountd,
     Program::Netd,
     Program::Idmapd,
@@ -21,6 +21,7 @@ const PIECES: [Program; 10] = [
     Program::Init,
     Program::Nsenter,
     Program::Recordd,
+    Program::Loopd,
 ];
 
 fn header(magic: u32, version: u16, descriptors: u16, length: u32) -> Vec<u8> {

@@ -153,13 +153,14 @@ fn variants(text: &str, name: &str) -> Vec<String> {
     body.lines().filter_map(variant).collect()
 }
 
-const PEERS: [&str; 11] = [
+const PEERS: [&str; 12] = [
     "cgroupd",
     "devd",
     "fused",
     "idmapd",
     "init",
     "launcher",
+    "loopd",
     "mountd",
     "netd",
     "nsenter",

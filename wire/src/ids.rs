@@ -54,6 +54,7 @@ impl IdBlock {
             Program::Devd => self.0.saturating_add(4),
             Program::Fused => self.0.saturating_add(5),
             Program::Recordd => self.0.saturating_add(6),
+            Program::Loopd => self.0.saturating_add(7),
         }
     }
 

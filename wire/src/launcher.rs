@@ -35,6 +35,15 @@ pub enum Opened {
     },
     /// The device node of that name below `/dev`, or `/dev/fuse`.
     Device,
+    /// The file system on a disk, as far as the host's policy consents; the mount, a tree, says how it is to be mounted.
+    FileSystem {
+        /// The block device, or the file.
+        path: Path,
+        /// Whether it is a file, which goes behind a loop device.
+        image: bool,
+        /// Whether the container may write there.
+        writable: bool,
+    },
 }
 
 /// One mount of the factory and what the launcher opens for it.

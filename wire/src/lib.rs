@@ -16,6 +16,7 @@ pub mod init;
 pub mod label;
 pub mod launcher;
 pub mod learn;
+pub mod loopd;
 pub mod mountd;
 pub mod name;
 pub mod named;

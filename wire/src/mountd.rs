@@ -4,6 +4,7 @@
 use crate::devd::Rule;
 use crate::failure::Failure;
 use crate::frame::Message;
+use core::ffi::CStr;
 use serde::{Deserialize, Serialize};
 
 /// Flags of a mount (mount_setattr(2)).
@@ -72,6 +73,53 @@ impl Device {
     }
 }
 
+/// A file system of a disk's: all that are looked for, and all that are mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileSystem {
+    /// `ext2`
+    Ext2,
+    /// `ext3`
+    Ext3,
+    /// `ext4`
+    Ext4,
+    /// `xfs`
+    Xfs,
+    /// `btrfs`
+    Btrfs,
+    /// `f2fs`
+    F2fs,
+    /// `squashfs`
+    Squashfs,
+    /// `erofs`
+    Erofs,
+    /// `vfat`
+    Vfat,
+    /// `iso9660`
+    Iso9660,
+}
+
+impl FileSystem {
+    /// Every one, with what the kernel calls it (`/proc/filesystems`).
+    pub const ALL: [(Self, &'static CStr); 10] = [
+        (Self::Ext2, c"ext2"),
+        (Self::Ext3, c"ext3"),
+        (Self::Ext4, c"ext4"),
+        (Self::Xfs, c"xfs"),
+        (Self::Btrfs, c"btrfs"),
+        (Self::F2fs, c"f2fs"),
+        (Self::Squashfs, c"squashfs"),
+        (Self::Erofs, c"erofs"),
+        (Self::Vfat, c"vfat"),
+        (Self::Iso9660, c"iso9660"),
+    ];
+
+    /// What the kernel calls it.
+    pub fn name(self) -> &'static CStr {
+        let mut all = Self::ALL.iter();
+        all.find(|(kind, _)| *kind == self).map_or(c"", |(_, name)| name)
+    }
+}
+
 /// One detached mount to make, with the descriptors that it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mount {
@@ -94,13 +142,20 @@ pub enum Mount {
     Sysfs,
     /// A tmpfs with nothing in it, in which whoever has the capability for it makes device nodes that can be opened (no descriptor).
     Nodes,
+    /// What is on a disk (two descriptors: the block device, `O_PATH` or open, and a mapped user namespace, which gives its files their ids).
+    Disk {
+        /// The file system that is on it.
+        kind: FileSystem,
+        /// Flags of the mount; read-only is the file system itself then, too.
+        flags: Flags,
+    },
 }
 
 impl Mount {
     /// Descriptors that this mount consumes, in order.
     pub const fn descriptors(&self) -> usize {
         match self {
-            Self::Tree { idmapped: true, .. } => 2,
+            Self::Tree { idmapped: true, .. } | Self::Disk { .. } => 2,
             Self::Tree { idmapped: false, .. } | Self::Node(_) | Self::Meminfo => 1,
             Self::Proc | Self::Sysfs | Self::Nodes => 0,
         }
@@ -187,6 +242,9 @@ mod tests {
         assert_eq!(payload(Mount::Proc), [0, 1, 3]);
         assert_eq!(payload(Mount::Sysfs), [0, 1, 4]);
         assert_eq!(payload(Mount::Nodes), [0, 1, 5]);
+        for (position, (kind, _)) in (0u8..).zip(FileSystem::ALL) {
+            assert_eq!(payload(Mount::Disk { kind, flags }), [0, 1, 6, position, 1, 0, 1, 0]);
+        }
         assert_eq!(&encode(&Reply::Made(128)).unwrap()[HEADER..], [0, 0x80, 0x01]);
         let refused = encode(&Reply::Refused(Failure::kernel("x", 22))).unwrap();
         assert_eq!(&refused[HEADER..], [1, 1, 1, b'x', 44]);

@@ -29,11 +29,13 @@ pub enum Program {
     Nsenter,
     /// The writer of the log of deeds.
     Recordd,
+    /// Puts files behind loop devices, and looks what file system is on a disk.
+    Loopd,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lazaret,
         Self::Launcher,
         Self::Supervisor,
@@ -46,6 +48,7 @@ impl Program {
         Self::Init,
         Self::Nsenter,
         Self::Recordd,
+        Self::Loopd,
     ];
 
     /// The installed file's name, also the name of its policy file.
@@ -63,6 +66,7 @@ impl Program {
             Self::Init => "init",
             Self::Nsenter => "nsenter",
             Self::Recordd => "recordd",
+            Self::Loopd => "loopd",
         }
     }
 
@@ -85,6 +89,7 @@ impl Program {
                 "Joins a container's namespaces by descriptor, confines itself as its first process is, and executes"
             }
             Self::Recordd => "Appends records to the log of every deed, each with the hash of the one before",
+            Self::Loopd => "Puts files behind loop devices, and looks what file system is on a disk",
         }
     }
 }

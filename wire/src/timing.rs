@@ -76,6 +76,7 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("OpenNetlink", true),
         ],
         Program::Recordd => &[("Log", false), ("Append", true), ("Tell", true)],
+        Program::Loopd => &[("Find", true), ("Attach", true), ("Look", true)],
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn requests_have_the_names_of_their_variants() {
-        use crate::{Text, bytes::Bytes, cgroupd, devd, idmapd, init, mountd, netd, recordd};
+        use crate::{Text, bytes::Bytes, cgroupd, devd, idmapd, init, loopd, mountd, netd, recordd};
         let link = || crate::LinkName::new("lzb0").unwrap();
         let name = || crate::ContainerName::new("a").unwrap();
         same(
@@ -121,6 +122,8 @@ mod tests {
             ],
         );
         same(Program::Devd, &[devd::Request::Attach(Vec::new())]);
+        let attach = loopd::Request::Attach { read_only: true };
+        same(Program::Loopd, &[loopd::Request::Find, attach, loopd::Request::Look]);
         let (hierarchies, limits) = (Vec::new(), cgroupd::Limits::default());
         same(
             Program::Cgroupd,

@@ -213,6 +213,8 @@ fn filesystem(w: &mut Writer, filesystem: &Filesystem) {
         Source::Mount(_) => "mount",
         Source::Bind(_) => "bind",
         Source::Ram(_) => "ram",
+        Source::Block(_) => "block",
+        Source::File(..) => "file",
     };
     w.element(
         "filesystem",
@@ -221,6 +223,14 @@ fn filesystem(w: &mut Writer, filesystem: &Filesystem) {
             match &filesystem.source {
                 Source::Mount(dir) | Source::Bind(dir) => w.empty("source", &[("dir", Some(dir.as_str()))]),
                 Source::Ram(kib) => w.empty("source", &[("usage", Some(&kib.to_string())), ("units", Some("KiB"))]),
+                Source::Block(dev) => w.empty("source", &[("dev", Some(dev.as_str()))]),
+                Source::File(file, [behind, raw]) => {
+                    let driver = [("type", behind.then_some("loop")), ("format", raw.then_some("raw"))];
+                    if *behind || *raw {
+                        w.empty("driver", &driver);
+                    }
+                    w.empty("source", &[("file", Some(file.as_str()))]);
+                }
             }
             w.empty("target", &[("dir", Some(filesystem.target.as_str()))]);
             if filesystem.read_only {

@@ -289,4 +289,9 @@ pub enum Source {
     Bind(Path),
     /// `ram`: a tmpfs of so many KiB, above 0.
     Ram(u64),
+    /// `block`: what is on a block device of the host, an absolute path.
+    Block(Path),
+    /// `file`: what is in a file of the host behind a loop device, an absolute path; whether the document says so (`driver@type`), and that
+    /// the file is as a disk is (`driver@format`).
+    File(Path, [bool; 2]),
 }

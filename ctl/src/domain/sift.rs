@@ -16,7 +16,7 @@ const NAMESPACE: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
 
 /// What is done: of each element, by the way to it, the attributes and the elements in it that a reader takes. What is in an element that has
 /// no row is the reader's.
-const BUILT: [(&str, &str, &str); 33] = [
+const BUILT: [(&str, &str, &str); 34] = [
     (
         "",
         "type id",
@@ -45,8 +45,13 @@ const BUILT: [(&str, &str, &str); 33] = [
     ("/os/type", "arch", ""),
     ("/features", "", "privnet capabilities"),
     ("/devices", "", "emulator filesystem interface console"),
-    ("/devices/filesystem", "type accessmode", "source target readonly"),
-    ("/devices/filesystem/source", "dir usage units", ""),
+    (
+        "/devices/filesystem",
+        "type accessmode",
+        "driver source target readonly",
+    ),
+    ("/devices/filesystem/driver", "type format", ""),
+    ("/devices/filesystem/source", "dir usage units dev file", ""),
     (
         "/devices/interface",
         "type",
@@ -77,12 +82,12 @@ const BUILT: [(&str, &str, &str); 33] = [
 const UNBUILT: [(&str, &str); 4] = [
     ("/numatune/memory", "placement"),
     ("/devices", "disk hostdev"),
-    ("/devices/filesystem", "driver space_hard_limit space_soft_limit"),
+    ("/devices/filesystem", "space_hard_limit space_soft_limit"),
     ("/devices/interface", "virtualport script filterref"),
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.
-const OTHERWISE: [(&str, &str, &str); 10] = [
+const OTHERWISE: [(&str, &str, &str); 12] = [
     ("/numatune/memory", "mode", "interleave preferred"),
     ("/vcpu", "placement", "auto"),
     ("/on_poweroff", "", "preserve rename-restart"),
@@ -92,8 +97,14 @@ const OTHERWISE: [(&str, &str, &str); 10] = [
         "",
         "preserve rename-restart coredump-destroy coredump-restart",
     ),
-    ("/devices/filesystem", "type", "file block template volume"),
+    ("/devices/filesystem", "type", "template volume"),
     ("/devices/filesystem", "accessmode", "mapped squash"),
+    ("/devices/filesystem/driver", "type", "path handle nbd virtiofs mtp"),
+    (
+        "/devices/filesystem/driver",
+        "format",
+        "dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk",
+    ),
     (
         "/devices/interface",
         "type",

@@ -109,6 +109,8 @@ impl Export {
         let root = domain.root();
         match root.map(|r| &r.source) {
             Some(Source::Mount(path)) => self.line("lxc.rootfs.path", format!("dir:{path}")),
+            Some(Source::Block(path)) => self.line("lxc.rootfs.path", path),
+            Some(Source::File(path, _)) => self.line("lxc.rootfs.path", format!("loop:{path}")),
             None => self.line("lxc.rootfs.path", "dir:/"),
             Some(_) => self.warn("a root that is no directory of the host's"),
         }
@@ -125,6 +127,10 @@ impl Export {
                     format!("{path} {target} none bind,relative,create=dir{read_only} 0 0")
                 }
                 Source::Ram(kib) => format!("tmpfs {target} tmpfs size={kib}k,nosuid,nodev,create=dir{read_only} 0 0"),
+                Source::Block(_) | Source::File(..) => {
+                    self.warn("a <filesystem> of a disk, whose type an entry would have to name");
+                    continue;
+                }
             };
             self.line("lxc.mount.entry", entry);
         }

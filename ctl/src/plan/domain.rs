@@ -99,14 +99,17 @@ fn shares(domain: &Domain) -> Outcome<Shares> {
     })
 }
 
-/// The root, which is of type `mount`; without one it is the host's own, which is always read-only.
+/// The root, which is of type `mount`, `block` or `file`; without one it is the host's own, which is always read-only.
 fn root(domain: &Domain) -> Outcome<(PlannedMount, bool)> {
     let (path, read_only) = match domain.root() {
         None => ("/", true),
         Some(f) => match &f.source {
             Source::Mount(path) => (path.as_str(), f.read_only),
+            Source::Block(path) => return Ok((tree::of_disk(path, false, f.read_only, true), f.read_only)),
+            Source::File(path, _) => return Ok((tree::of_disk(path, true, f.read_only, true), f.read_only)),
             Source::Bind(_) | Source::Ram(_) => {
-                return Err(Error::caller("the root file system must be of type 'mount'"));
+                let types = "the root file system must be of type 'mount', 'block' or 'file'";
+                return Err(Error::caller(types));
             }
         },
     };
@@ -122,6 +125,8 @@ fn attachments(domain: &Domain) -> Outcome<Tree> {
         let target = crate::values::inside(target).map_err(|e| Error::caller(format!("filesystem target: {e}")))?;
         match &filesystem.source {
             Source::Mount(path) => tree.host(path.as_str(), &target, read_only)?,
+            Source::Block(path) => tree.disk(path, false, &target, read_only)?,
+            Source::File(path, _) => tree.disk(path, true, &target, read_only)?,
             Source::Bind(path) => {
                 let place = crate::values::inside(path.as_str())
                     .map_err(|e| Error::caller(format!("filesystem source: {e}")))?;

@@ -237,6 +237,8 @@ fn mount(planned: &PlannedMount, user: bool) -> String {
         Opened::HostRoot => " of the host's root".into(),
         Opened::Path { path, .. } => format!(" of {path}"),
         Opened::Device => String::new(),
+        Opened::FileSystem { path, image: true, .. } => format!(" in the file {path}, behind a loop device of loopd's"),
+        Opened::FileSystem { path, .. } => format!(" on the block device {path}"),
     };
     match &planned.mount {
         Mount::Tree {
@@ -254,12 +256,18 @@ fn mount(planned: &PlannedMount, user: bool) -> String {
                 (*idmapped && !user, "id-mapped"),
             ];
             let words: Vec<&str> = words.into_iter().filter_map(|(on, word)| on.then_some(word)).collect();
-            format!("a clone{from}, {}", words.join(","))
+            let what = if matches!(planned.from, Opened::FileSystem { .. }) {
+                "the file system"
+            } else {
+                "a clone"
+            };
+            format!("{what}{from}, {}", words.join(","))
         }
         Mount::Node(device) => format!("the device {}", device.name()),
         Mount::Meminfo => "a FUSE file for /proc/meminfo".into(),
         Mount::Proc => "a procfs that nothing covers, lent for the build".into(),
         Mount::Sysfs => "a sysfs of the host's network, ro".into(),
+        Mount::Disk { kind, .. } => format!("the {} file system of a disk", kind.name().to_string_lossy()),
         Mount::Nodes => "a tmpfs, in which the launcher makes the nodes of its devices".into(),
     }
 }

@@ -3,7 +3,7 @@
 use super::fit;
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
-use wire::init::{Attachment, Source};
+use wire::init::{Attachment, Path, Source};
 use wire::launcher::{Opened, PlannedMount};
 use wire::mountd::{Flags, Mount};
 
@@ -70,6 +70,26 @@ pub fn root(path: &str, read_only: bool, setuid: bool) -> Outcome<PlannedMount> 
     Ok(planned)
 }
 
+/// What is on a disk, a block device or a file (`image`): what its files say of their owners are ids inside. Set-id programs work in it if `setuid`.
+pub fn of_disk(path: &Path, image: bool, read_only: bool, setuid: bool) -> PlannedMount {
+    let flags = Flags {
+        no_suid: !setuid,
+        ..flags(read_only)
+    };
+    PlannedMount {
+        mount: Mount::Tree {
+            recursive: false,
+            flags,
+            idmapped: true,
+        },
+        from: Opened::FileSystem {
+            path: path.clone(),
+            image,
+            writable: !read_only,
+        },
+    }
+}
+
 impl Tree {
     /// Refuses a target that is taken, or that is the container's own.
     fn check(&self, target: &str) -> Outcome<()> {
@@ -112,6 +132,13 @@ impl Tree {
         }
         self.attach(target, Source::Factory, read_only)?;
         self.mounts.push(of_host(path, read_only)?);
+        Ok(())
+    }
+
+    /// Mounts what is on a disk.
+    pub fn disk(&mut self, path: &Path, image: bool, target: &str, read_only: bool) -> Outcome<()> {
+        self.attach(target, Source::Factory, read_only)?;
+        self.mounts.push(of_disk(path, image, read_only, false));
         Ok(())
     }
 

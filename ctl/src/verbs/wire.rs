@@ -35,6 +35,8 @@ pub fn codec_of(peer: Peer, reply: bool) -> Outcome<Codec> {
         (Peer::Init, true) => codec::<wire::init::Reply>(),
         (Peer::Launcher, false) => codec::<wire::launcher::Request>(),
         (Peer::Launcher, true) => codec::<wire::launcher::Reply>(),
+        (Peer::Loopd, false) => codec::<wire::loopd::Request>(),
+        (Peer::Loopd, true) => codec::<wire::loopd::Reply>(),
         (Peer::Mountd, false) => codec::<wire::mountd::Request>(),
         (Peer::Mountd, true) => codec::<wire::mountd::Reply>(),
         (Peer::Netd, false) => codec::<wire::netd::Request>(),

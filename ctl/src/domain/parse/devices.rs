@@ -51,18 +51,37 @@ fn filesystem(parts: &mut Parts) -> Result<Filesystem, Fault> {
         mode.only("passthrough")?;
     }
     let kind = parts.attribute("type");
-    let wanted = "\"mount\", \"bind\" or \"ram\", which alone are supported";
+    let wanted = "\"mount\", \"bind\", \"ram\", \"block\" or \"file\", which alone are supported";
     let reader = kind.map_or(Ok(mount as SourceReader), |k| k.read(wanted, source_reader))?;
     let source = parts
         .child("source")?
         .ok_or_else(|| parts.lacks("source"))?
         .read(reader)?;
+    let driver = parts.child("driver")?.map(|d| d.read(driver)).transpose()?;
+    let source = match source {
+        Source::File(path, _) => Source::File(path, driver.unwrap_or_default()),
+        other => other,
+    };
     let target = parts.child("target")?.ok_or_else(|| parts.lacks("target"))?;
     Ok(Filesystem {
         source,
         target: target.read(directory)?,
         read_only: parts.flag("readonly")?,
     })
+}
+
+/// The `driver` of a file: whether it says that it is a loop device, and that the file is as a disk is.
+fn driver(parts: &mut Parts) -> Result<[bool; 2], Fault> {
+    let (kind, format) = (parts.attribute("type"), parts.attribute("format"));
+    if let Some(kind) = &kind {
+        kind.only("loop")?;
+    }
+    let raw = format.map(|f| {
+        f.read("\"raw\" or \"none\"", |f| {
+            ["none", "raw"].iter().position(|known| *known == f)
+        })
+    });
+    Ok([kind.is_some(), raw.transpose()? == Some(1)])
 }
 
 /// What reads the `source` of one type.
@@ -73,6 +92,8 @@ fn source_reader(kind: &str) -> Option<SourceReader> {
         "mount" => Some(mount),
         "bind" => Some(|parts| directory(parts).map(Source::Bind)),
         "ram" => Some(|parts| usage(parts).map(Source::Ram)),
+        "block" => Some(|parts| absolute(&parts.required("dev")?).map(Source::Block)),
+        "file" => Some(|parts| absolute(&parts.required("file")?).map(|path| Source::File(path, [false; 2]))),
         _ => None,
     }
 }

@@ -65,6 +65,7 @@ fn peer(program: Program) -> Outcome<Peer> {
         Program::Init => Peer::Init,
         Program::Nsenter => Peer::Nsenter,
         Program::Recordd => Peer::Recordd,
+        Program::Loopd => Peer::Loopd,
         Program::Lazaret => return Err(Error::Bug("nobody sends requests to lazaret".into())),
     })
 }
