@@ -56,6 +56,7 @@ peer!(fused: only::<wire::fused::Request>, only::<wire::fused::Reply>);
 peer!(idmapd: only::<wire::idmapd::Request>, only::<wire::idmapd::Reply>);
 peer!(init: only::<wire::init::Request>, only::<wire::init::Reply>, only::<wire::learn::Told>);
 peer!(launcher: launched, only::<wire::launcher::Reply>);
+peer!(loopd: only::<wire::loopd::Request>, only::<wire::loopd::Reply>, marked);
 peer!(mountd: only::<wire::mountd::Request>, only::<wire::mountd::Reply>);
 peer!(netd: networked, only::<wire::netd::Reply>);
 peer!(nsenter: only::<wire::nsenter::Request>, only::<wire::nsenter::Reply>);
@@ -63,6 +64,17 @@ peer!(recordd: only::<wire::recordd::Request>, only::<wire::recordd::Reply>, rec
 peer!(supervisor: only::<wire::supervisor::Request>, only::<wire::supervisor::Reply>, only::<wire::supervisor::Control>,
     only::<wire::supervisor::Report>, only::<wire::supervisor::ExitRecord>,
     only::<wire::supervisor::LoopRecord>);
+
+/// The first bytes of a disk, as `loopd` looks at them: each file system is found once, and by no byte beyond those that it reads.
+fn marked(bytes: &[u8]) {
+    use loopd::marks::{REACH, found};
+    let kinds = found(bytes);
+    for (at, kind) in kinds.iter().enumerate() {
+        assert!(!kinds[..at].contains(kind), "{kinds:?}");
+    }
+    let read = &bytes[..bytes.len().min(REACH)];
+    assert_eq!(found(read), kinds);
+}
 
 /// What `lazaret` asks the launcher: plans are judged, by the policy of a host without a policy file.
 fn launched(bytes: &[u8]) {

@@ -59,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     target_of("frames_idmapd", frames::idmapd, FRAME),
     target_of("frames_init", frames::init, FRAME),
     target_of("frames_launcher", frames::launcher, FRAME),
+    target_of("frames_loopd", frames::loopd, FRAME),
     target_of("frames_mountd", frames::mountd, FRAME),
     target_of("frames_netd", frames::netd, FRAME),
     target_of("frames_nsenter", frames::nsenter, FRAME),

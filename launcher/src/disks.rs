@@ -30,6 +30,8 @@ pub struct Disks {
 pub struct Disk {
     /// The block device.
     pub device: OwnedFd,
+    /// Its number.
+    pub number: u64,
     /// The file system.
     pub kind: FileSystem,
 }
@@ -59,7 +61,9 @@ impl Disks {
             (loopd::Reply::Refused(failure), _) => return Err(about(path, &failure)),
             _ => return Err(self.loopd.confused()),
         };
-        Ok(Disk { device, kind })
+        let stat = rustix::fs::fstat(&device).map_err(kernel(format!("look at {path}")))?;
+        let number = stat.st_rdev;
+        Ok(Disk { device, number, kind })
     }
 
     /// A loop device with this file behind it, open for reading. The kernel takes the file away when nobody has the device any more.

@@ -52,6 +52,18 @@ fn found(node: &Node, stat: &Stat) -> Result<Found, Failure> {
     })
 }
 
+/// Refuses a device whose file system is mounted for the same container: the kernel believes what stands there, and it would write that.
+pub fn apart(nodes: &[Node], found: &[Found], mounted: &[u64]) -> Result<(), Failure> {
+    let both = |f: &Found| f.rule.block && mounted.contains(&f.number);
+    match nodes.iter().zip(found).find(|(_, f)| both(f)) {
+        None => Ok(()),
+        Some((node, _)) => Err(Failure::caller(&format!(
+            "give {}: the file system on it is to be mounted for the same container",
+            node.from
+        ))),
+    }
+}
+
 /// Makes each under its number, for this owner on the host alone. A container's root has no power over a node that is another's, whatever
 /// the rules allow.
 pub fn make(found: &[Found], within: &OwnedFd, owner: [u32; 2]) -> Result<(), Failure> {

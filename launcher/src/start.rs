@@ -43,6 +43,8 @@ struct Sources {
     mounts: Vec<Mount>,
     /// `/dev/fuse`, for the server.
     fuse: Option<OwnedFd>,
+    /// Numbers of the disks whose file systems are mounted.
+    disks: Vec<u64>,
 }
 
 fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources, Failure> {
@@ -51,6 +53,7 @@ fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources,
         from: Vec::new(),
         mounts: Vec::new(),
         fuse: None,
+        disks: Vec::new(),
     };
     for planned in &start.mounts {
         let mut mount = planned.mount.clone();
@@ -90,6 +93,7 @@ fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources,
                 let disks = disks.ok_or_else(|| Failure::bug("mount a disk without who looks at it"))?;
                 let disk = disks.open(path.as_str(), *image, *writable)?;
                 let kind = disk.kind;
+                found.disks.push(disk.number);
                 mount = Mount::Disk { kind, flags: *flags };
                 Some(disk.device)
             }
@@ -225,6 +229,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     let sources = sources(host, start, disks.as_ref())?;
     let given_nodes: Result<Vec<nodes::Found>, _> = start.container.nodes.iter().map(nodes::find).collect();
     let given_nodes = given_nodes?;
+    nodes::apart(&start.container.nodes, &given_nodes, &sources.disks)?;
     drop(disks);
     let (plain, shifted) = (sources.pick(false), sources.pick(true));
 

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(look(&disk(&bytes)), Ok(FileSystem::Xfs));
         for none in [&b""[..], &[0; 100_000]] {
             let said = look(&disk(none)).unwrap_err();
-            assert!(said.what.as_str().contains("none of ext2, ext3, ext4, xfs"), "{said:?}");
+            assert!(said.what.as_str().contains("none of ext4, xfs"), "{said:?}");
         }
         bytes.resize(40_000, 0);
         bytes[32_769..32_774].copy_from_slice(b"CD001");

@@ -33,34 +33,15 @@ pub fn found(bytes: &[u8]) -> Vec<FileSystem> {
     all
 }
 
-/// Features that ext2 knows, and those that ext3 knows beside them: of `s_feature_incompat`, and of `s_feature_ro_compat`.
-const EXT2: (u32, u32) = (0x2 | 0x10, 0x7);
-const EXT3: (u32, u32) = (EXT2.0 | 0x4, EXT2.1);
-/// `EXT4_FEATURE_COMPAT_HAS_JOURNAL`
-const JOURNAL: u32 = 0x4;
 /// `EXT4_FEATURE_INCOMPAT_JOURNAL_DEV`: the journal of a file system that lies elsewhere.
-const IS_JOURNAL: u32 = 0x8;
+const IS_JOURNAL: u8 = 0x8;
 
-/// Which of ext2, ext3 and ext4 it is: the oldest that knows its features.
+/// ext2, ext3 or ext4, unless it is but a journal.
 fn ext(bytes: &[u8]) -> Option<FileSystem> {
-    let word = |at: usize| {
-        let at = EXT.checked_add(at)?;
-        let four = bytes.get(at..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*four))
-    };
-    if word(0x38)? & 0xffff != 0xef53 {
-        return None;
-    }
-    let (compatible, incompatible, to_be_read) = (word(0x5c)?, word(0x60)?, word(0x64)?);
-    let within = |(one, other): (u32, u32)| incompatible & !one == 0 && to_be_read & !other == 0;
-    if incompatible & IS_JOURNAL != 0 {
-        return None;
-    }
-    Some(match compatible & JOURNAL != 0 {
-        false if within(EXT2) => FileSystem::Ext2,
-        true if within(EXT3) => FileSystem::Ext3,
-        _ => FileSystem::Ext4,
-    })
+    let superblock = bytes.get(EXT..)?;
+    let marked = superblock.get(0x38..)?.starts_with(&[0x53, 0xef]);
+    let incompatible = superblock.get(0x60)?;
+    (marked && incompatible & IS_JOURNAL == 0).then_some(FileSystem::Ext4)
 }
 
 #[cfg(test)]
@@ -73,16 +54,6 @@ mod tests {
             bytes[*at..][..mark.len()].copy_from_slice(mark);
         }
         bytes
-    }
-
-    fn ext_of(compatible: u8, incompatible: u16, to_be_read: u8) -> Vec<FileSystem> {
-        let incompatible = incompatible.to_le_bytes();
-        found(&with(&[
-            (1024 + 0x38, &[0x53, 0xef]),
-            (1024 + 0x5c, &[compatible]),
-            (1024 + 0x60, &incompatible),
-            (1024 + 0x64, &[to_be_read]),
-        ]))
     }
 
     #[test]
@@ -99,15 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn ext_is_the_oldest_that_knows_its_features() {
-        assert_eq!(ext_of(0x38, 0x2, 0x3), [FileSystem::Ext2]);
-        assert_eq!(ext_of(0x3c, 0x2, 0x3), [FileSystem::Ext3]);
-        assert_eq!(ext_of(0x3c, 0x6, 0x3), [FileSystem::Ext3]);
-        assert_eq!(ext_of(0x3c, 0x242, 0x7b), [FileSystem::Ext4]);
-        assert_eq!(ext_of(0x38, 0x42, 0x3), [FileSystem::Ext4]);
-        // A journal that another file system keeps is none.
-        assert!(ext_of(0x3c, 0xa, 0x3).is_empty());
+    fn a_journal_that_another_file_system_keeps_is_none() {
+        let ext = |incompatible: u8| with(&[(1024 + 0x38, &[0x53, 0xef]), (1024 + 0x60, &[incompatible])]);
+        for known in [0x2, 0x6, 0x42] {
+            assert_eq!(found(&ext(known)), [FileSystem::Ext4]);
+        }
+        assert!(found(&ext(0xa)).is_empty());
         // Cut off behind the mark.
-        assert!(found(&with(&[(1024 + 0x38, &[0x53, 0xef])])[..1024 + 0x5c]).is_empty());
+        assert!(found(&ext(2)[..1024 + 0x60]).is_empty());
     }
 }

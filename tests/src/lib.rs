@@ -6,6 +6,7 @@ pub mod capture;
 pub mod caught;
 pub mod deeds;
 pub mod delegated;
+pub mod disk;
 pub mod faults;
 pub mod figures;
 pub mod host;

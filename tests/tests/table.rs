@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use tests::table::{self, Moment};
 use tests::trace::{self, Role, Sight};
-use tests::{Host, need_root, programs};
+use tests::{Host, disk, need_root, programs};
 use wire::Program;
 
 /// Everything wrong that is seen while a shell script runs on the host, and which programs were seen.
@@ -43,11 +43,12 @@ fn no_process_is_ever_above_its_row() {
     need_root!();
     let host = Host::new();
     let name = host.name("vm");
+    let disk = disk::given(&host, &name).unwrap_or_default();
     let file = host.domain_file(
         &name,
         "while :; do sleep 1000; done",
         "",
-        "<interface type='network'><source network='default'/></interface>",
+        &format!("<interface type='network'><source network='default'/></interface>{disk}"),
     );
     let run = host
         .once_arguments(&["--network", "default"], &["true"])
@@ -64,7 +65,9 @@ fn no_process_is_ever_above_its_row() {
     let (status, wrong, seen) = watch(&host, &script);
     assert_eq!(status, 0, "the script under the tracer");
     assert!(wrong.is_empty(), "above the table:\n{}", wrong.join("\n"));
-    for program in Program::ALL {
+    // Where there is no loop device nobody needs who puts files behind them.
+    let needed = |p: &Program| *p != Program::Loopd || !disk.is_empty();
+    for program in Program::ALL.into_iter().filter(needed) {
         assert!(
             seen.contains(&(program.name(), "exec")),
             "{} was not seen to start",

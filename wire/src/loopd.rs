@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(said(&Reply::Free(300)), [0, 0xac, 0x02]);
         assert_eq!(said(&Reply::Attached), [1]);
         assert_eq!(said(&Reply::Taken), [2]);
-        assert_eq!(said(&Reply::Found(FileSystem::Ext4)), [3, 2]);
+        assert_eq!(said(&Reply::Found(FileSystem::Xfs)), [3, 1]);
         assert_eq!(said(&Reply::Refused(Failure::caller("x"))), [4, 0, 1, b'x', 0]);
     }
 

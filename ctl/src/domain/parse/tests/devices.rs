@@ -22,7 +22,21 @@ fn refuses_filesystems_without_what_they_need() {
     );
     refuses_device(
         &fs("tape", &format!("<source dev='/dev/st0'/>{target}")),
-        "attribute type of <filesystem> is \"tape\", not \"mount\", \"bind\" or \"ram\", which alone are supported",
+        "attribute type of <filesystem> is \"tape\", not \"mount\", \"bind\", \"ram\", \"block\" or \"file\", which alone are supported",
+    );
+    for (kind, attribute) in [("block", "dev"), ("file", "file")] {
+        refuses_device(
+            &fs(kind, &format!("<source dir='/x'/>{target}")),
+            &format!("<source> has no attribute {attribute}"),
+        );
+        refuses_device(
+            &fs(kind, &format!("<source {attribute}='x'/>{target}")),
+            &format!("attribute {attribute} of <source> is \"x\", not a path that begins with '/'"),
+        );
+    }
+    refuses_device(
+        &fs("file", &format!("<driver type='tape'/><source file='/x'/>{target}")),
+        "attribute type of <driver> is \"tape\", not \"loop\", the only one that is supported",
     );
     refuses_device(
         "<filesystem accessmode='some'/>",

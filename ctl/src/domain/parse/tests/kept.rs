@@ -54,6 +54,19 @@ const UNBUILT: &str = "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/
       <target dir='/data'/>
       <readonly/>
     </filesystem>
+    <filesystem type='file' accessmode='passthrough'>
+      <driver type='nbd' format='qcow2'/>
+      <source file='/srv/other.img'/>
+      <target dir='/other'/>
+    </filesystem>
+    <filesystem type='block' accessmode='passthrough'>
+      <source dev='/dev/sdz2'/>
+      <target dir='/disk'/>
+    </filesystem>
+    <filesystem type='volume' accessmode='passthrough'>
+      <source pool='a' volume='b'/>
+      <target dir='/volume'/>
+    </filesystem>
     <filesystem type='ram' accessmode='passthrough'>
       <source usage='64' units='KiB'/>
       <target dir='/tmp'/>
@@ -115,7 +128,8 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
         "<vcpu> in <domain>",
         "<resource> in <domain>",
         "<disk type='block'> in <devices>",
-        "<filesystem type='file'> in <devices>",
+        "<filesystem type='volume'> in <devices>",
+        "<driver> in <filesystem>",
         "<space_hard_limit> in <filesystem>",
     ] {
         assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
@@ -202,7 +216,7 @@ fn what_is_wrong_is_refused_within_what_is_kept_too() {
         "attribute colour of <graphics> is not known",
     );
     refuses_device(
-        "<filesystem type='block'><source/><target/><sauce/></filesystem>",
+        "<filesystem type='volume'><source/><target/><sauce/></filesystem>",
         "<sauce> in <filesystem> is not known",
     );
     refuses_general(
