@@ -11,17 +11,9 @@ use wire::mountd::{Device, FileSystem, Flags, Mount};
 /// One mount with everything that it is made from.
 #[derive(Debug)]
 pub enum Order {
-    /// A clone of what is mounted at `at`.
-    Tree {
-        /// The place, `O_PATH`.
-        at: OwnedFd,
-        /// Whether what lies below is cloned too.
-        recursive: bool,
-        /// Flags of every mount of it.
-        flags: Attr,
-        /// The user namespace to translate ids by.
-        idmap: Option<OwnedFd>,
-    },
+    /// A clone of what is mounted at this place, `O_PATH`; whether what lies below is cloned too; the flags of every mount of it; and the user
+    /// namespace to translate ids by.
+    Tree(OwnedFd, bool, Attr, Option<OwnedFd>),
     /// What is on a block device, with these flags and the user namespace to translate ids by.
     Disk(OwnedFd, FileSystem, Attr, OwnedFd),
     /// A clone of one device node.
@@ -72,12 +64,10 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
                 recursive,
                 flags,
                 idmapped,
-            } => Order::Tree {
-                at: next()?,
-                recursive: *recursive,
-                flags: attributes(*flags),
-                idmap: if *idmapped { Some(next()?) } else { None },
-            },
+            } => {
+                let (at, idmap) = (next()?, idmapped.then(&mut next).transpose()?);
+                Order::Tree(at, *recursive, attributes(*flags), idmap)
+            }
             Mount::Disk { kind, flags } => Order::Disk(next()?, *kind, attributes(*flags), next()?),
             Mount::Node(device) => Order::Node(*device, next()?),
             Mount::Meminfo => Order::Meminfo(next()?),

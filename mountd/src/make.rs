@@ -12,12 +12,7 @@ pub fn make(judged: Judged) -> Result<Vec<OwnedFd>, Failure> {
 
 fn one(order: Order) -> Result<OwnedFd, Failure> {
     match order {
-        Order::Tree {
-            at,
-            recursive,
-            flags,
-            idmap,
-        } => tree::make(&at, recursive, flags, idmap.as_ref()),
+        Order::Tree(at, recursive, flags, idmap) => tree::make(&at, recursive, flags, idmap.as_ref()),
         Order::Disk(at, kind, flags, idmap) => disk::make(&at, kind, flags, &idmap),
         Order::Node(device, at) => node::make(device, at),
         Order::Meminfo(connection) => fuse::make(connection),
