@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tests::disk::{behind, filesystem, image, lacking, none_behind};
