@@ -38,6 +38,8 @@ pub fn enter(
     let birth = Birth {
         group: born.as_ref().map(AsFd::as_fd),
         spaces: &shared.all(),
+        // The container may be frozen, or have used up its share of the processor.
+        apart: true,
     };
     let nsenter = host.born_in(Program::Nsenter, *block.get(), birth);
     let nsenter: Piece<nsenter::Request, nsenter::Reply> = nsenter.map_err(|e| from_outside(host, name, e))?;

@@ -154,7 +154,11 @@ impl Host {
         block: IdBlock,
         group: Option<BorrowedFd<'_>>,
     ) -> Result<Piece<Q, R>, Failure> {
-        self.born_in(program, block, Birth { group, spaces: &[] })
+        let birth = Birth {
+            group,
+            ..Birth::default()
+        };
+        self.born_in(program, block, birth)
     }
 
     /// The same, and in namespaces that were judged.

@@ -21,7 +21,7 @@ use wire::timing::{MOST, Moment, Step};
 use wire::{Bytes, Failure, Program};
 
 /// How long a program may take for one answer, in seconds. What it is asked takes milliseconds; one that is stopped or stuck must not
-/// keep a start from being given up.
+/// keep a start from being given up. It counts from when the program has been executed.
 const PATIENCE: i64 = 60;
 
 /// How long programs that end with their container may take for it, before it is cleared away without them.

@@ -247,6 +247,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     let birth = Birth {
         group: cradle.as_ref().map(|c| c.keep.as_fd()).or(kept),
         spaces: &shared.all(),
+        apart: false,
     };
     let init: Init = host.born_in(Program::Init, start.block, birth)?;
     let streams = streams(host, &start.container, given.streams)?;
@@ -270,6 +271,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     let birth = Birth {
         group: None,
         spaces: &shared.network(),
+        apart: false,
     };
     let mountd: Mountd = host.born_in(Program::Mountd, start.block, birth)?;
     let (request, descriptors) = sources.request(&plain, None);

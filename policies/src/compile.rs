@@ -181,13 +181,13 @@ fn refusal(errno: u16) -> SeccompAction {
 /// Puts a call, which is above all that are there, into the last part if it goes together with that, or else into one of its own.
 fn add(parts: &mut Parts, call: u16, part: Part, default: &SeccompAction) {
     let number = u32::from(call);
-    if part.met == *default {
-        return;
-    }
     if part.unmet != *default {
         // It lies alone: the answer that its conditions leave is for no other call.
         parts.insert(number, Some(part));
         parts.insert(number.saturating_add(1), None);
+        return;
+    }
+    if part.met == *default {
         return;
     }
     match parts.last_entry() {

@@ -3,17 +3,18 @@
 
 use crate::namespace::{Kind, join};
 use crate::process::{
-    Fork, INTO_GROUP, Power, become_power, become_power_beside, clone_into, execute_pointers, exit_now, fork,
-    inherited, lay_out, pointers, wait,
+    Fork, INTO_GROUP, Power, become_such, clone_into, errno, execute_pointers, exit_now, fork, group_ids, inherited,
+    lay_out_by, pointers, wait,
 };
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
+use rustix::process::{DumpableBehavior, Gid, dumpable_behavior, set_dumpable_behavior};
 use std::arch::asm;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// The child's stack in units of 16 bytes, as it has to be aligned: 64 KiB. What it does there before it executes takes a tenth of that.
+/// The child's stack in units of 16 bytes, as it has to be aligned: 64 KiB. What it does there before it executes takes a small part of that.
 const STACK: usize = 4096;
 
 /// Where a program begins.
@@ -23,14 +24,21 @@ pub struct Birth<'a> {
     pub group: Option<BorrowedFd<'a>>,
     /// Namespaces that the child joins before it gives up the caller's power for its own.
     pub spaces: &'a [(BorrowedFd<'a>, Kind)],
+    /// Whether it begins in memory of its own, while its parent goes on: in a group that may be frozen, or has little of the processor.
+    pub apart: bool,
 }
 
-/// What a child becomes.
+/// What a child becomes. All that it needs memory for is here before it is born: it may be killed at any instruction, and leaves the allocator
+/// of its parent alone.
 struct Becoming<'a> {
     /// Its descriptors, and behind them that of the program.
     table: Vec<BorrowedFd<'a>>,
+    /// Room for where those are on their way.
+    moved: Vec<RawFd>,
     arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
     power: &'a Power,
+    groups: Vec<Gid>,
     spaces: &'a [(BorrowedFd<'a>, Kind)],
     /// Why it did not. Written by a child that shares this memory.
     failed: Option<Errno>,
@@ -46,7 +54,11 @@ pub fn start(
     power: &Power,
     group: Option<BorrowedFd<'_>>,
 ) -> Result<Pid, Errno> {
-    start_in(program, arguments, descriptors, power, Birth { group, spaces: &[] })
+    let birth = Birth {
+        group,
+        ..Birth::default()
+    };
+    start_in(program, arguments, descriptors, power, birth)
 }
 
 /// As [`start`], elsewhere than its parent.
@@ -57,20 +69,14 @@ pub fn start_in(
     power: &Power,
     birth: Birth<'_>,
 ) -> Result<Pid, Errno> {
-    let mut table = descriptors.to_vec();
-    table.push(program);
-    let mut becoming = Becoming {
-        table,
-        arguments: pointers(arguments),
-        power,
-        spaces: birth.spaces,
-        failed: None,
-    };
-    let pid = beside(&mut becoming, birth.group)?;
-    if becoming.failed != Some(UNGUARDED) {
-        return Ok(pid);
+    let mut becoming = Becoming::new(program, arguments, descriptors, power, birth.spaces);
+    if !birth.apart {
+        let pid = guarded(|| beside(&mut becoming, birth.group))?;
+        if becoming.failed != Some(UNGUARDED) {
+            return Ok(pid);
+        }
+        wait(pid)?;
     }
-    wait(pid)?;
     let born = match birth.group {
         None => fork()?,
         Some(_) => clone_into(CloneFlags::empty(), birth.group)?,
@@ -78,29 +84,62 @@ pub fn start_in(
     match born {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
-            let _ = becoming.execute(become_power);
+            let _ = becoming.execute(false);
             exit_now(111)
         }
     }
 }
 
-/// What a child says that must not go on in memory which it shares: see [`become_power_beside`].
+/// Whether this memory may be looked at, and how a crash of it is kept, is afterwards as it was: a child that changes its ids changes that for all
+/// who share it, to what the host's `fs.suid_dumpable` says (proc_sys_fs(5)).
+fn guarded<T>(born: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let before = dumpable_behavior().map_err(errno)?;
+    let result = born();
+    // That only root may read its crash can be had by a change of ids alone, and is no less than what was.
+    if before != DumpableBehavior::DumpableReadableOnlyByRoot && dumpable_behavior().map_err(errno)? != before {
+        set_dumpable_behavior(before).map_err(errno)?;
+    }
+    result
+}
+
+/// What a child says that must not go on in memory which it shares: see [`become_such`].
 pub(crate) const UNGUARDED: Errno = Errno::EUSERS;
 
-impl Becoming<'_> {
-    /// Executes; comes back with the reason why it could not. Whatever it has allocated it has freed by then, or by the time it executes.
-    fn execute(&self, power: fn(&Power) -> Result<(), Errno>) -> Errno {
-        let prepared = || {
+impl<'a> Becoming<'a> {
+    fn new(
+        program: BorrowedFd<'a>,
+        arguments: &[&CStr],
+        descriptors: &[BorrowedFd<'a>],
+        power: &'a Power,
+        spaces: &'a [(BorrowedFd<'a>, Kind)],
+    ) -> Self {
+        let mut table = descriptors.to_vec();
+        table.push(program);
+        Self {
+            moved: Vec::with_capacity(table.len()),
+            table,
+            arguments: pointers(arguments),
+            environment: pointers(&[]),
+            power,
+            groups: group_ids(power),
+            spaces,
+            failed: None,
+        }
+    }
+
+    /// Executes; comes back with the reason why it could not. Neither allocates anything nor frees it. `beside`: in memory that it shares.
+    fn execute(&mut self, beside: bool) -> Errno {
+        let mut prepared = || {
             self.spaces.iter().try_for_each(|(space, kind)| join(*space, *kind))?;
             nix::unistd::chdir("/")?;
-            lay_out(&self.table)?;
+            lay_out_by(&self.table, &mut self.moved)?;
             let last = self.table.len().checked_sub(1).ok_or(Errno::EBADF)?;
             let own = inherited(RawFd::try_from(last).map_err(|_| Errno::EMFILE)?)?;
-            power(self.power)?;
+            become_such(self.power, &self.groups, beside)?;
             Ok(own)
         };
         match prepared() {
-            Ok(own) => execute_pointers(own.as_fd(), &self.arguments, &pointers(&[])),
+            Ok(own) => execute_pointers(own.as_fd(), &self.arguments, &self.environment),
             Err(e) => e,
         }
     }
@@ -110,7 +149,7 @@ impl Becoming<'_> {
 extern "C" fn begin(becoming: *mut Becoming<'_>) -> ! {
     // SAFETY: [`beside`] passes a pointer to its own, which nobody else touches before this process has executed or ended.
     let becoming = unsafe { &mut *becoming };
-    becoming.failed = Some(becoming.execute(become_power_beside));
+    becoming.failed = Some(becoming.execute(true));
     exit_now(111)
 }
 
@@ -126,6 +165,8 @@ fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<
         asked.cgroup = u64::try_from(group.as_raw_fd()).map_err(|_| Errno::EBADF)?;
     }
     let mut stack: Vec<u128> = Vec::with_capacity(STACK);
+    #[cfg(test)]
+    stack.resize(STACK, tests::UNTOUCHED);
     asked.stack = stack.as_mut_ptr().addr() as u64;
     asked.stack_size = size_of::<u128>().saturating_mul(STACK) as u64;
     let result: isize;
@@ -151,6 +192,8 @@ fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<
             lateout("r11") _,
         );
     }
+    #[cfg(test)]
+    tests::took(&stack);
     drop(stack);
     let number = i32::try_from(result).map_err(|_| Errno::EOVERFLOW)?;
     if number < 0 {
@@ -163,6 +206,17 @@ fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<
 mod tests {
     use super::*;
     use nix::sys::wait::WaitStatus;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// What is at a place of a stack before a child was there.
+    pub(super) const UNTOUCHED: u128 = 0x5a5a_a5a5_5a5a_a5a5_5a5a_a5a5_5a5a_a5a5;
+    /// The most that any child has used, in units of 16 bytes.
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn took(stack: &[u128]) {
+        let untouched = stack.iter().take_while(|place| **place == UNTOUCHED).count();
+        MOST.fetch_max(stack.len().saturating_sub(untouched), Ordering::Relaxed);
+    }
 
     #[test]
     fn a_started_program_has_just_the_power_it_was_given() {
@@ -232,6 +286,27 @@ mod tests {
         assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 111))));
     }
 
+    /// There is no page behind a child's stack at which it would be stopped.
+    #[test]
+    fn a_child_takes_a_small_part_of_its_stack() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let program = std::fs::File::open("/bin/true").unwrap();
+        let power = Power {
+            id: 0x7fff_0000,
+            groups: (1..100).collect(),
+            capabilities: (0..20).collect(),
+            no_new_privileges: true,
+        };
+        let pid = start(program.as_fd(), &[c"true"], &[null.as_fd(); 60], &power, None).unwrap();
+        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0))));
+        let most = MOST.load(Ordering::Relaxed);
+        assert!(most > 0 && most < STACK / 4, "{most} of {STACK}");
+    }
+
     /// Says whether it is so in a process of its own: what is dumpable is all of one's memory, and other tests have threads on it.
     fn in_a_process(so: impl FnOnce() -> Result<bool, Errno>) -> bool {
         match fork().unwrap() {
@@ -257,25 +332,13 @@ mod tests {
         let ended = |pid, status| Ok::<_, Errno>(matches!(wait(pid)?, WaitStatus::Exited(_, is) if is == status));
         assert!(in_a_process(|| {
             crate::process::set_dumpable(true)?;
-            let mut becoming = Becoming {
-                table: vec![program.as_fd()],
-                arguments: pointers(&[c"true"]),
-                power: &power,
-                spaces: &[],
-                failed: None,
-            };
+            let mut becoming = Becoming::new(program.as_fd(), &[c"true"], &[], &power, &[]);
             let refused = ended(beside(&mut becoming, None)?, 111)? && becoming.failed == Some(UNGUARDED);
             Ok(refused && ended(start(program.as_fd(), &[c"true"], &[], &power, None)?, 0)?)
         }));
         assert!(in_a_process(|| {
             crate::process::set_dumpable(false)?;
-            let mut becoming = Becoming {
-                table: vec![program.as_fd()],
-                arguments: pointers(&[c"true"]),
-                power: &power,
-                spaces: &[],
-                failed: None,
-            };
+            let mut becoming = Becoming::new(program.as_fd(), &[c"true"], &[], &power, &[]);
             Ok(ended(beside(&mut becoming, None)?, 0)? && becoming.failed.is_none())
         }));
     }

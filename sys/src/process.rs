@@ -222,17 +222,19 @@ pub struct Power {
 
 /// Becomes `power` for good. The caller holds SETUID, SETGID and SETPCAP and everything that it hands over.
 pub fn become_power(power: &Power) -> Result<(), Errno> {
-    become_such(power, false)
+    become_such(power, &group_ids(power), false)
 }
 
-/// The same in a child that shares its parent's memory. From the change of its uid until it has executed, whoever has that uid could trace it, and
-/// so reach its parent, were that memory dumpable; and a change of ids makes it so where the host's `fs.suid_dumpable` is 1
-/// (proc_sys_fs(5)). Then it says so, while its uid is still its parent's, and becomes nothing.
-pub(crate) fn become_power_beside(power: &Power) -> Result<(), Errno> {
-    become_such(power, true)
+/// The supplementary groups of `power`, as the kernel is given them.
+pub(crate) fn group_ids(power: &Power) -> Vec<rustix::process::Gid> {
+    let groups = power.groups.iter();
+    groups.map(|g| rustix::process::Gid::from_raw(*g)).collect()
 }
 
-fn become_such(power: &Power, beside: bool) -> Result<(), Errno> {
+/// The same, with its groups. `beside`: in a child that shares its parent's memory, of which nothing is allocated or freed. From the change of its uid
+/// until it has executed, whoever has that uid could trace it, and so reach its parent, were that memory dumpable; and a change of ids
+/// makes it so where the host's `fs.suid_dumpable` is 1 (proc_sys_fs(5)). Then it says so, while its uid is still its parent's, and becomes nothing.
+pub(crate) fn become_such(power: &Power, groups: &[rustix::process::Gid], beside: bool) -> Result<(), Errno> {
     let keep = set_of(&power.capabilities);
     let mut bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
@@ -244,7 +246,7 @@ fn become_such(power: &Power, beside: bool) -> Result<(), Errno> {
         bits |= CapabilitiesSecureBits::NO_SETUID_FIXUP | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED;
     }
     rustix::thread::set_capabilities_secure_bits(bits).map_err(errno)?;
-    change_ids(power, beside)?;
+    change_ids(power.id, groups, beside)?;
     if !keep.is_empty() {
         bound(keep, beside)?;
     }
@@ -277,19 +279,14 @@ fn hold(capabilities: CapabilitySet, inheritable: CapabilitySet) -> Result<(), E
 
 /// Groups, gid and uid, by the calls themselves: the C library's would also have every other thread make them, and looks for those where there
 /// may be none of this process (see [`crate::birth`]).
-fn change_ids(power: &Power, beside: bool) -> Result<(), Errno> {
-    let groups: Vec<rustix::process::Gid> = power
-        .groups
-        .iter()
-        .map(|g| rustix::process::Gid::from_raw(*g))
-        .collect();
-    rustix::thread::set_thread_groups(&groups).map_err(errno)?;
-    let gid = rustix::process::Gid::from_raw(power.id);
+fn change_ids(id: u32, groups: &[rustix::process::Gid], beside: bool) -> Result<(), Errno> {
+    rustix::thread::set_thread_groups(groups).map_err(errno)?;
+    let gid = rustix::process::Gid::from_raw(id);
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(errno)?;
     if beside && rustix::process::dumpable_behavior().map_err(errno)? == DumpableBehavior::Dumpable {
         return Err(crate::birth::UNGUARDED);
     }
-    let uid = rustix::process::Uid::from_raw(power.id);
+    let uid = rustix::process::Uid::from_raw(id);
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(errno)
 }
 
@@ -360,12 +357,16 @@ pub(crate) fn execute_pointers(
 /// Lays descriptors out from number 0 upwards, without close-on-exec, and closes all others. Only for a process that executes next, or whose
 /// descriptors have no other owners from here on, not even where this fails.
 pub fn lay_out(descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    lay_out_by(descriptors, &mut Vec::with_capacity(descriptors.len()))
+}
+
+/// The same by way of `moved`, which has room for as many numbers.
+pub(crate) fn lay_out_by(descriptors: &[BorrowedFd<'_>], moved: &mut Vec<RawFd>) -> Result<(), Errno> {
     let count = RawFd::try_from(descriptors.len()).map_err(|_| Errno::EMFILE)?;
-    let mut moved = Vec::with_capacity(descriptors.len());
     for fd in descriptors {
         moved.push(nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(count))?);
     }
-    for (number, fd) in (0..count).zip(&moved) {
+    for (number, fd) in (0..count).zip(&*moved) {
         // SAFETY: the descriptor in `fd` is open and lies above every target, so no source is overwritten before it is used; the targets
         // belong to nobody any more, for the caller executes or exits next, or forgets whoever owned a descriptor.
         Errno::result(unsafe { libc::dup3(*fd, number, 0) })?;
