@@ -464,7 +464,9 @@ fn main() {
     for (what, request) in requests(given, &elsewhere) {
         let beside: Vec<BorrowedFd<'_>> = match &request {
             Request::Start { .. } => vec![null.as_fd(); 4],
-            Request::Nodes(_) | Request::TakeBack(_) | Request::ChangeLink(_) => vec![null.as_fd(); 2],
+            Request::Nodes(_) | Request::TakeBack(_) | Request::ChangeLink(_) | Request::Initctl { .. } => {
+                vec![null.as_fd(); 2]
+            }
             Request::Hook { .. } => vec![null.as_fd()],
             Request::Enter { .. } => own.iter().map(AsFd::as_fd).collect(),
             _ => Vec::new(),
