@@ -9,6 +9,7 @@
 mod src {
     pub mod claim;
     pub mod consent;
+    pub mod delegated;
     pub mod groups;
     pub mod host;
     pub mod judge;
