@@ -29,7 +29,9 @@ fn leave_nothing_that_the_next_command_does_not_clear_away() {
         }
     }
     let programs: BTreeSet<Program> = all.iter().map(|p| p.fault.instance.0).collect();
-    assert_eq!(programs, Program::ALL.into(), "every program is struck somewhere");
+    // Who looks at disks is struck in `disks.rs`: no container here has one.
+    let here: BTreeSet<Program> = Program::ALL.into_iter().filter(|p| *p != Program::Loopd).collect();
+    assert_eq!(programs, here, "every program is struck somewhere");
     all.extend(sweep());
     let of = all.len();
     shuffle(&mut all);
