@@ -197,7 +197,8 @@ impl Launcher {
         let missing = self.cleared(&Request::Clear(remains), &[])?;
         for link in missing {
             say(&format!(
-                "the host's link {link} has not come back from {name}: the kernel ends one that is no hardware with the network that it is in"
+                "the host's link {link} has not come back from {name}: the kernel ends one that is no hardware with the network that it is in, and one \
+                 whose `lend` line is gone is left where it is"
             ));
         }
         Ok(())

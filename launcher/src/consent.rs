@@ -82,7 +82,7 @@ pub fn nodes(policy: &Policy, name: &ContainerName, nodes: &[Node]) -> Result<()
     Ok(())
 }
 
-/// Judges links of the host's that this container is to have, or that it had: whoever asks for them back asks for what it may have.
+/// Judges links of the host's that this container is to have.
 pub fn links<'a>(
     policy: &Policy,
     name: &ContainerName,

@@ -200,6 +200,8 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         protect,
         processors: plan.processors,
     };
+    few_enough(&start.lent)?;
+    consent::links(policy, &start.name, start.lent.iter().map(|l| &l.found.name))?;
     // What could not be cleared away afterwards is not begun.
     clear(policy, start.remains())?;
     Ok(Judged(start))
@@ -436,8 +438,9 @@ pub fn unlimited(limits: &Limits) -> Result<(), Failure> {
 }
 
 /// Judges what is to be cleared away. Where the empty files of an image may be needs no consent, whatever path it is: nothing is removed there
-/// but an empty file that is called `hosts` or `resolv.conf`, has the mark of those that `init` makes, and that no container holds.
-pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failure> {
+/// but an empty file that is called `hosts` or `resolv.conf`, has the mark of those that `init` makes, and that no container holds. Links of the
+/// host's to which the policy consents no more are left as they are, and given beside the rest.
+pub fn clear(policy: &Policy, mut remains: Remains) -> Result<(Judged<Remains>, Vec<LinkName>), Failure> {
     let ours = |n: &LinkName| n.as_str().starts_with("lz");
     given_out(policy, remains.block)?;
     if remains.links.len() > 16 || remains.bridges.len() > 16 {
@@ -446,15 +449,23 @@ pub fn clear(policy: &Policy, remains: Remains) -> Result<Judged<Remains>, Failu
     if !remains.bridges.iter().all(ours) {
         return refuse("remove a bridge that is not one of ours");
     }
-    lent(policy, &remains.name, &remains.lent)?;
-    Ok(Judged(remains))
+    let lost = consented(policy, &remains.name, &mut remains.lent)?;
+    Ok((Judged(remains), lost))
 }
 
-fn lent(policy: &Policy, name: &ContainerName, lent: &[Lent]) -> Result<(), Failure> {
+fn few_enough(lent: &[Lent]) -> Result<(), Failure> {
     if lent.len() > 16 {
         return refuse("lend more than 16 links to one container");
     }
-    consent::links(policy, name, lent.iter().map(|l| &l.found.name))
+    Ok(())
+}
+
+/// Keeps those of these links to which the policy still consents; the names of the others, whose line was taken out since they were lent: who could
+/// have any link moved, or given a name, without one?
+fn consented(policy: &Policy, name: &ContainerName, lent: &mut Vec<Lent>) -> Result<Vec<LinkName>, Failure> {
+    few_enough(lent)?;
+    let lost = lent.extract_if(.., |l| !policy.lends(name, &l.found.name));
+    Ok(lost.map(|l| l.found.name).collect())
 }
 
 /// Judges links of the host's that are to be looked at for a container.
@@ -467,11 +478,11 @@ pub fn looked_at(
     Ok(Judged(links))
 }
 
-/// Judges links of the host's that are to come back from a container.
-pub fn taken_back(policy: &Policy, lending: Lending) -> Result<Judged<Lending>, Failure> {
+/// Judges links of the host's that are to come back from a container; those that do not, since the policy consents to them no more, beside that.
+pub fn taken_back(policy: &Policy, mut lending: Lending) -> Result<(Judged<Lending>, Vec<LinkName>), Failure> {
     given_out(policy, lending.block)?;
-    lent(policy, &lending.name, &lending.links)?;
-    Ok(Judged(lending))
+    let lost = consented(policy, &lending.name, &mut lending.links)?;
+    Ok((Judged(lending), lost))
 }
 
 /// Judges a link that a container that runs is to be given, or that is to be taken from it: nothing takes consent to go.

@@ -43,6 +43,9 @@ pub fn back(host: &Host, block: IdBlock, links: &[Lent], inside: BorrowedFd<'_>)
 /// The same, of a container whose namespaces of users and of the network are these.
 pub fn take_back(host: &Host, lending: &Judged<Lending>, namespaces: &[OwnedFd]) -> Result<Vec<LinkName>, Failure> {
     let Lending { block, links, .. } = lending.get();
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
     let inside = netlink(host, *block, namespaces)?;
     back(host, *block, links, inside.as_fd())
 }

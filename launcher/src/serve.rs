@@ -59,7 +59,7 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     }
     for remains in tied {
         // It may have been cleared away by another command, and its ids be another container's.
-        if let Ok(judged) = judge::clear(&host.policy, remains)
+        if let Ok((judged, _)) = judge::clear(&host.policy, remains)
             && let Ok(clearing) = claim::may_clear(judged.get().block, &judged.get().name)
         {
             // What is tied to a `lazaret` that is gone ends with it, on record if that is possible.
@@ -283,7 +283,7 @@ fn act(
                     // And `init` takes away the places that it made in the image.
                     host.programs.collect_lasting(remains.block, &[Program::Init]);
                     // What could not be cleared away now is cleared away by the next command; the reason of the start is what counts.
-                    let _ = clear::clear(host, &judge::clear(policy, remains)?, &ours);
+                    let _ = clear::clear(host, &judge::clear(policy, remains)?.0, &ours);
                     Err(failure)
                 }
             }
@@ -329,14 +329,14 @@ fn act(
         }
         Request::Hook { .. } => on_record(host, |_| hook::call(host, lazaret, &request, given)),
         Request::Clear(remains) => {
-            let judged = judge::clear(policy, remains)?;
+            let (judged, mut missing) = judge::clear(policy, remains)?;
             let Remains { block, name, uuid, .. } = judged.get();
             let clearing = claim::may_clear(*block, name)?;
             host.begin(*block)?;
             host.ledger.written()?;
             let was_tied = tied.len();
             tied.retain(|t| t.name != *name);
-            let missing = clear::clear(host, &judged, &clearing)?;
+            missing.extend(clear::clear(host, &judged, &clearing)?);
             let uuid = uuid.as_ref().map(wire::Text::as_str);
             let message = virt::stopped(name, uuid, host.ledger.is_destroyed(name));
             host.ledger.tell(&host.programs, *block, &[message], true)?;
@@ -353,11 +353,10 @@ fn act(
             Ok((Reply::Found(lend::find(host, first(host)?, &judged)?), Vec::new()))
         }
         Request::TakeBack(lending) => {
-            let judged = judge::taken_back(policy, *lending)?;
+            let (judged, mut missing) = judge::taken_back(policy, *lending)?;
             claim::belongs(judged.get().block, &judged.get().name)?;
-            let mut missing = Vec::new();
             on_record(host, |_| {
-                missing = lend::take_back(host, &judged, &given)?;
+                missing.extend(lend::take_back(host, &judged, &given)?);
                 Ok(())
             })?;
             Ok((cleared(missing), Vec::new()))

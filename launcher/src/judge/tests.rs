@@ -459,9 +459,34 @@ fn a_link_of_the_hosts_is_lent_and_comes_back_by_a_line_for_it_and_this_containe
             block: IdBlock::new(first).unwrap(),
             links: vec![lent(name)],
         };
-        taken_back(&consents, lending).is_ok()
+        taken_back(&consents, lending).map(|(judged, lost)| (judged.get().links.len(), lost))
     };
-    assert!(back("eth1", ids::OWN_FIRST) && !back("eth0", ids::OWN_FIRST) && !back("eth1", 5000));
+    assert_eq!(back("eth1", ids::OWN_FIRST), Ok((1, vec![])));
+    assert_eq!(back("eth0", ids::OWN_FIRST), Ok((0, vec![link("eth0")])));
+    assert!(back("eth1", 5000).is_err());
+    // What has lost its line keeps nothing else from being cleared away.
+    let remains = Remains {
+        name,
+        block: IdBlock::new(ids::OWN_FIRST).unwrap(),
+        links: vec![link("lzv0")],
+        bridges: vec![link("lzr0")],
+        etc: None,
+        lent: vec![lent("eth2"), lent("eth1"), lent("eth3")],
+        uuid: None,
+    };
+    let (judged, lost) = clear(&consents, remains.clone()).unwrap();
+    assert_eq!(lost, [link("eth2"), link("eth3")]);
+    let left = Remains {
+        lent: vec![lent("eth1")],
+        ..remains.clone()
+    };
+    assert_eq!(judged.get(), &left);
+    assert_eq!(clear(&host(), remains.clone()).unwrap().1.len(), 3);
+    let many = Remains {
+        lent: vec![lent("eth1"); 17],
+        ..remains
+    };
+    assert!(clear(&consents, many).is_err());
     let mut shared = plan();
     shared.steps.push(Step::Lend(vec![lent("eth1")]));
     shared.container_mut().unwrap().host_network = true;
