@@ -10,7 +10,11 @@ use crate::state::Place;
 use crate::state::record;
 use crate::supervisor::Supervisor;
 use std::os::fd::{AsFd, OwnedFd};
-use wire::launcher::Lending;
+use std::time::Duration;
+use wire::launcher::{Lending, Plan};
+
+/// How long a supervisor may take to give the network of what is about to be ended: one that is stopped is in nobody's way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Notes what the host's links are that a domain asks for.
 pub fn find(session: &Session, domain: &Domain, host: &mut Host) -> Outcome<()> {
@@ -30,24 +34,24 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds it; `None` where it has none of the host's links, or where nobody can say any more whether it has: a container ends all the same.
+    /// Holds it; `None` where it has none of the host's links, or where nobody can say any more whether it has, or give its network: a container ends
+    /// all the same.
     pub fn of(place: &Place) -> Outcome<Option<Self>> {
-        match Self::named(place) {
+        let plan = match place.plan() {
             // It may be read the next time, and a link of the host's is not forgotten.
-            Err(e @ Error::Kernel(..)) => Err(e),
-            Err(e) => {
-                say(&format!(
-                    "links of the host's, if {} has any, are not held: {e}",
-                    place.name()
-                ));
-                Ok(None)
-            }
-            held => held,
-        }
+            Err(e @ Error::Kernel(..)) => return Err(e),
+            plan => plan,
+        };
+        Ok(plan.and_then(|plan| Self::planned(place, plan)).unwrap_or_else(|e| {
+            say(&format!(
+                "links of the host's, if {} has any, are not held: {e}",
+                place.name()
+            ));
+            None
+        }))
     }
 
-    fn named(place: &Place) -> Outcome<Option<Self>> {
-        let plan = place.plan()?;
+    fn planned(place: &Place, plan: Plan) -> Outcome<Option<Self>> {
         let links = record::lent(&plan);
         if links.is_empty() {
             return Ok(None);
@@ -56,8 +60,9 @@ impl Held {
             return Ok(None);
         };
         let too_few = || Error::Peer("the supervisor gave fewer namespaces than a container has".into());
+        let namespaces = supervisor.namespaces_within(PATIENCE)?;
         let [user, _, _, net, ..] =
-            <[OwnedFd; wire::init::NAMESPACES]>::try_from(supervisor.namespaces()?).map_err(|_| too_few())?;
+            <[OwnedFd; wire::init::NAMESPACES]>::try_from(namespaces).map_err(|_| too_few())?;
         let (name, block) = (plan.name, plan.block);
         Ok(Some(Self {
             lending: Lending { name, block, links },

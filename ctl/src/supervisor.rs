@@ -118,6 +118,22 @@ impl Supervisor {
         }
     }
 
+    /// The same, if it answers within this time.
+    pub fn namespaces_within(&self, patience: Duration) -> Outcome<Vec<OwnedFd>> {
+        self.say(&Control::Namespaces)?;
+        if !ready(self.as_fd(), PollFlags::POLLIN, patience)? {
+            return Err(Error::Peer(format!(
+                "the supervisor did not answer within {} s",
+                patience.as_secs()
+            )));
+        }
+        match self.hear()? {
+            Some((Report::Namespaces, descriptors)) => Ok(descriptors),
+            Some(_) => Err(unexpected()),
+            None => Err(Error::Peer("the supervisor ended without an answer".into())),
+        }
+    }
+
     /// Sends a signal to PID 1.
     pub fn signal(&self, signal: i32) -> Outcome<()> {
         self.done(&Control::Signal(signal))

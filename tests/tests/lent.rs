@@ -220,6 +220,42 @@ fn of_one_that_was_killed_the_link_is_named_again_or_is_said_to_be_gone() {
     uncabled(&host);
 }
 
+#[test]
+fn one_whose_line_is_taken_out_is_in_nobodys_way_and_neither_is_a_supervisor_that_is_stopped() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("wan");
+    let file = host.domain_file(&name, STAY, "", &lent("wan0", INSIDE));
+    let ended = || host.inside("ip", &["link", "show", "far0"]).code() != 0;
+    let line = format!("lend wan0 {name}");
+
+    cabled(&host);
+    host.policy(&line);
+    host.run(&["create", &file]).ok();
+    host.policy("");
+    let said = host.run(&["destroy", &name]).ok().stderr;
+    assert!(said.contains("wan0 has not come back"), "{said}");
+    assert!(until(DEADLINE, ended), "a veth ends with the container's network");
+    host.nothing_is_left();
+
+    cabled(&host);
+    host.policy(&line);
+    host.run(&["create", &file]).ok();
+    let supervisor = supervisor(&host, &name);
+    kill(supervisor, Signal::SIGSTOP).unwrap();
+    let said = host.run(&["destroy", &name]).ok().stderr;
+    assert!(said.contains("are not held") && said.contains("wan0 has not come back"), "{said}");
+    assert!(until(DEADLINE, ended));
+    host.nothing_is_left();
+}
+
+fn supervisor(host: &Host, name: &str) -> Pid {
+    let processes = host.run(&["privileges", name, "--json"]).ok().json();
+    let all = processes.as_array().unwrap();
+    let found = all.iter().find(|p| p["program"] == "supervisor").unwrap();
+    Pid::from_raw(found["pid"].as_i64().unwrap().try_into().unwrap())
+}
+
 /// Kills all that keeps a container, and waits until it has ended.
 fn end(host: &Host, name: &str) {
     let processes = host.run(&["privileges", name, "--json"]).ok().json();
