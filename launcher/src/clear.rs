@@ -47,9 +47,11 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
 fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
     // Most containers have ended, and what this process made for them it can take away: then nobody has to be started.
     let child = ender(remains.block);
+    // Where they lie may not be told: that is in the way of nothing else.
+    let groups = host.groups_of(&remains.name);
     if host.user.is_some() {
         // Whatever its ids are. That there is none is no error.
-        for group in host.groups_of(&remains.name)?.iter() {
+        for group in groups.iter().flat_map(|groups| groups.iter()) {
             let _ = groups::write(&group.directory, &format!("{}/cgroup.kill", remains.name), "1");
         }
     }
@@ -60,11 +62,12 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
         }
         groups::remove(group, &remains.name)
     };
-    let empty = host
-        .groups_of(&remains.name)
-        .is_ok_and(|groups| groups.iter().all(empty));
+    let empty = groups.as_ref().is_ok_and(|groups| groups.iter().all(empty));
     if child.and_then(ended).is_ok() && empty {
         return Ok(());
+    }
+    if groups.is_ok_and(|groups| groups.is_empty()) {
+        return end_processes(remains.block);
     }
     let writer = writer(host, remains.block, &remains.name);
     // A frozen process dies when it is thawed. Where thawing fails, the rest is tried nevertheless, and may do without.

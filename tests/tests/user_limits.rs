@@ -321,6 +321,22 @@ fn what_was_killed_or_taken_away_with_its_group_leaves_nothing_that_the_next_com
     assert!(said.contains("control groups of web"), "{said}");
     assert_eq!(notes(user), 0);
 
+    // A note that is none any more: where the groups are cannot be told, and what is in them ends all the same.
+    start(&own);
+    let note = user.home().join(".local/state/lazaret/groups/web");
+    let place = fs::read_link(&note).unwrap();
+    fs::remove_file(&note).unwrap();
+    fs::write(&note, "").unwrap();
+    user.run(&["destroy", "web"])
+        .refused(1, &["find the control groups of web"]);
+    assert!(capture::until(capture::DEADLINE, || users.processes().is_empty()));
+    fs::remove_file(&note).unwrap();
+    std::os::unix::fs::symlink(place, &note).unwrap();
+    user.run(&["list"]).ok();
+    assert!(!own.of("web").exists());
+    assert_eq!(notes(user), 0);
+    user.run(&["undefine", "web"]).ok();
+
     // A scope is gone with all its processes.
     let Some(second) = Delegated::to(user, &[]) else { return };
     start(&second);
