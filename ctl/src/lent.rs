@@ -61,8 +61,7 @@ impl Held {
         };
         let too_few = || Error::Peer("the supervisor gave fewer namespaces than a container has".into());
         let namespaces = supervisor.namespaces_within(PATIENCE)?;
-        let [user, _, _, net, ..] =
-            <[OwnedFd; wire::init::NAMESPACES]>::try_from(namespaces).map_err(|_| too_few())?;
+        let [user, _, _, net, ..] = <[OwnedFd; wire::init::NAMESPACES]>::try_from(namespaces).map_err(|_| too_few())?;
         let (name, block) = (plan.name, plan.block);
         Ok(Some(Self {
             lending: Lending { name, block, links },

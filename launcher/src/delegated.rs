@@ -1,6 +1,6 @@
 //! Control groups of an ordinary user's containers: below the group of version 2 that the user was given (cgroups(7), "Delegating a hierarchy to a
 //! less privileged user") and in which `lazaret` was called. The next command may be called in another, so where a container's groups lie is noted,
-//! by its name, as a link in the user's state directory. May touch: that group, `/proc/self/cgroup`, those links.
+//! by its name, as a link in the user's state directory. May touch: that group, `/proc/self/cgroup`, the file of the unit whose group it is, those links.
 
 use crate::groups::{self, Group};
 use crate::open;
@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use sys::process::errno;
-use wire::user::{CALLERS, within};
+use wire::cgroupd::Hierarchy;
+use wire::user::{CALLERS, delegates, transient, unit, within};
 use wire::{ContainerName, Failure};
 
 /// How often whoever is in a group is moved on, until nobody is: what is forked meanwhile is in it again.
@@ -28,15 +29,15 @@ struct Own {
 }
 
 /// The group in which `lazaret` was called, if it is the user's own. What the kernel asks for is that the user may write the files that
-/// delegation gives away.
-fn own(mountinfo: &str) -> Result<Option<Own>, Failure> {
+/// delegation gives away. Where a service manager of the user's made it, that one has to have given it away.
+fn own(mountinfo: &str, uid: u32) -> Result<Option<Own>, Failure> {
     let Some(place) = groups::unified(mountinfo) else {
         return Ok(None);
     };
     let how = OFlags::RDONLY | OFlags::CLOEXEC;
     let text = rustix::fs::open("/proc/self/cgroup", how, Mode::empty()).and_then(open::text);
     let text = text.map_err(kernel("read /proc/self/cgroup"))?;
-    let Some(path) = within(&text) else {
+    let Some(path) = within(&text).filter(|path| unit(path).is_none_or(|unit| is_given(uid, unit))) else {
         return Ok(None);
     };
     let path = format!("{place}{path}");
@@ -47,6 +48,23 @@ fn own(mountinfo: &str) -> Result<Option<Own>, Failure> {
     Ok(all.then_some(Own { path, directory }))
 }
 
+/// Whether the user's service manager was asked to give that unit's group away.
+fn is_given(uid: u32, unit: &str) -> bool {
+    let how = OFlags::RDONLY | OFlags::CLOEXEC;
+    let text = rustix::fs::open(transient(uid, unit), how, Mode::empty()).and_then(open::text);
+    text.is_ok_and(|text| delegates(&text))
+}
+
+/// What a new container's group would have, if the user has one to place it in: nothing is made, and nobody moved.
+pub fn possible(mountinfo: &str, uid: u32) -> Result<Option<Hierarchy>, Failure> {
+    let Some(own) = own(mountinfo, uid)? else {
+        return Ok(None);
+    };
+    groups::possible(&own.directory)
+        .map(Some)
+        .map_err(kernel(format!("look at the control group {}", own.path)))
+}
+
 fn open_group(path: &str) -> Result<OwnedFd, Errno> {
     let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(path, how, Mode::empty())
@@ -54,8 +72,8 @@ fn open_group(path: &str) -> Result<OwnedFd, Errno> {
 
 /// Where a new container of the user's is placed: `lazaret` in the user's own group, with the controllers that this has. Whoever is in the group
 /// itself goes to one below, since the kernel passes no controller on past a process.
-pub fn new(mountinfo: &str) -> Result<Option<Group>, Failure> {
-    let Some(own) = own(mountinfo)? else {
+pub fn new(mountinfo: &str, uid: u32) -> Result<Option<Group>, Failure> {
+    let Some(own) = own(mountinfo, uid)? else {
         return Ok(None);
     };
     let fail = kernel(format!("use the control group {}", own.path));

@@ -105,6 +105,14 @@ impl Group {
     }
 }
 
+/// What a group of version 2 can pass on to what is made below it.
+pub fn possible(directory: &OwnedFd) -> Result<Hierarchy, rustix::io::Errno> {
+    Ok(Hierarchy {
+        unified: true,
+        controllers: controllers(&read(directory, "cgroup.controllers")?),
+    })
+}
+
 fn controller(word: &str) -> Option<Controller> {
     Some(match word {
         "cpu" => Controller::Cpu,

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use sys::birth::Birth;
 use sys::channel::Channel;
+use wire::cgroupd::Hierarchy;
 use wire::frame::Message;
 use wire::ids::IdBlock;
 use wire::launcher::{Directory, Reply, Request};
@@ -110,10 +111,18 @@ impl Host {
         }
         let groups: Rc<[Group]> = match self.user {
             None => groups::all(&self.mountinfo()?)?.into(),
-            Some(_) => delegated::new(&self.mountinfo()?)?.into_iter().collect(),
+            Some(user) => delegated::new(&self.mountinfo()?, user.uid)?.into_iter().collect(),
         };
         *self.groups.borrow_mut() = Some(Rc::clone(&groups));
         Ok(groups)
+    }
+
+    /// What a new container's groups would have: of an ordinary user's nothing is made before a start.
+    pub fn hierarchies(&self) -> Result<Vec<Hierarchy>, Failure> {
+        match self.user {
+            None => Ok(self.groups()?.iter().map(|g| g.hierarchy.clone()).collect()),
+            Some(user) => Ok(delegated::possible(&self.mountinfo()?, user.uid)?.into_iter().collect()),
+        }
     }
 
     /// Where this container's groups are; none, if an ordinary user's was started without.

@@ -390,10 +390,7 @@ fn act(
         }
         Request::Sweep => Ok((Reply::Swept(sweep::sweep(host, first(host)?)?), Vec::new())),
         Request::Timing => Ok((Reply::Timing(host.programs.moments()), Vec::new())),
-        Request::Hierarchies => {
-            let hierarchies = host.groups()?.iter().map(|g| g.hierarchy.clone()).collect();
-            Ok((Reply::Hierarchies(hierarchies), Vec::new()))
-        }
+        Request::Hierarchies => Ok((Reply::Hierarchies(host.hierarchies()?), Vec::new())),
         Request::Policy => {
             let host_root = policy.host_root.clone();
             let told = HostPolicy {

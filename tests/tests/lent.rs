@@ -244,7 +244,10 @@ fn one_whose_line_is_taken_out_is_in_nobodys_way_and_neither_is_a_supervisor_tha
     let supervisor = supervisor(&host, &name);
     kill(supervisor, Signal::SIGSTOP).unwrap();
     let said = host.run(&["destroy", &name]).ok().stderr;
-    assert!(said.contains("are not held") && said.contains("wan0 has not come back"), "{said}");
+    assert!(
+        said.contains("are not held") && said.contains("wan0 has not come back"),
+        "{said}"
+    );
     assert!(until(DEADLINE, ended));
     host.nothing_is_left();
 }

@@ -2,6 +2,7 @@
 //! counted, and end whole; without one, what needs it is refused with what mends it. Asks the kernel, in the group's own files.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
 use tests::delegated::{Delegated, unified};
@@ -282,6 +283,65 @@ fn whoever_was_in_the_group_is_in_one_below_and_another_users_is_not_used() {
     own.once(other, &["--memory", "64M"], &["true"])
         .refused(125, &["no control group of yours"]);
     own.once(other, &[], &["true"]).ok();
+}
+
+#[test]
+fn a_unit_of_a_service_managers_is_used_where_that_gives_it_away_and_looking_changes_nothing() {
+    need_root!();
+    let users = Users::new();
+    let user = users.first();
+    let Some(own) = Delegated::to(user, &[]) else {
+        skip!("this host has no control groups of version 2")
+    };
+    let uid = user.uid();
+    let group = own.path().join(format!("user@{uid}.service/app.slice/run-r1.scope"));
+    fs::create_dir_all(&group).unwrap();
+    for path in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
+        chown(group.join(path), Some(uid), Some(uid)).unwrap();
+    }
+    let within = |command: Command| {
+        let mut moved = own.command(&command);
+        // Not where the group of the test's is, but in the unit's.
+        let mut all: Vec<_> = moved.get_args().map(ToOwned::to_owned).collect();
+        all[2] = group.join("cgroup.procs").into();
+        let mut begun = Command::new("sh");
+        begun
+            .args(all)
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        moved = begun;
+        capture::run(&mut moved, b"")
+    };
+    let once = |options: &[&str]| within(user.lazaret_once(options, &["true"]));
+    let untouched = || !group.join("lazaret").exists() && read(&group, "cgroup.subtree_control").is_empty();
+    once(&["--memory", "64M"]).refused(125, &["no control group of yours", SCOPE]);
+    once(&[]).ok();
+    let said = within(user.lazaret(&["check"])).ok().stdout;
+    assert!(said.contains("no control group of yours"), "{said}");
+    assert!(untouched());
+
+    // In the users' own mount namespace.
+    let lay = "mount -t tmpfs -o mode=0755 run /run && mkdir -p /run/user/$1/systemd/transient && \
+               printf '[Scope]\nDelegate=yes\n' > /run/user/$1/systemd/transient/run-r1.scope";
+    let laid = users
+        .command("sh")
+        .args(["-c", lay, "sh", &uid.to_string()])
+        .output()
+        .unwrap();
+    assert!(laid.status.success(), "{laid:?}");
+    let file = user.domain("web", &user.tree(0), "sleep 1000", "");
+    within(user.lazaret(&["define", &file])).ok();
+    for looking in [
+        &["plan", "web"][..],
+        &["check"],
+        &["list", "--all"],
+        &["blkiotune", "web"],
+    ] {
+        within(user.lazaret(looking)).ok();
+        assert!(untouched(), "{looking:?}");
+    }
+    once(&[]).ok();
+    assert!(group.join("lazaret/.caller").exists());
+    user.run(&["undefine", "web"]).ok();
 }
 
 #[test]

@@ -181,9 +181,74 @@ pub fn within(cgroup: &str) -> Option<&str> {
     (!outside && (path.is_empty() || path.starts_with('/'))).then(|| path.trim_end_matches('/'))
 }
 
+/// The unit of a user's service manager (`user@UID.service`, whose groups are the user's one and all) in whose group, by such a path, a process is. That
+/// one keeps for itself the groups of units to which it delegates nothing (systemd's documentation, "Control Group APIs and Delegation").
+pub fn unit(path: &str) -> Option<&str> {
+    let is_manager = |part: &str| part.starts_with("user@") && part.ends_with(".service");
+    let mut parts = path.split('/').skip_while(|part| !is_manager(part));
+    let manager = parts.next()?;
+    let is_unit = |part: &&str| part.ends_with(".scope") || part.ends_with(".service");
+    Some(parts.filter(is_unit).last().unwrap_or(manager))
+}
+
+/// Where such a manager writes down what a unit is that it was asked for by its name alone, as by `systemd-run`. On the group itself a user's manager
+/// leaves no mark of what it delegates (`user.delegate` is the system's alone).
+pub fn transient(uid: u32, unit: &str) -> String {
+    format!("/run/user/{uid}/systemd/transient/{unit}")
+}
+
+/// Whether a unit's file says that its group is given to what runs in it: a truth, or controllers, if perhaps none (systemd.resource-control(5)).
+pub fn delegates(file: &str) -> bool {
+    let said = file.lines().filter_map(|line| line.trim().strip_prefix("Delegate="));
+    said.last().is_some_and(|value| {
+        !["no", "n", "false", "f", "off", "0"].contains(&value.trim().to_ascii_lowercase().as_str())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_of_a_users_manager_is_a_units_and_given_away_by_that_units_file() {
+        let slice = "/user.slice/user-7.slice";
+        let below = |path: &str| unit(&format!("{slice}/{path}")).map(str::to_owned);
+        assert_eq!(below("session-2.scope"), None);
+        assert_eq!(unit("/system.slice/mine.service"), None);
+        assert_eq!(unit("/given.scope"), None);
+        assert_eq!(below("user@7.service").as_deref(), Some("user@7.service"));
+        assert_eq!(below("user@7.service/init.scope").as_deref(), Some("init.scope"));
+        assert_eq!(below("user@7.service/app.slice").as_deref(), Some("user@7.service"));
+        assert_eq!(
+            below("user@7.service/app.slice/run-r1.scope").as_deref(),
+            Some("run-r1.scope")
+        );
+        assert_eq!(
+            below("user@7.service/app.slice/a.service/mine").as_deref(),
+            Some("a.service")
+        );
+        assert_eq!(
+            transient(7, "run-r1.scope"),
+            "/run/user/7/systemd/transient/run-r1.scope"
+        );
+        for given in [
+            "[Scope]\nDelegate=yes\n",
+            "Delegate=cpu memory",
+            "Delegate=",
+            "Delegate=no\nDelegate=yes\n",
+        ] {
+            assert!(delegates(given), "{given}");
+        }
+        for kept in [
+            "",
+            "[Scope]\nSlice=app.slice\n",
+            "Delegate=no",
+            "Delegate=yes\nDelegate=False\n",
+            "#Delegate=yes",
+        ] {
+            assert!(!delegates(kept), "{kept}");
+        }
+    }
 
     #[test]
     fn a_callers_group_is_that_which_was_delegated() {

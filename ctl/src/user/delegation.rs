@@ -1,9 +1,9 @@
-//! Which control group is an ordinary user's own, and which controllers it has; what mends it where there is none. May touch: `/proc` and control
-//! groups, to read.
+//! Which control group is an ordinary user's own, and which controllers it has; what mends it where there is none. May touch: `/proc`, control
+//! groups and the files of the user's transient units, to read.
 
 use super::obstacle::Obstacle;
 use std::os::unix::fs::MetadataExt;
-use wire::user::{SCOPE, within};
+use wire::user::{SCOPE, delegates, transient, unit, within};
 
 /// What limits, figures and memory of a container's own take.
 pub const CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
@@ -47,7 +47,8 @@ pub fn own(uid: u32) -> Result<Delegation, Obstacle> {
         ));
     };
     let cgroup = text("/proc/self/cgroup");
-    let place = within(&cgroup).map(|path| format!("{root}{path}"));
+    let given = |path: &&str| unit(path).is_none_or(|unit| delegates(&text(&transient(uid, unit))));
+    let place = within(&cgroup).filter(given).map(|path| format!("{root}{path}"));
     let users = |place: &String| {
         let is = |file: &str| std::fs::metadata(format!("{place}/{file}")).is_ok_and(|m| m.uid() == uid);
         [".", "cgroup.procs", "cgroup.subtree_control"].into_iter().all(is)
@@ -59,7 +60,7 @@ pub fn own(uid: u32) -> Result<Delegation, Obstacle> {
         }),
         None => Err(obstacle(
             "lazaret was called in no control group of yours: no limits, no suspend, no figures, no meminfo of a container's own",
-            &given(&root, uid, systemd()),
+            &giving(&root, uid, systemd()),
         )),
     }
 }
@@ -72,7 +73,7 @@ fn obstacle(what: &str, mend: &str) -> Obstacle {
 }
 
 /// What gives one: systemd for a command, or root to this shell.
-fn given(root: &str, uid: u32, systemd: bool) -> String {
+fn giving(root: &str, uid: u32, systemd: bool) -> String {
     if systemd {
         return format!("{SCOPE} lazaret ...");
     }
@@ -120,8 +121,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_comes_with_what_gives_it() {
-        assert!(given("/sys/fs/cgroup", 7, true).starts_with("systemd-run --user --scope"));
-        let by_hand = given("/g", 7, false);
+        assert!(giving("/sys/fs/cgroup", 7, true).starts_with("systemd-run --user --scope"));
+        let by_hand = giving("/g", 7, false);
         assert!(by_hand.contains("chown 7 /g/user-7 ") && by_hand.contains("echo '$$' > /g/user-7/cgroup.procs"));
         let files = above("/g", "/g/a/b");
         assert_eq!(files, "/g/cgroup.subtree_control /g/a/cgroup.subtree_control");

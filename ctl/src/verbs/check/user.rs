@@ -1,4 +1,4 @@
-//! What an ordinary user has here. May touch: `/proc`, control groups and `/etc`, to read.
+//! What an ordinary user has here. May touch: `/proc`, control groups, `/etc` and the files of the user's transient units, to read.
 
 use super::{Finding, Verdict, finding};
 use crate::user;
