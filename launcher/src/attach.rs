@@ -109,14 +109,15 @@ impl<'a> Change<'a> {
         descriptors.push(within.as_fd());
         self.placed = true;
         nsenter.send(&request, &descriptors)?;
-        match nsenter.receive()?.0 {
-            nsenter::Reply::Placed => Ok(()),
-            nsenter::Reply::Refused(failure) => {
+        match nsenter.receive_inside(asked.block)? {
+            Some(nsenter::Reply::Placed) => Ok(()),
+            Some(nsenter::Reply::Refused(failure)) => {
                 // What there is of that name is the container's own.
                 self.placed = false;
                 Err(failure)
             }
-            _ => Err(nsenter.confused()),
+            Some(_) => Err(nsenter.confused()),
+            None => Err(unanswered("lay", asked)),
         }
     }
 
@@ -124,8 +125,12 @@ impl<'a> Change<'a> {
         let nsenter = self.nsenter()?;
         let remove = nsenter::Request::Remove(self.asked.node.name.clone());
         nsenter.send(&remove, &self.namespaces.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
-        expect!(nsenter, nsenter, (nsenter::Reply::Removed, _) => ());
-        Ok(())
+        match nsenter.receive_inside(self.asked.block)? {
+            Some(nsenter::Reply::Removed) => Ok(()),
+            Some(nsenter::Reply::Refused(failure)) => Err(failure),
+            Some(_) => Err(nsenter.confused()),
+            None => Err(unanswered("remove", self.asked)),
+        }
     }
 
     /// Puts these rules in force in the place of those that are.
@@ -136,6 +141,13 @@ impl<'a> Change<'a> {
         expect!(devd, devd, (devd::Reply::InForce, _) => ());
         Ok(())
     }
+}
+
+fn unanswered(act: &str, asked: &Nodes) -> Failure {
+    Failure::caller(&format!(
+        "{act} /dev/{}: a file system of the container's keeps who would do it waiting",
+        asked.node.name
+    ))
 }
 
 /// Why it is refused, and what stays of it for another reason.

@@ -1,8 +1,11 @@
 //! Starting the programs, each with its descriptors and its one power, and talking to them. May touch: the directory where they are
 //! installed, by a read-only copy of its mount; its own children.
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
+use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
@@ -13,7 +16,7 @@ use std::time::{Duration, Instant};
 use sys::birth::Birth;
 use sys::channel::{Channel, ChannelError};
 use sys::mount::{Attr, Change};
-use sys::process::{Power, errno};
+use sys::process::{Fork, Power, errno};
 use wire::frame::{HEADER, Message};
 use wire::ids::IdBlock;
 use wire::recordd::Sent;
@@ -23,6 +26,9 @@ use wire::{Bytes, Failure, Program};
 /// How long a program may take for one answer, in seconds. What it is asked takes milliseconds; one that is stopped or stuck must not
 /// keep a start from being given up. It counts from when the program has been executed.
 const PATIENCE: i64 = 60;
+
+/// How long a program may take, in seconds, where the container's root can keep it waiting: among what is mounted there.
+const INSIDE: i64 = 10;
 
 /// How long programs that end with their container may take for it, before it is cleared away without them.
 const ENDING: Duration = Duration::from_secs(2);
@@ -224,6 +230,21 @@ impl<Q: Message, R: Message> Piece<Q, R> {
         Ok(answer)
     }
 
+    /// Waits for the answer of one that walks where a file system of the container's own may keep it waiting (fuse(4)). `None`: none has come within
+    /// [`INSIDE`] seconds, and it is ended, now or when that file system lets go of it, which nobody waits for.
+    pub fn receive_inside(&self, block: IdBlock) -> Result<Option<R>, Failure> {
+        setsockopt(&self.channel.as_fd(), sockopt::ReceiveTimeout, &TimeVal::new(INSIDE, 0))
+            .map_err(|e| Failure::kernel(&format!("talk to {}", self.program.name()), e as i32))?;
+        match self.channel.receive() {
+            Err(ChannelError::Kernel(Errno::EAGAIN)) => end(block, self.pid).map(|()| None),
+            answer => {
+                let (answer, _) = answer.map_err(|e| self.explain(e))?;
+                happened(&self.moments, self.program, Step::Answered);
+                Ok(Some(answer))
+            }
+        }
+    }
+
     /// The failure for an answer that does not fit the request.
     pub fn confused(&self) -> Failure {
         Failure::protocol(&format!(
@@ -236,11 +257,34 @@ impl<Q: Message, R: Message> Piece<Q, R> {
         let name = self.program.name();
         match error {
             ChannelError::Closed => Failure::bug(&format!("go on: {name} ended before it answered")),
-            ChannelError::Kernel(nix::errno::Errno::EAGAIN) => {
+            ChannelError::Kernel(Errno::EAGAIN) => {
                 Failure::bug(&format!("go on: {name} did not answer within {PATIENCE} s"))
             }
             ChannelError::Kernel(e) => Failure::kernel(&format!("talk to {name}"), e as i32),
             ChannelError::Frame(e) => Failure::protocol(&format!("understand {name}: {e}")),
+        }
+    }
+}
+
+/// Ends a child of this process's that has joined the container with these ids. A child becomes the keeper, who owns the namespaces that it is in,
+/// and so may.
+fn end(block: IdBlock, pid: Pid) -> Result<(), Failure> {
+    let what = "end a program that does not answer";
+    let failed = |e: Errno| Failure::kernel(what, e as i32);
+    match sys::process::fork().map_err(failed)? {
+        Fork::Parent(child) => match sys::process::wait(child).map_err(failed)? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            _ => Err(Failure::bug(what)),
+        },
+        Fork::Child => {
+            let power = Power {
+                id: block.keeper(),
+                groups: Vec::new(),
+                capabilities: Vec::new(),
+                no_new_privileges: true,
+            };
+            let done = sys::process::become_power(&power).and_then(|()| kill(pid, Signal::SIGKILL));
+            sys::process::exit_now(i32::from(done.is_err()))
         }
     }
 }

@@ -218,3 +218,49 @@ fn a_pipe_that_leads_nowhere_is_passed_over_and_nothing_waits_for_it() {
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
 }
+
+/// A file system of the container's own that nobody serves: what is asked of it waits.
+fn unserved(place: &str) -> String {
+    format!("exec 3<>/dev/fuse; mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none {place}")
+}
+
+/// Whether it is there.
+fn lies(pid: i32, place: &str) -> bool {
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    let is = |line: &str| line.contains(" - fuse ") && line.split(' ').nth(4) == Some(place);
+    mounts.lines().any(is)
+}
+
+const FUSE: &str = "<hostdev mode='capabilities' type='misc'><source><char>/dev/fuse</char></source></hostdev>";
+
+#[test]
+fn a_file_system_that_never_answers_keeps_nobody_who_asks_for_an_end_or_attaches() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("mute");
+    host.policy(&format!("device /dev/fuse {name}\ndevice /dev/loop-control {name}"));
+    let script = format!(
+        "touch /ready; {}; trap 'exit 0' TERM; while :; do sleep 0.1; done",
+        unserved("/run")
+    );
+    host.run(&["create", &host.domain_file(&name, &script, "", FUSE)]).ok();
+    ready(&host);
+    let pid = host.pid_1(&name).unwrap();
+    assert!(capture::until(capture::DEADLINE, || lies(pid, "/run")));
+    host.run(&["shutdown", &name, "--mode", "initctl"])
+        .refused(1, &["does not provide an initctl pipe"]);
+    host.run(&["shutdown", &name]).ok();
+    assert!(!lives(pid));
+    host.nothing_is_left();
+
+    let script = format!("touch /ready; {}; while :; do sleep 0.1; done", unserved("/dev"));
+    host.run(&["create", &host.domain_file(&name, &script, "", FUSE)]).ok();
+    ready(&host);
+    let pid = host.pid_1(&name).unwrap();
+    assert!(capture::until(capture::DEADLINE, || lies(pid, "/dev")));
+    let node = host.file("node.xml", FUSE.replace("/dev/fuse", "/dev/loop-control"));
+    let said = host.run(&["attach-device", &name, &node, "--live"]);
+    said.refused(1, &["keeps who would do it waiting"]);
+    host.run(&["destroy", &name]).ok();
+    host.nothing_is_left();
+}
