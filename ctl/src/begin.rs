@@ -345,16 +345,19 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
     for chain in &chains {
         say(&dropping::told(chain, &bridge));
     }
+    // It is seen through once the host's hook script has had its say.
+    let awaited = session.hooks && start.definition.is_some();
     let record = Record {
         phase: Phase::Running,
         pids,
         forwarding_changed,
+        hook: if awaited { Some(Hook::Start) } else { record.hook },
         ..record
     };
     let write = || {
         let _lock = session.store.lock()?;
         place.write_record(&record)?;
-        place.started(&record.ids)
+        if awaited { Ok(()) } else { place.started(&record.ids) }
     };
     let written = write();
     written.map_or_else(Asked::Unsure, |()| Asked::Runs(record))

@@ -47,7 +47,9 @@ pub fn reconcile(session: &Session) -> Outcome<()> {
                 None => {
                     let asker_is_gone = |id: u32| !Path::new(&format!("/proc/{id}")).exists();
                     match place.record() {
-                        Ok(Some(record)) if record.phase != Phase::Starting => place.started(&record.ids)?,
+                        Ok(Some(record)) if record.phase != Phase::Starting && !hooks::is_awaited(&record) => {
+                            place.started(&record.ids)?;
+                        }
                         Ok(Some(record)) if asker_is_gone(record.id) => orphans.push((place, record)),
                         _ => {}
                     }
@@ -163,14 +165,17 @@ pub fn finish(session: &Session, name: &ContainerName, id: u32) -> Outcome<()> {
 }
 
 /// A container whose start was asked for by a command that is gone. If the launcher saw it through, it runs, and that is noted; if
-/// not, it is cleared away once whoever worked on it has ended.
+/// not, it is cleared away once whoever worked on it has ended. It may have been noted, and the hook script not been heard out.
 fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
     let pids = match Supervisor::connect(place)? {
         Some(supervisor) => supervisor.identify().ok(),
         None => None,
     };
-    if pids.is_none() {
-        return finish(session, place.name(), record.id);
+    match (pids, record.phase) {
+        (Some(_), _) => {}
+        (None, Phase::Starting) => return finish(session, place.name(), record.id),
+        // It is ending.
+        (None, _) => return Ok(()),
     }
     let lock = session.store.lock()?;
     if place.record()?.as_ref() != Some(&record) {
@@ -178,7 +183,8 @@ fn adopt(session: &Session, place: &Place, record: Record) -> Outcome<()> {
     }
     let record = Record {
         phase: Phase::Running,
-        pids,
+        pids: record.pids.or(pids),
+        hook: record.hook.map(|_| Hook::Started),
         ..record
     };
     place.write_record(&record)?;

@@ -1,5 +1,5 @@
 //! The host's hook script is executed when, and as, libvirt executes it: with its four arguments, the domain's document as its input, all of root's
-//! power and nothing of the caller's. What it refuses does not start. It comes once for each end, whoever is killed, and never from where somebody
+//! power and nothing of the caller's. What it refuses does not start. It comes at most once for each end, whoever is killed, and never from where somebody
 //! but root could have written it. Asks the kernel about the script while it waits.
 
 use nix::sys::signal::{Signal, kill};
@@ -522,6 +522,30 @@ fn one_whose_starter_was_killed_is_reconnected() {
         record["pids"] = serde_json::Value::Null;
         record["id"] = i32::MAX.into();
     });
+    assert!(host.runs(&name));
+    assert_eq!(hook.steps(), "reconnect");
+    host.run(&["list"]).ok();
+    assert_eq!(hook.steps(), "");
+    host.run(&["destroy", &name]).ok();
+    assert_eq!(hook.steps(), "stopped release");
+    host.nothing_is_left();
+}
+
+#[test]
+fn one_whose_starter_is_killed_while_it_is_told_of_runs_on_and_is_reconnected_once() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("untold");
+    let gate = Gate::new(&host);
+    let hook = Hook::new(&host, &gate.at("started"));
+    let child = started(&host, &["create", &host.domain_file(&name, STAY, "", "")]);
+    let pid = gate.waits();
+    // As long as its asker lives, nobody else takes it over.
+    assert!(host.runs(&name));
+    host.run(&["list"]).ok();
+    assert_eq!(hook.steps(), "prepare start started");
+    kill_9(child);
+    assert!(is_gone(pid));
     assert!(host.runs(&name));
     assert_eq!(hook.steps(), "reconnect");
     host.run(&["list"]).ok();

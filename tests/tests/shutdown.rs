@@ -236,6 +236,9 @@ const FUSE: &str = "<hostdev mode='capabilities' type='misc'><source><char>/dev/
 #[test]
 fn a_file_system_that_never_answers_keeps_nobody_who_asks_for_an_end_or_attaches() {
     need_root!();
+    if !Path::new("/dev/fuse").exists() {
+        tests::skip!("this host has no FUSE");
+    }
     let host = Host::new();
     let name = host.name("mute");
     host.policy(&format!("device /dev/fuse {name}\ndevice /dev/loop-control {name}"));
@@ -253,6 +256,13 @@ fn a_file_system_that_never_answers_keeps_nobody_who_asks_for_an_end_or_attaches
     assert!(!lives(pid));
     host.nothing_is_left();
 
+    // A node comes to what runs on version 2 alone.
+    let version2 = std::fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .contains(" - cgroup2 ");
+    if !version2 || !Path::new("/dev/loop-control").exists() {
+        return;
+    }
     let script = format!("touch /ready; {}; while :; do sleep 0.1; done", unserved("/dev"));
     host.run(&["create", &host.domain_file(&name, &script, "", FUSE)]).ok();
     ready(&host);

@@ -1,5 +1,5 @@
 //! The host's hook script, as libvirt calls it, for a container that is made from a domain. That it is called is noted before it is, so that
-//! `stopped` and `release` come once, whoever is killed in between. May touch: the state store, and through the launcher whoever executes the script.
+//! `stopped` and `release` come at most once, whoever is killed in between; that nothing was said against `started` is noted after it. May touch: the state store, and through the launcher whoever executes the script.
 
 pub mod runner;
 pub mod script;
@@ -8,7 +8,7 @@ use crate::error::Outcome;
 use crate::output::say;
 use crate::session::Session;
 use crate::state::Place;
-use crate::state::record::Record;
+use crate::state::record::{Phase, Record};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::Hook;
 
@@ -43,6 +43,31 @@ pub fn start(session: &Session, place: &Place, claim: &OwnedFd) -> Outcome<()> {
         return call(session, place, Hook::Start, Some(claim.as_fd()));
     }
     Ok(())
+}
+
+/// Whether a container runs of which nobody has heard yet what the script says against that.
+pub fn is_awaited(record: &Record) -> bool {
+    record.phase == Phase::Running && record.hook == Some(Hook::Start)
+}
+
+/// Calls it as `started`, and notes that nothing was said against that. Until then the next command that finds its asker gone takes it over.
+pub fn started(session: &Session, place: &Place) -> Outcome<()> {
+    if !session.hooks {
+        return Ok(());
+    }
+    call(session, place, Hook::Started, None)?;
+    let _lock = session.store.lock()?;
+    match place.record()?.filter(is_awaited) {
+        Some(record) => {
+            place.write_record(&Record {
+                hook: Some(Hook::Started),
+                ..record.clone()
+            })?;
+            place.started(&record.ids)
+        }
+        // It has ended meanwhile, by itself.
+        None => Ok(()),
+    }
 }
 
 /// Whether it is to be called so for what has ended: it was prepared, or has run, and this has not been noted yet.
@@ -109,6 +134,21 @@ mod tests {
             forwarding_changed: false,
             hook,
         }
+    }
+
+    #[test]
+    fn what_was_said_against_a_start_is_awaited_from_when_it_runs_until_it_is_noted() {
+        let awaited = |phase, hook| {
+            let record = Record {
+                phase,
+                ..record(true, hook)
+            };
+            is_awaited(&record)
+        };
+        assert!(awaited(Phase::Running, Some(Hook::Start)));
+        assert!(!awaited(Phase::Running, Some(Hook::Started)) && !awaited(Phase::Running, None));
+        assert!(!awaited(Phase::Starting, Some(Hook::Start)) && !awaited(Phase::Clearing, Some(Hook::Start)));
+        assert!(is_due(&record(true, Some(Hook::Started)), Hook::Stopped));
     }
 
     #[test]

@@ -18,7 +18,6 @@ use crate::session::Session;
 use crate::sharing;
 use crate::state::Place;
 use crate::state::record::Origin;
-use wire::Hook;
 
 /// Starts a domain, however it came to be, says so, and stays as long as is asked for.
 pub fn begin_domain(
@@ -71,7 +70,7 @@ pub fn begin_domain(
         before: &mut before,
     };
     let (place, record) = begin(session, &host.policy, &mut start)?;
-    if let Err(refused) = hooks::call(session, &place, Hook::Started, None) {
+    if let Err(refused) = hooks::started(session, &place) {
         let ended = find(&session.store, domain.name.as_str()).and_then(|found| destroy::end(session, &found));
         // That it is refused is what counts; the next command tries again to end it.
         ended.unwrap_or_else(|e| say(&e.to_string()));
