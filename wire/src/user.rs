@@ -188,7 +188,8 @@ pub fn unit(path: &str) -> Option<&str> {
     let mut parts = path.split('/').skip_while(|part| !is_manager(part));
     let manager = parts.next()?;
     let is_unit = |part: &&str| part.ends_with(".scope") || part.ends_with(".service");
-    Some(parts.filter(is_unit).last().unwrap_or(manager))
+    // What lies below a unit's is whatever runs in that has made of it.
+    Some(parts.find(is_unit).unwrap_or(manager))
 }
 
 /// Where such a manager writes down what a unit is that it was asked for by its name alone, as by `systemd-run`. On the group itself a user's manager
@@ -199,8 +200,8 @@ pub fn transient(uid: u32, unit: &str) -> String {
 
 /// Whether a unit's file says that its group is given to what runs in it: a truth, or controllers, if perhaps none (systemd.resource-control(5)).
 pub fn delegates(file: &str) -> bool {
-    let said = file.lines().filter_map(|line| line.trim().strip_prefix("Delegate="));
-    said.last().is_some_and(|value| {
+    let mut said = file.lines().filter_map(|line| line.trim().strip_prefix("Delegate="));
+    said.next_back().is_some_and(|value| {
         !["no", "n", "false", "f", "off", "0"].contains(&value.trim().to_ascii_lowercase().as_str())
     })
 }
