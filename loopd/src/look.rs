@@ -1,12 +1,12 @@
 //! Reads as much of a disk as tells its file system. Touches the descriptor of the order, for reading.
 
-use crate::marks::{REACH, found};
+use crate::marks::{Known, REACH, found};
 use rustix::io::pread;
 use std::os::fd::OwnedFd;
 use wire::Failure;
 use wire::mountd::FileSystem;
 
-/// The file system that is on it, if it is one, and no more than one.
+/// The file system that is on it, if it is one, no more than one, and one that is mounted.
 pub fn look(disk: &OwnedFd) -> Result<FileSystem, Failure> {
     let mut bytes = vec![0; REACH];
     let mut read = 0;
@@ -20,10 +20,12 @@ pub fn look(disk: &OwnedFd) -> Result<FileSystem, Failure> {
     }
     bytes.truncate(read);
     match found(&bytes).as_slice() {
-        [one] => Ok(*one),
+        [one] => one
+            .kind
+            .map_err(|why| Failure::caller(&format!("mount the {} file system on it: {why}", one.name))),
         [] => Err(Failure::caller(&format!(
             "find a file system: there is none of {}",
-            names(&FileSystem::ALL.map(|(kind, _)| kind))
+            FileSystem::ALL.map(|(_, name)| name.to_string_lossy()).join(", ")
         ))),
         several => Err(Failure::caller(&format!(
             "tell the file system: there are the marks of {}",
@@ -32,8 +34,8 @@ pub fn look(disk: &OwnedFd) -> Result<FileSystem, Failure> {
     }
 }
 
-fn names(kinds: &[FileSystem]) -> String {
-    let names: Vec<_> = kinds.iter().map(|kind| kind.name().to_string_lossy()).collect();
+fn names(known: &[Known]) -> String {
+    let names: Vec<_> = known.iter().map(|known| known.name).collect();
     names.join(", ")
 }
 
@@ -62,6 +64,14 @@ mod tests {
             let said = look(&disk(none)).unwrap_err();
             assert!(said.what.as_str().contains("none of ext4, xfs"), "{said:?}");
         }
+        let mut boot = vec![0; 512];
+        boot[54..62].copy_from_slice(b"FAT16   ");
+        boot[510..].copy_from_slice(&[0x55, 0xaa]);
+        let said = look(&disk(&boot)).unwrap_err();
+        assert_eq!(
+            said.what.as_str(),
+            "mount the vfat file system on it: its driver keeps no owners"
+        );
         bytes.resize(40_000, 0);
         bytes[32_769..32_774].copy_from_slice(b"CD001");
         let said = look(&disk(&bytes)).unwrap_err();
