@@ -1,14 +1,15 @@
 //! File systems on disks: block devices of the host's, and files behind loop devices, as far as its policy consents. The launcher opens both, once
-//! each; `loopd`, which holds nothing, puts the one behind the other and looks what is on it; `mountd` mounts that. May touch: what the judged
-//! plan names, `/dev/loop-control`, loop devices.
+//! each; `loopd`, which holds nothing, puts a file, or a device that is but read, behind a loop device and looks what is on it; `mountd` mounts
+//! that. May touch: what the judged plan names, `/dev/loop-control`, loop devices.
 
 use crate::expect;
 use crate::host::Host;
 use crate::judge::Start;
 use crate::open;
 use crate::piece::Piece;
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, ResolveFlags, Stat};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use sys::loops::{self, Behind};
 use sys::process::errno;
 use wire::launcher::Opened;
 use wire::mountd::FileSystem;
@@ -30,7 +31,7 @@ pub struct Disks {
 pub struct Disk {
     /// The block device.
     pub device: OwnedFd,
-    /// Its number.
+    /// Its number, or that of the device behind it.
     pub number: u64,
     /// The file system.
     pub kind: FileSystem,
@@ -48,12 +49,19 @@ impl Disks {
         Ok(Some(Self { loopd }))
     }
 
-    /// The disk at that path, and what is on it.
-    pub fn open(&self, path: &str, image: bool, writable: bool) -> Result<Disk, Failure> {
-        let device = if image {
-            self.behind_loop(path, writable)?
+    /// The disk at that path, an image or a block device, and what is on it. Even of a file system that is mounted to be read the kernel writes its journal
+    /// anew where the device can be written: what is but read is behind a loop device that cannot.
+    pub fn open(&self, path: &str, is_image: bool, writable: bool) -> Result<Disk, Failure> {
+        let opened = if is_image {
+            image(path, writable)?
         } else {
-            block(path)?
+            block(path, writable)?
+        };
+        let own = look(&opened, path)?.st_rdev;
+        let device = if is_image || !writable {
+            self.behind_loop(&opened, path, writable)?
+        } else {
+            opened
         };
         self.loopd.send(&loopd::Request::Look, &[device.as_fd()])?;
         let kind = match self.loopd.receive()? {
@@ -61,14 +69,12 @@ impl Disks {
             (loopd::Reply::Refused(failure), _) => return Err(about(path, &failure)),
             _ => return Err(self.loopd.confused()),
         };
-        let stat = rustix::fs::fstat(&device).map_err(kernel(format!("look at {path}")))?;
-        let number = stat.st_rdev;
+        let number = if is_image { look(&device, path)?.st_rdev } else { own };
         Ok(Disk { device, number, kind })
     }
 
-    /// A loop device with this file behind it, open for reading. The kernel takes the file away when nobody has the device any more.
-    fn behind_loop(&self, path: &str, writable: bool) -> Result<OwnedFd, Failure> {
-        let file = image(path, writable)?;
+    /// A loop device with this behind it, open for reading. The kernel takes that away when nobody has the device any more.
+    fn behind_loop(&self, file: &OwnedFd, path: &str, writable: bool) -> Result<OwnedFd, Failure> {
         let control = open::file("/dev/loop-control", true)?;
         for _ in 0..TRIES {
             self.loopd.send(&loopd::Request::Find, &[control.as_fd()])?;
@@ -78,7 +84,12 @@ impl Disks {
             self.loopd.send(&attach, &[device.as_fd(), file.as_fd()])?;
             match self.loopd.receive()? {
                 // While this one is open another is opened, with which nobody writes.
-                (loopd::Reply::Attached, _) => return again(&device, false, path),
+                (loopd::Reply::Attached, _) => {
+                    let status = loops::status(device.as_fd())
+                        .map_err(|e| Failure::kernel("ask what is behind a loop device", e as i32))?;
+                    attached(&status, &look(file, path)?, writable, path)?;
+                    return again(&device, false, path);
+                }
                 (loopd::Reply::Taken, _) => {}
                 (loopd::Reply::Refused(failure), _) => return Err(about(path, &failure)),
                 _ => return Err(self.loopd.confused()),
@@ -99,6 +110,20 @@ fn about(path: &str, failure: &Failure) -> Failure {
     }
 }
 
+/// Refuses what the kernel has behind a loop device if that is not what was asked for, whatever `loopd` says.
+fn attached(status: &Behind, file: &Stat, writable: bool, path: &str) -> Result<(), Failure> {
+    if *status == Behind::whole((file.st_dev, file.st_ino), !writable) {
+        return Ok(());
+    }
+    Err(Failure::caller(&format!(
+        "use the disk {path}: loopd said that it is behind a loop device as it was asked to put it there, and the kernel says otherwise"
+    )))
+}
+
+fn look(fd: &OwnedFd, path: &str) -> Result<Stat, Failure> {
+    rustix::fs::fstat(fd).map_err(kernel(format!("look at {path}")))
+}
+
 fn kernel(what: String) -> impl Fn(rustix::io::Errno) -> Failure {
     move |e| Failure::kernel(&what, errno(e) as i32)
 }
@@ -106,21 +131,43 @@ fn kernel(what: String) -> impl Fn(rustix::io::Errno) -> Failure {
 /// Opens what a descriptor is open for, or names, once more.
 fn again(fd: &OwnedFd, writable: bool, path: &str) -> Result<OwnedFd, Failure> {
     let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
-    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    rustix::fs::open(link, access | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
-        .map_err(kernel(format!("open {path}")))
+    anew(fd, access).map_err(kernel(format!("open {path}")))
 }
 
-/// A block device of the host's, whatever links lead there.
-fn block(path: &str) -> Result<OwnedFd, Failure> {
+fn anew(fd: &OwnedFd, how: OFlags) -> rustix::io::Result<OwnedFd> {
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    rustix::fs::open(link, how | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+}
+
+/// A block device of the host's, whatever links lead there. Never the one that the host's own root is on; and none that the host has mounted
+/// if it is to be read, since behind a loop device the kernel does not see that it is the same.
+fn block(path: &str, writable: bool) -> Result<OwnedFd, Failure> {
     let how = OFlags::PATH | OFlags::CLOEXEC;
     let named = rustix::fs::openat2(CWD, path, how, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
     let named = named.map_err(kernel(format!("open {path}")))?;
     of_kind(&named, FileType::BlockDevice, path, "a block device")?;
+    let root = rustix::fs::stat("/").map_err(kernel("look at /".to_owned()))?;
+    if look(&named, path)?.st_rdev == root.st_dev {
+        return Err(Failure::caller(&format!(
+            "use {path} as a disk: the host's own root is on it"
+        )));
+    }
+    if !writable {
+        // Nobody is kept from it afterwards: others may read it too.
+        match anew(&named, OFlags::RDONLY | OFlags::EXCL) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::BUSY) => {
+                return Err(Failure::caller(&format!(
+                    "use {path} as a disk, to be read: the host has it in use, as a file system that is mounted is"
+                )));
+            }
+            Err(e) => return Err(kernel(format!("open {path}"))(e)),
+        }
+    }
     again(&named, false, path)
 }
 
-/// An image: a regular file, to which no symbolic link leads. It is locked as long as it is behind a loop device, since the device has this very
+/// An image: a regular file of one name, to which no symbolic link leads. It is locked as long as it is behind a loop device, since the device has this very
 /// description of it: nobody else's container writes what this one's reads.
 fn image(path: &str, writable: bool) -> Result<OwnedFd, Failure> {
     let how = OFlags::PATH | OFlags::CLOEXEC;
@@ -132,6 +179,11 @@ fn image(path: &str, writable: bool) -> Result<OwnedFd, Failure> {
         e => kernel(format!("open {path}"))(e),
     })?;
     of_kind(&named, FileType::RegularFile, path, "a regular file")?;
+    if look(&named, path)?.st_nlink > 1 {
+        return Err(Failure::caller(&format!(
+            "use {path} as a disk: it has other names (hard links), by one of which it may be somebody else's"
+        )));
+    }
     let file = again(&named, writable, path)?;
     let lock = if writable {
         FlockOperation::NonBlockingLockExclusive
@@ -148,7 +200,7 @@ fn image(path: &str, writable: bool) -> Result<OwnedFd, Failure> {
 }
 
 fn of_kind(fd: &OwnedFd, kind: FileType, path: &str, what: &str) -> Result<(), Failure> {
-    let stat = rustix::fs::fstat(fd).map_err(kernel(format!("look at {path}")))?;
+    let stat = look(fd, path)?;
     if FileType::from_raw_mode(stat.st_mode) == kind {
         Ok(())
     } else {
@@ -160,7 +212,7 @@ fn of_kind(fd: &OwnedFd, kind: FileType, path: &str, what: &str) -> Result<(), F
 fn loop_device(number: u32) -> Result<OwnedFd, Failure> {
     let path = format!("/dev/loop{number}");
     let device = open::file(&path, true)?;
-    let stat = rustix::fs::fstat(&device).map_err(kernel(format!("look at {path}")))?;
+    let stat = look(&device, &path)?;
     let right = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)) == (LOOP, number);
     if right && FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice {
         Ok(device)
@@ -199,7 +251,29 @@ mod tests {
         let one = image(&path("a"), true).unwrap();
         assert!(image(&path("a"), false).is_err());
         drop(one);
-        assert!(block(&path("a")).is_err() && block("/dev/null").is_err());
+        std::fs::hard_link(path("a"), path("other")).unwrap();
+        assert!(said(&path("a")).contains("hard links"));
+        for other in [path("a"), "/dev/null".into()] {
+            let said = block(&other, true).unwrap_err();
+            assert!(said.what.as_str().contains("not a block device"), "{said:?}");
+        }
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_loop_device_with_something_else_behind_it_is_refused() {
+        let file = OwnedFd::from(std::fs::File::open("/proc/version").unwrap());
+        let file = look(&file, "").unwrap();
+        let (device, inode) = (file.st_dev, file.st_ino);
+        let judged = |of: (u64, u64), read_only| attached(&Behind::whole(of, read_only), &file, false, "/a");
+        assert!(judged((device, inode), true).is_ok());
+        for (of, read_only) in [
+            ((device, inode), false),
+            ((device, inode + 1), true),
+            ((device + 1, inode), true),
+        ] {
+            let said = judged(of, read_only).unwrap_err();
+            assert!(said.what.as_str().contains("/a: loopd said"), "{said:?}");
+        }
     }
 }

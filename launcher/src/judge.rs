@@ -355,8 +355,10 @@ fn one_mount(
             },
             Opened::FileSystem { path, writable, .. },
         ) => {
-            if !flags.no_dev || flags.read_only == *writable {
-                return refuse(&format!("mount the file system on {path}: a disk's is mounted nodev"));
+            if !flags.no_dev || !(is_root || flags.no_suid) || flags.read_only == *writable {
+                return refuse(&format!(
+                    "mount the file system on {path}: a disk's is mounted nodev, and nosuid unless it is the root"
+                ));
             }
             consent::file_system(policy, name, path.as_str(), *writable)
         }

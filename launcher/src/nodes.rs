@@ -1,6 +1,6 @@
 //! Device nodes of the host's that a container is given. They are opened where the host's policy consents to, for what they are; their
 //! likes are made, the container's root's own, in a file system of the factory's that is attached nowhere. May touch: what the nodes name, as
-//! `O_PATH`; that file system.
+//! `O_PATH`; that file system; `/sys/dev/block`, to be read.
 
 use crate::open;
 use rustix::fs::{AtFlags, FileType, Mode, Stat};
@@ -54,7 +54,7 @@ fn found(node: &Node, stat: &Stat) -> Result<Found, Failure> {
 
 /// Refuses a device whose file system is mounted for the same container: the kernel believes what stands there, and it would write that.
 pub fn apart(nodes: &[Node], found: &[Found], mounted: &[u64]) -> Result<(), Failure> {
-    let both = |f: &Found| f.rule.block && mounted.contains(&f.number);
+    let both = |f: &Found| f.rule.block && mounted.iter().any(|m| overlap(f.number, *m));
     match nodes.iter().zip(found).find(|(_, f)| both(f)) {
         None => Ok(()),
         Some((node, _)) => Err(Failure::caller(&format!(
@@ -62,6 +62,22 @@ pub fn apart(nodes: &[Node], found: &[Found], mounted: &[u64]) -> Result<(), Fai
             node.from
         ))),
     }
+}
+
+/// Whether one is the other, or the whole disk of that.
+fn overlap(one: u64, other: u64) -> bool {
+    one == other || whole(one) == Some(other) || whole(other) == Some(one)
+}
+
+/// The whole disk of a partition.
+fn whole(number: u64) -> Option<u64> {
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    let device = format!("/sys/dev/block/{major}:{minor}");
+    // Partitions alone have this file; what is above them is their disk.
+    std::fs::metadata(format!("{device}/partition")).ok()?;
+    let disk = std::fs::read_to_string(format!("{device}/../dev")).ok()?;
+    let (major, minor) = disk.trim().split_once(':')?;
+    Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Makes each under its number, for this owner on the host alone. A container's root has no power over a node that is another's, whatever

@@ -1,12 +1,15 @@
-//! Loop devices (loop(4), `linux/loop.h`): which is free, and putting a file behind one. May touch: the devices that it is given.
+//! Loop devices (loop(4), `linux/loop.h`): which is free, putting a file behind one, and asking what is behind one. May touch: the devices that it is given.
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+const GET_STATUS64: libc::Ioctl = 0x4c05;
 const CONFIGURE: libc::Ioctl = 0x4c0a;
 const GET_FREE: libc::Ioctl = 0x4c82;
 const READ_ONLY: u32 = 1;
 const AUTOCLEAR: u32 = 4;
+/// The kernel sets this one itself.
+const DIRECT_IO: u32 = 16;
 
 /// `struct loop_info64`.
 #[repr(C)]
@@ -30,6 +33,31 @@ struct Config {
     reserved: [u64; 8],
 }
 
+/// What is behind a loop device, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// Device and inode number of the file (stat(2)).
+    pub file: (u64, u64),
+    /// The part of it: where that begins, and how many bytes it has, 0 if all.
+    part: (u64, u64),
+    flags: u32,
+}
+
+impl Behind {
+    /// This file, as [`configure`] puts it there.
+    pub const fn whole(file: (u64, u64), read_only: bool) -> Self {
+        Self {
+            file,
+            part: (0, 0),
+            flags: flags(read_only),
+        }
+    }
+}
+
+const fn flags(read_only: bool) -> u32 {
+    if read_only { AUTOCLEAR | READ_ONLY } else { AUTOCLEAR }
+}
+
 /// The number of a loop device that nobody has, made if there is none. `control` is `/dev/loop-control`; it takes no capability.
 pub fn free(control: BorrowedFd<'_>) -> nix::Result<u32> {
     // SAFETY: the request takes no argument and touches no memory of ours; on another device than loop-control it would be another request,
@@ -47,7 +75,7 @@ pub fn configure(device: BorrowedFd<'_>, file: BorrowedFd<'_>, read_only: bool) 
         info: Info {
             numbers: [0; 5],
             more: [0; 3],
-            flags: if read_only { AUTOCLEAR | READ_ONLY } else { AUTOCLEAR },
+            flags: flags(read_only),
             names: [0; 160],
             init: [0; 2],
         },
@@ -57,6 +85,27 @@ pub fn configure(device: BorrowedFd<'_>, file: BorrowedFd<'_>, read_only: bool) 
     // would be another request, which the caller has ruled out. The kernel writes nothing there.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), CONFIGURE, &raw const config) };
     Errno::result(result).map(drop)
+}
+
+/// What the kernel has behind the loop device `device`. ENXIO: nothing.
+pub fn status(device: BorrowedFd<'_>) -> nix::Result<Behind> {
+    let mut info = Info {
+        numbers: [0; 5],
+        more: [0; 3],
+        flags: 0,
+        names: [0; 160],
+        init: [0; 2],
+    };
+    // SAFETY: `info` is alive and as large as what the kernel writes there, which the test below holds, and any bytes are a value of it; on
+    // another device than a loop device it would be another request, which the caller has ruled out.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), GET_STATUS64, &raw mut info) };
+    Errno::result(result)?;
+    let [device, inode, _, offset, limit] = info.numbers;
+    Ok(Behind {
+        file: (device, inode),
+        part: (offset, limit),
+        flags: info.flags & !DIRECT_IO,
+    })
 }
 
 #[cfg(test)]
@@ -75,5 +124,6 @@ mod tests {
         let null = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(free(null.as_fd()), Err(Errno::ENOTTY));
         assert_eq!(configure(null.as_fd(), null.as_fd(), true), Err(Errno::ENOTTY));
+        assert_eq!(status(null.as_fd()), Err(Errno::ENOTTY));
     }
 }

@@ -238,6 +238,9 @@ fn mount(planned: &PlannedMount, user: bool) -> String {
         Opened::Path { path, .. } => format!(" of {path}"),
         Opened::Device => String::new(),
         Opened::FileSystem { path, image: true, .. } => format!(" in the file {path}, behind a loop device of loopd's"),
+        Opened::FileSystem {
+            path, writable: false, ..
+        } => format!(" on the block device {path}, behind a loop device of loopd's"),
         Opened::FileSystem { path, .. } => format!(" on the block device {path}"),
     };
     match &planned.mount {

@@ -255,6 +255,38 @@ fn refuses_mounts_in_another_order_or_of_another_kind_than_init_expects() {
 }
 
 #[test]
+fn a_disk_is_mounted_without_devices_and_without_set_id_programs_unless_it_is_the_root() {
+    let policy = policy::parse("root /srv\nfilesystem /d a\n", &[], &[]).unwrap();
+    let with = |place: usize, no_suid: bool, no_dev: bool| {
+        let mut plan = plan();
+        for step in &mut plan.steps {
+            let Step::Mounts(all) = step else { continue };
+            let read_only = place != 0;
+            let mut disk = tree("/d", read_only);
+            disk.from = Opened::FileSystem {
+                path: Path::new("/d").unwrap(),
+                image: true,
+                writable: !read_only,
+            };
+            if let Mount::Tree { flags, .. } = &mut disk.mount {
+                (flags.no_suid, flags.no_dev) = (no_suid, no_dev);
+            }
+            all[place] = disk;
+        }
+        super::start(&policy, &named("start a"), plan).map_err(|f| f.what.as_str().to_owned())
+    };
+    // It may be written; that it may be read is another line.
+    assert!(with(0, true, true).is_ok() && with(0, false, true).is_ok());
+    assert!(with(0, true, false).unwrap_err().contains("mounted nodev"));
+    assert!(
+        with(2, false, true)
+            .unwrap_err()
+            .contains("nosuid unless it is the root")
+    );
+    assert!(!with(2, true, true).is_err_and(|said| said.contains("nosuid")));
+}
+
+#[test]
 fn refuses_rules_for_what_is_no_link_of_the_container() {
     let with = |edit: &dyn Fn(&mut Firewall)| {
         let mut plan = plan();
