@@ -1,5 +1,5 @@
-//! Disks for tests: images that mke2fs makes, without a mount, and which loop devices have them behind. Reads `/sys/block`, writes below a test's
-//! directory.
+//! Disks for tests: images that mke2fs makes, without a mount, which loop devices have them behind, and how a container has them mounted. Reads
+//! `/sys/block` and `/proc`, writes below a test's directory, makes loop devices.
 
 use crate::Host;
 use crate::capture::{DEADLINE, until};
@@ -67,4 +67,57 @@ pub fn behind(host: &Host) -> BTreeMap<String, PathBuf> {
 pub fn none_behind(host: &Host, what: &str) {
     let gone = until(DEADLINE, || behind(host).is_empty());
     assert!(gone, "{what}: {:?}", behind(host));
+}
+
+/// The container's mountinfo line of this place: the flags of the mount, the type, the flags of the file system.
+pub fn mounted(host: &Host, name: &str, at: &str) -> Option<[String; 3]> {
+    let pid = host.pid_1(name).unwrap();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let line = mounts.lines().rfind(|l| l.split(' ').nth(4) == Some(at))?;
+    let fields: Vec<&str> = line.split(' ').collect();
+    let dash = fields.iter().position(|f| *f == "-").unwrap();
+    Some([fields[5], fields[dash + 1], fields[dash + 3]].map(str::to_owned))
+}
+
+/// Whether a flag is among these.
+pub fn has(flags: &str, flag: &str) -> bool {
+    flags.split(',').any(|f| f == flag)
+}
+
+/// What debugfs, which comes with mke2fs, says of an image.
+pub fn debugfs(image: &str, request: &str, write: bool) -> String {
+    let mut command = Command::new("debugfs");
+    command.args(write.then_some("-w")).args(["-R", request, image]);
+    let said = command.output().unwrap();
+    assert!(said.status.success(), "{request}: {said:?}");
+    String::from_utf8_lossy(&said.stdout).into_owned()
+}
+
+/// A loop device of the test's, with this file behind it; whatever comes of what is done with it, it goes.
+pub fn with_device(file: &str, more: &[&str], act: impl FnOnce(&str)) {
+    let made = Command::new("losetup")
+        .args(more)
+        .args(["--find", "--show", file])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let device = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&device)));
+    let gone = Command::new("losetup").args(["-d", &device]).status().unwrap();
+    assert!(gone.success());
+    if let Err(why) = acted {
+        std::panic::resume_unwind(why);
+    }
+}
+
+/// Which loop devices have this device behind them.
+pub fn behind_device(device: &str) -> Vec<String> {
+    let files = fs::read_dir("/sys/block").unwrap().flatten();
+    let has = |name: &String| {
+        fs::read_to_string(format!("/sys/block/{name}/loop/backing_file")).is_ok_and(|f| f.trim() == device)
+    };
+    files
+        .map(|f| f.file_name().into_string().unwrap())
+        .filter(has)
+        .collect()
 }
