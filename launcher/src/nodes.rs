@@ -54,7 +54,7 @@ fn found(node: &Node, stat: &Stat) -> Result<Found, Failure> {
 
 /// Refuses a device whose file system is mounted for the same container: the kernel believes what stands there, and it would write that.
 pub fn apart(nodes: &[Node], found: &[Found], mounted: &[u64]) -> Result<(), Failure> {
-    let both = |f: &Found| f.rule.block && mounted.iter().any(|m| overlap(f.number, *m));
+    let both = |f: &Found| f.rule.block && mounted.iter().any(|m| overlap(DEVICES, f.number, *m));
     match nodes.iter().zip(found).find(|(_, f)| both(f)) {
         None => Ok(()),
         Some((node, _)) => Err(Failure::caller(&format!(
@@ -64,15 +64,18 @@ pub fn apart(nodes: &[Node], found: &[Found], mounted: &[u64]) -> Result<(), Fai
     }
 }
 
+/// Where the kernel has block devices by their numbers.
+const DEVICES: &str = "/sys/dev/block";
+
 /// Whether one is the other, or the whole disk of that.
-fn overlap(one: u64, other: u64) -> bool {
-    one == other || whole(one) == Some(other) || whole(other) == Some(one)
+fn overlap(devices: &str, one: u64, other: u64) -> bool {
+    one == other || whole(devices, one) == Some(other) || whole(devices, other) == Some(one)
 }
 
 /// The whole disk of a partition.
-fn whole(number: u64) -> Option<u64> {
+fn whole(devices: &str, number: u64) -> Option<u64> {
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-    let device = format!("/sys/dev/block/{major}:{minor}");
+    let device = format!("{devices}/{major}:{minor}");
     // Partitions alone have this file; what is above them is their disk.
     std::fs::metadata(format!("{device}/partition")).ok()?;
     let disk = std::fs::read_to_string(format!("{device}/../dev")).ok()?;
@@ -101,4 +104,43 @@ pub fn make(found: &[Found], within: &OwnedFd, owner: [u32; 2]) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_disk_overlaps_its_partitions_and_those_not_each_other() {
+        let directory = std::env::temp_dir().join(format!("lazaret-test-nodes-{}", std::process::id()));
+        let devices = directory.join("dev/block");
+        fs::create_dir_all(&devices).unwrap();
+        for (number, place) in [
+            ("8:0", "sda"),
+            ("8:1", "sda/sda1"),
+            ("8:2", "sda/sda2"),
+            ("8:16", "sdb"),
+        ] {
+            let device = directory.join("devices").join(place);
+            fs::create_dir_all(&device).unwrap();
+            fs::write(device.join("dev"), format!("{number}\n")).unwrap();
+            if place.contains('/') {
+                fs::write(device.join("partition"), "1\n").unwrap();
+            }
+            symlink(format!("../../devices/{place}"), devices.join(number)).unwrap();
+        }
+        let is = |one: u32, other: u32| {
+            let number = |minor| rustix::fs::makedev(8, minor);
+            overlap(devices.to_str().unwrap(), number(one), number(other))
+        };
+        for (one, other) in [(0, 0), (1, 1), (0, 1), (1, 0), (2, 0), (99, 99)] {
+            assert!(is(one, other), "{one} {other}");
+        }
+        for (one, other) in [(1, 2), (0, 16), (16, 1), (0, 99)] {
+            assert!(!is(one, other), "{one} {other}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }
