@@ -193,12 +193,19 @@ impl Launcher {
 
     /// Clears away what is left of a container. Which of the host's links have not come back is said.
     pub fn clear(&self, remains: Remains) -> Outcome<()> {
-        let name = remains.name.clone();
+        let (name, lent) = (remains.name.clone(), remains.lent.clone());
         let missing = self.cleared(&Request::Clear(remains), &[])?;
         for link in missing {
+            let hardware = lent.iter().find(|l| l.found.name == link && l.found.is_moved_back());
+            let why = hardware.map_or_else(
+                || "the kernel ends one that is no hardware with the network that it is in".into(),
+                |l| {
+                    let guest = &l.guest;
+                    format!("the kernel may move it yet; it is then there as {guest}, if that is its name inside still, or as dev and a number, and is named again by hand (ip link set {guest} name {link})")
+                },
+            );
             say(&format!(
-                "the host's link {link} has not come back from {name}: the kernel ends one that is no hardware with the network that it is in, and one \
-                 whose `lend` line is gone is left where it is"
+                "the host's link {link} has not come back from {name}: {why}; and one whose `lend` line is gone is left where it is"
             ));
         }
         Ok(())

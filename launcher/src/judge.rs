@@ -498,6 +498,11 @@ pub fn link_change(policy: &Policy, asked: LinkChange) -> Result<Judged<LinkChan
             "join or leave a network of Lazaret's while a container runs: the rules that keep it to its own address come with its start",
         );
     }
+    if asked.link.side.parent().is_some() {
+        return refuse(
+            "lay a link on one of the host's, or take such a one away, while a container runs: its root can move it to where nobody finds it",
+        );
+    }
     if asked.attach {
         policy.networks.link(&asked.link)?;
     }

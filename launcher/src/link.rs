@@ -41,7 +41,7 @@ pub fn change(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd], m
             _ => return Err(netd.confused()),
         }
     } else {
-        remove(host, asked, namespaces)?;
+        remove(host, asked)?;
     }
     let reason = if *attach { "attach" } else { "detach" };
     let message = virt::link_changed(name, uuid.as_str(), link, reason);
@@ -49,23 +49,17 @@ pub fn change(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd], m
 }
 
 /// Takes back what was done of an attachment that is refused for `why`. The failure: what could not be, beside that.
-pub fn undo(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd], why: &Failure) -> Result<(), Failure> {
+pub fn undo(host: &Host, asked: &Judged<LinkChange>, why: &Failure) -> Result<(), Failure> {
     // One that died in the midst may be at work still.
     host.programs.settle(&[Program::Netd]);
-    let removed = remove(host, asked, namespaces);
+    let removed = remove(host, asked);
     removed.map_err(|failure| crate::attach::both(why, &failure))
 }
 
-fn remove(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd]) -> Result<(), Failure> {
+fn remove(host: &Host, asked: &Judged<LinkChange>) -> Result<(), Failure> {
     let LinkChange { block, link, .. } = asked.get();
-    let inside = lend::netlink(host, *block, namespaces)?;
     let netd: Piece<Request, Reply> = host.piece(Program::Netd, *block)?;
-    netd.send(&Request::Disconnect(Box::new(link.clone())), &[inside.as_fd()])?;
-    let gone = expect!(netd, netd, (Reply::Removed(gone), _) => gone);
-    // Its root may have moved it on, to a network of its own making: the end on the host is ours to remove, if its name says so.
-    if !gone && link.side.parent().is_none() && link.host.as_str().starts_with("lz") {
-        netd.send(&Request::RemoveLink(link.host.clone()), &[])?;
-        expect!(netd, netd, (Reply::Removed(_), _) => ());
-    }
+    netd.send(&Request::Disconnect(Box::new(link.clone())), &[])?;
+    expect!(netd, netd, (Reply::Removed(_), _) => ());
     Ok(())
 }

@@ -182,7 +182,7 @@ fn change_nodes(host: &Host, asked: &Judged<Nodes>, namespaces: &[OwnedFd]) -> R
 fn change_link(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd]) -> Result<Done, Failure> {
     let mut made = false;
     match on_record(host, |_| link::change(host, asked, namespaces, &mut made)) {
-        Err(why) if made => match link::undo(host, asked, namespaces, &why) {
+        Err(why) if made => match link::undo(host, asked, &why) {
             Ok(()) => Err(why),
             Err(both) => {
                 host.ledger.refused(&host.programs, first(host), &both);

@@ -21,14 +21,14 @@ const LINK_LOCAL: Address = Address {
     peer: None,
 };
 
-/// The link of this name, if there is one.
+/// The link of this name, if there is one. The kernel finds one that is also called so, too; whoever has that may have chosen it.
 pub fn find(host: &mut Netlink, name: &LinkName) -> Result<Option<Link>, Failure> {
     let what = || format!("look for the link {name}");
     match host.ask(&request::get_link(name)) {
         Ok(bodies) => {
             let body = bodies.first().ok_or_else(|| Denied::Garbled.during(&what()))?;
             decode::link(body)
-                .map(Some)
+                .map(|link| Some(link).filter(|link| link.name == name.as_str()))
                 .map_err(|e| Denied::from(e).during(&what()))
         }
         Err(Denied::Kernel(Errno::ENODEV)) => Ok(None),

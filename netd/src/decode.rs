@@ -158,16 +158,22 @@ pub struct Link {
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// What else it is called, as bytes: any are allowed (`IFLA_ALT_IFNAME`).
+    pub also: Vec<Vec<u8>>,
     /// Its kind: `bridge`, `veth`; empty for hardware.
     pub kind: String,
     /// Whether it is up.
     pub up: bool,
+    /// All its flags, that one among them (`IFF_*` in linux/if.h).
+    pub flags: u32,
     /// Its hardware address.
     pub mac: Vec<u8>,
     /// The hardware address that it was made with, where it has one (`IFLA_PERM_ADDRESS`).
     pub permanent: Vec<u8>,
     /// The longest packet, in bytes.
     pub mtu: u32,
+    /// How many packets wait in it at most (`IFLA_TXQLEN`).
+    pub queue: u32,
     /// What somebody noted of it (`IFLA_IFALIAS`).
     pub note: String,
     /// The group of links that it is in.
@@ -193,11 +199,23 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
 
+/// A link's other names (`IFLA_PROP_LIST`).
+fn names(list: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
+    let mut names = Vec::new();
+    for attribute in attributes(list) {
+        if let (53, name) = attribute? {
+            names.push(name.split(|b| *b == 0).next().unwrap_or_default().to_vec());
+        }
+    }
+    Ok(names)
+}
+
 /// Reads the body of a link's message (linux/if_link.h).
 pub fn link(body: &[u8]) -> Result<Link, Malformed> {
     let mut link = Link {
         index: word(body, 4)?,
         up: word(body, 8)? & 1 != 0,
+        flags: word(body, 8)?,
         ..Link::default()
     };
     for attribute in attributes(body.get(LINK_FIXED..).ok_or(Malformed)?) {
@@ -205,6 +223,8 @@ pub fn link(body: &[u8]) -> Result<Link, Malformed> {
             (1, mac) => link.mac = mac.to_vec(),
             (3, name) => link.name = text(name),
             (4, mtu) => link.mtu = word(mtu, 0)?,
+            (13, queue) => link.queue = word(queue, 0)?,
+            (52, list) => link.also = names(list)?,
             (54, permanent) => link.permanent = permanent.to_vec(),
             (5, peer) => link.peer = Some(word(peer, 0)?),
             (10, master) => link.master = Some(word(master, 0)?),
@@ -345,6 +365,8 @@ mod tests {
             .number(5, 2)
             .number(10, 4)
             .number(37, 0)
+            .number(13, 1000)
+            .nest(52, encode::Attributes::new().text(53, "uplink").bytes(53, &[0xff, 0]))
             .nest(
                 26,
                 encode::Attributes::new().nest(10, encode::Attributes::new().bytes(2, &[1; 32])),
@@ -399,11 +421,14 @@ mod tests {
         let expected = Link {
             index: 12,
             name: "lzv3".into(),
+            also: vec![b"uplink".to_vec(), b"\xff".to_vec()],
             kind: "veth".into(),
             up: all[0].body[8] & 1 != 0,
+            flags: u32::from_ne_bytes(all[0].body[8..12].try_into().unwrap()),
             mac: vec![2, 0, 0, 0, 0, 9],
             permanent: vec![],
             mtu: 0,
+            queue: 1000,
             note: String::new(),
             group: 0,
             spanning: None,

@@ -1,56 +1,63 @@
-//! A link of a container's that goes while the container runs. It is known by what leads to it from the host, which nobody inside can change; and
-//! removed inside, so that nothing of another container's or of the host's own is reached. May touch: links inside, through a socket that was opened there.
+//! A link of a container's that goes while the container runs. It is its end on the host that is removed, and with that the other one, wherever the
+//! container's root has put it: what there is inside is its to make, in the likeness of any other. May touch: ends of containers' links on the host.
 
 use crate::bridge;
-use crate::decode::{self, Link as Seen};
+use crate::decode::Link as Seen;
 use crate::judge::Judged;
+use crate::link::outer;
 use crate::netlink::{Denied, Netlink};
 use crate::request;
 use nix::errno::Errno;
 use wire::Failure;
-use wire::netd::{HostSide, Link};
+use wire::netd::Link;
 
-/// Removes the one link, if it is there; both its ends are gone then.
-pub fn disconnect(host: &mut Netlink, inside: &mut Netlink, links: &Judged<Vec<Link>>) -> Result<bool, Failure> {
+/// Removes the links; they are gone then. One that was not there any more is no error.
+pub fn disconnect(host: &mut Netlink, links: &Judged<Vec<Link>>) -> Result<(), Failure> {
     for link in links.get() {
-        let Some(index) = within(host, inside, link)? else {
-            return Ok(false);
+        let refused = |why: &str| Failure::caller(&format!("take the link {} away: {why}", link.host));
+        if link.side.parent().is_some() {
+            return Err(refused("it has no end on the host"));
+        }
+        let Some(found) = bridge::find(host, &link.host)? else {
+            continue;
         };
-        match inside.ask(&request::remove_link(index)) {
+        if !is(&found, link) {
+            return Err(refused("the host's link of that name is another one"));
+        }
+        match host.ask(&request::remove_link(found.index)) {
             Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => {}
-            Err(denied) => return Err(denied.during(&format!("take the link {} away", link.guest))),
+            Err(denied) => return Err(denied.during(&format!("take the link {} away", link.host))),
         }
     }
-    Ok(true)
+    Ok(())
 }
 
-/// Its number inside.
-fn within(host: &mut Netlink, inside: &mut Netlink, link: &Link) -> Result<Option<u32>, Failure> {
-    let what = || format!("find the link {} inside", link.guest);
-    let (kind, beyond) = match &link.side {
-        HostSide::Network(_) | HostSide::Bridge(_) | HostSide::Alone(_) => ("veth", &link.host),
-        HostSide::Direct { parent, .. } => ("macvlan", parent),
-        HostSide::Vlan { parent, .. } => ("vlan", parent),
-        HostSide::Ipvlan { parent, .. } => ("ipvlan", parent),
-    };
-    let Some(there) = bridge::find(host, beyond)? else {
-        return Ok(None);
-    };
-    let bodies = inside
-        .list(&request::get_links(), |_| true)
-        .map_err(|e| e.during(&what()))?;
-    let mut found = Vec::new();
-    for body in bodies {
-        let seen = decode::link(&body).map_err(|e| Denied::from(e).during(&what()))?;
-        if seen.kind == kind && seen.peer == Some(there.index) && (kind != "veth" || there.peer == Some(seen.index)) {
-            found.push(seen);
-        }
+/// Whether this is the end of the link that was made here: nobody but the host's root can change what that is known by.
+fn is(found: &Seen, link: &Link) -> bool {
+    found.kind == "veth" && found.group == request::OURS && found.mac == outer(link.mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_known_by_what_it_was_made_with() {
+        let link = crate::judge::tests::good();
+        let made = Seen {
+            kind: "veth".into(),
+            group: request::OURS,
+            mac: vec![0xfe, 0, 0, 0, 0, 3],
+            ..Seen::default()
+        };
+        assert!(is(&made, &link));
+        let other = |change: fn(&mut Seen)| {
+            let mut seen = made.clone();
+            change(&mut seen);
+            !is(&seen, &link)
+        };
+        assert!(other(|s| s.kind = "macvlan".into()));
+        assert!(other(|s| s.group = 0), "somebody else's");
+        assert!(other(|s| s.mac = vec![0xfe, 0, 0, 0, 0, 4]), "another container's");
     }
-    // Several may lie on one link of the host's.
-    let own = |seen: &&Seen| seen.mac == link.mac || seen.name == link.guest.as_str();
-    let one = match found.as_slice() {
-        [one] => Some(one),
-        several => several.iter().find(own),
-    };
-    Ok(one.map(|seen| seen.index))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use wire::netd::{
-    Address, Bandwidth, Bridge, Firewall, HostSide, Lent, Link, Membership, Publish, Rate, Route, Through,
+    Address, Bandwidth, Bridge, Firewall, HostSide, LINK_FLAGS, Lent, Link, Membership, Publish, Rate, Route, Through,
 };
 use wire::{Failure, LinkName};
 
@@ -21,6 +21,8 @@ const DELAY: u32 = 30;
 const STP_DELAY: u32 = 2;
 /// The longest that a burst may take at the average, in seconds: what the kernel can count (linux/pkt_sched.h).
 const BURST: u32 = 274;
+/// The most other names of a link that is lent.
+pub const NAMES: usize = 8;
 /// The most VLANs that one port is a member of.
 const VLANS: usize = 64;
 /// The most published ports of one container.
@@ -166,6 +168,9 @@ pub fn lent(links: Vec<Lent>) -> Result<Judged<Vec<Lent>>, Failure> {
         }
         if !is_stations(found.mac) || !MTU.contains(&found.mtu) {
             return refuse(format!("{subject}: it is none that has the addresses of an Ethernet"));
+        }
+        if found.also.len() > NAMES || found.flags & !LINK_FLAGS != 0 {
+            return refuse(format!("{subject}: it has other names or flags than are noted"));
         }
         addresses(&subject, inside)?;
         if routes.len() > ROUTES {

@@ -3,20 +3,17 @@
 
 use crate::bridge;
 use crate::decode::{self, Link};
-use crate::judge::Judged;
+use crate::judge::{Judged, NAMES};
 use crate::link::leads;
 use crate::netlink::{Denied, Netlink, News};
 use crate::request;
 use nix::errno::Errno;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
-use wire::netd::{Found, Lent};
+use wire::netd::{Found, LINK_FLAGS, Lent};
 use wire::{Failure, LinkName, Text};
 
-/// Kinds of links that the kernel moves to the first network namespace when theirs ends, as hardware (`netns_refund` in
-/// linux/net/rtnetlink.h); it ends all others.
-const RETURNED: [&str; 2] = ["", "can"];
-/// How long it may take for that: it is done by a thread of the kernel's that tells nobody when.
+/// How long is waited for what the kernel moves back itself: that is done by a thread of its own, which tells nobody when.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn denied(name: &LinkName, why: &str) -> Failure {
@@ -34,12 +31,6 @@ pub fn find(host: &mut Netlink, names: &Judged<Vec<LinkName>>) -> Result<Vec<Fou
 
 fn look(host: &mut Netlink, name: &LinkName) -> Result<(Found, Link), Failure> {
     let link = bridge::find(host, name)?.ok_or_else(|| denied(name, "this host has no link of that name"))?;
-    if link.name != name.as_str() {
-        return Err(denied(
-            name,
-            "this host has no link of that name, but one that is also called so",
-        ));
-    }
     if link.master.is_some() {
         return Err(denied(name, "it is a port of another link"));
     }
@@ -50,8 +41,19 @@ fn look(host: &mut Netlink, name: &LinkName) -> Result<(Found, Link), Failure> {
         mac: mac.ok_or_else(|| denied(name, "it is none that has the addresses of an Ethernet"))?,
         permanent: address(&link.permanent),
         mtu: link.mtu,
+        also: others(&link).ok_or_else(|| denied(name, "it has other names that are none, or too many of them"))?,
+        flags: link.flags & LINK_FLAGS,
+        group: link.group,
+        queue: link.queue,
     };
     Ok((found, link))
+}
+
+/// What else a link is called, if that can be noted.
+fn others(link: &Link) -> Option<Vec<Text<127>>> {
+    let name = |bytes: &Vec<u8>| Text::new(std::str::from_utf8(bytes).ok()?).ok();
+    let names: Option<Vec<_>> = link.also.iter().map(name).collect();
+    names.filter(|names| names.len() <= NAMES)
 }
 
 fn address(bytes: &[u8]) -> Option<[u8; 6]> {
@@ -130,18 +132,20 @@ fn is(link: &Link, lent: &Lent) -> bool {
 /// The link among those of a namespace: by the hardware address that it was made with, where it has one, whatever it is called by now; else by its name.
 fn among(netlink: &mut Netlink, lent: &Lent, name: impl Fn(&Link) -> bool) -> Result<Option<Link>, Failure> {
     let what = || format!("look for the link {}", lent.found.name);
+    // Of the others there may be very many.
+    let may = |link: &Link| is(link, lent) && (name(link) || lent.found.permanent.is_some());
     let bodies = netlink
-        .list(&request::get_links(), |_| true)
+        .list(&request::get_links(), |body| {
+            decode::link(body).map_or(true, |link| may(&link))
+        })
         .map_err(|e| e.during(&what()))?;
     let mut candidate = None;
     for body in bodies {
         let link = decode::link(&body).map_err(|e| Denied::from(e).during(&what()))?;
-        if is(&link, lent) && name(&link) {
+        if name(&link) {
             return Ok(Some(link));
         }
-        if is(&link, lent) && lent.found.permanent.is_some() {
-            candidate = Some(link);
-        }
+        candidate = Some(link);
     }
     Ok(candidate)
 }
@@ -156,6 +160,8 @@ fn back(host: &mut Netlink, inside: &mut Netlink, own: BorrowedFd<'_>, lent: &Le
     let Some(link) = among(inside, lent, called)? else {
         return Ok(false);
     };
+    // One that is a link's of the host's would keep it there. What cannot be taken away here is again looked at on the host.
+    let _ = bare(inside, &link, lent);
     inside.order(&request::move_link(link.index, name, own), || {
         format!("move the link {name} back")
     })?;
@@ -163,11 +169,39 @@ fn back(host: &mut Netlink, inside: &mut Netlink, own: BorrowedFd<'_>, lent: &Le
     as_it_was(host, &link, lent).map(|()| true)
 }
 
-/// A link that is down has the hardware address and the length of packets that it had. What is in use again is left as it is.
+/// A link has no other names than it had: those that the container's root gave it are the host's to give.
+fn bare(netlink: &mut Netlink, link: &Link, lent: &Lent) -> Result<(), Failure> {
+    let Found { name, also, .. } = &lent.found;
+    let had = |one: &[u8]| also.iter().any(|a| a.as_str().as_bytes() == one);
+    for one in link.also.iter().filter(|one| !had(one)) {
+        match netlink.ask(&request::remove_name(link.index, one)) {
+            Ok(_) | Err(Denied::Kernel(Errno::ENOENT)) => {}
+            Err(e) => return Err(e.during(&format!("take other names of the link {name} away"))),
+        }
+    }
+    Ok(())
+}
+
+/// A link has no other names than it had; and one that is down the hardware address, length of packets, flags, group and queue that it had. What is in
+/// use again is left as it is in those.
 fn as_it_was(host: &mut Netlink, link: &Link, lent: &Lent) -> Result<(), Failure> {
     let Found { name, mac, mtu, .. } = &lent.found;
+    let Found {
+        flags, group, queue, ..
+    } = &lent.found;
+    bare(host, link, lent)?;
     if link.up {
         return Ok(());
+    }
+    if link.flags & LINK_FLAGS != *flags {
+        host.order(&request::set_flags(link.index, LINK_FLAGS, *flags), || {
+            format!("give the link {name} its flags")
+        })?;
+    }
+    if (link.group, link.queue) != (*group, *queue) {
+        host.order(&request::set_group(link.index, *group, *queue), || {
+            format!("give the link {name} its group and its queue")
+        })?;
     }
     if address(&link.mac) != Some(*mac) {
         host.order(&request::set_mac(link.index, *mac), || {
@@ -205,7 +239,7 @@ pub fn restore(host: &mut Netlink, links: &Judged<Vec<Lent>>) -> Result<Vec<Link
     missing(links, |lent| {
         while !returned(host, lent)? {
             let left = until.map_or(Duration::ZERO, |u| u.saturating_duration_since(Instant::now()));
-            if !RETURNED.contains(&lent.found.kind.as_str()) || left.is_zero() {
+            if !lent.found.is_moved_back() || left.is_zero() {
                 return Ok(false);
             }
             news.wait(left).map_err(during)?;

@@ -120,16 +120,19 @@ fn on_parent(
     Ok(born.index)
 }
 
+/// The hardware address of the host's end of a veth whose other one has this: a high one, so that a bridge that follows the lowest of its ports' keeps the
+/// one it has.
+pub const fn outer([_, a, b, c, d, e]: [u8; 6]) -> [u8; 6] {
+    [0xfe, a, b, c, d, e]
+}
+
 /// Makes the veth and raises the host's end; returns the number of the other end.
 fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mut Made) -> Result<u32, Failure> {
     let name = &link.host;
     let what = format!("add the link {name}");
-    let [_, rest @ ..] = link.mac;
-    let [a, b, c, d, e] = rest;
-    // A high address, so that a bridge that follows the lowest of its ports' keeps the one it has.
     let here = End {
         name,
-        mac: [0xfe, a, b, c, d, e],
+        mac: outer(link.mac),
         mtu: link.mtu,
     };
     let there = End {

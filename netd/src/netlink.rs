@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use wire::Failure;
 
-/// Bytes that one answer may have: the kernel fills no more of a dump into one datagram.
-const DATAGRAM: usize = 64 * 1024;
+/// Bytes that one answer may have: the kernel fills less of a dump into one datagram, and of one link all its other names, which are almost 64 KiB at most.
+const DATAGRAM: usize = 96 * 1024;
 /// Datagrams read for one request before it is given up: a dump of 65,536 ports takes fewer.
 const DATAGRAMS: usize = 16 * 1024;
 

@@ -13,6 +13,7 @@ const NEW_ADDRESS: u16 = 20;
 const REMOVE_ADDRESS: u16 = 21;
 const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
+const REMOVE_PROPERTY: u16 = 109;
 const GET_ROUTE: u16 = 26;
 
 const MAC: u16 = 1;
@@ -20,12 +21,15 @@ const NAME: u16 = 3;
 const MTU: u16 = 4;
 const PARENT: u16 = 5;
 const MASTER: u16 = 10;
+const QUEUE: u16 = 13;
 const INFO: u16 = 18;
 const AF_SPEC: u16 = 26;
 const NOTE: u16 = 20;
 const GROUP: u16 = 27;
 const NAMESPACE_FD: u16 = 28;
 const TARGET_NAMESPACE: u16 = 46;
+const PROPERTIES: u16 = 52;
+const OTHER_NAME: u16 = 53;
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const INFO_PORT_KIND: u16 = 4;
@@ -41,7 +45,8 @@ const BRIDGE_STP: u16 = 5;
 const BRIDGE_SNOOPING: u16 = 23;
 const V6_GENERATION: u16 = 8;
 
-/// The group of links that every bridge of ours is in: "lzr", as a number. Unlike a note, a link is born in it.
+/// The group of links that every bridge of ours is in, and every end of a container's on the host: "lzr", as a number. Unlike a note, a link is
+/// born in it.
 pub const OURS: u32 = 0x006c_7a72;
 
 const UP: u32 = 1;
@@ -50,8 +55,13 @@ const V6: u8 = 10;
 
 /// `struct ifinfomsg`.
 fn link_fixed(index: u32, flags: u32) -> [u8; 16] {
+    link_changing(index, flags, flags)
+}
+
+/// The same, where these flags of all are meant.
+fn link_changing(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut fixed = [0; 16];
-    let words = [0, index, flags, flags];
+    let words = [0, index, flags, change];
     for (at, word) in fixed.chunks_exact_mut(4).zip(words) {
         at.copy_from_slice(&word.to_ne_bytes());
     }
@@ -137,6 +147,7 @@ pub fn new_veth(here: End<'_>, master: Option<u32>, there: End<'_>, namespace: B
     let attributes = Attributes::new()
         .text(NAME, here.name.as_str())
         .bytes(MAC, &here.mac)
+        .number(GROUP, OURS)
         .maybe(here.mtu, |a, mtu| a.number(MTU, mtu))
         .maybe(master, |a, index| a.number(MASTER, index))
         .nest(INFO, Attributes::new().text(INFO_KIND, "veth").nest(INFO_DATA, data));
@@ -248,6 +259,24 @@ pub fn set_mac(index: u32, mac: [u8; 6]) -> Message {
 /// The link takes packets of so many bytes.
 pub fn set_mtu(index: u32, mtu: u32) -> Message {
     Message::new(NEW_LINK, 0, &link_fixed(index, 0), Attributes::new().number(MTU, mtu)).acknowledged()
+}
+
+/// The link has of these flags those.
+pub fn set_flags(index: u32, change: u32, flags: u32) -> Message {
+    Message::new(NEW_LINK, 0, &link_changing(index, flags, change), Attributes::new()).acknowledged()
+}
+
+/// The link is in this group of links, and so many packets wait in it at most.
+pub fn set_group(index: u32, group: u32, queue: u32) -> Message {
+    let attributes = Attributes::new().number(GROUP, group).number(QUEUE, queue);
+    Message::new(NEW_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
+}
+
+/// The link is not called this as well any more.
+pub fn remove_name(index: u32, name: &[u8]) -> Message {
+    let name = Attributes::new().bytes(OTHER_NAME, &[name, &[0]].concat());
+    let attributes = Attributes::new().nest(PROPERTIES, name);
+    Message::new(REMOVE_PROPERTY, 0, &link_fixed(index, 0), attributes).acknowledged()
 }
 
 /// The link is a port of a bridge.
@@ -382,10 +411,11 @@ mod tests {
         let there = End { name: &name("eth0"), mac: [2, 1, 2, 3, 4, 5], mtu: None };
         let bytes = new_veth(here, Some(9), there, file.as_fd()).bytes(1).unwrap();
         let expected = [
-            136, 0, 0, 0,  16, 0,  5, 6,  1, 0, 0, 0,  0, 0, 0, 0,
+            144, 0, 0, 0,  16, 0,  5, 6,  1, 0, 0, 0,  0, 0, 0, 0,
             0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
             9, 0, 3, 0,  b'l', b'z', b'v', b'3', 0, 0, 0, 0,
             10, 0, 1, 0,  0xfe, 1, 2, 3, 4, 5, 0, 0,
+            8, 0, 27, 0,  b'r', b'z', b'l', 0,
             8, 0, 10, 0,  9, 0, 0, 0,
             72, 0, 18, 0x80,
                 9, 0, 1, 0,  b'v', b'e', b't', b'h', 0, 0, 0, 0,

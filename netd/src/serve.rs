@@ -73,9 +73,8 @@ fn answer(
         }
         Request::Restore(links) => Reply::Missing(lend::restore(host, &judge::lent(links)?)?),
         Request::Disconnect(link) => {
-            let [inside] = all(descriptors)?;
-            let inside = &mut Netlink::over(inside);
-            Reply::Removed(disconnect::disconnect(host, inside, &judge::links(vec![*link])?)?)
+            disconnect::disconnect(host, &judge::links(vec![*link])?)?;
+            Reply::Removed(true)
         }
         Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
@@ -141,7 +140,13 @@ mod tests {
     fn refuses_to_take_away_what_no_container_has() {
         let mut link = crate::judge::tests::good();
         link.mac = [1, 0, 0, 0, 0, 0];
-        assert!(refused(Request::Disconnect(Box::new(link)), 1));
+        assert!(refused(Request::Disconnect(Box::new(link.clone())), 0));
+        link.mac = [2, 0, 0, 0, 0, 3];
+        link.side = wire::netd::HostSide::Vlan {
+            parent: name("lo"),
+            id: 1,
+        };
+        assert!(refused(Request::Disconnect(Box::new(link)), 0));
     }
 
     #[test]

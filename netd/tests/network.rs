@@ -9,7 +9,7 @@ mod tests {
     use super::stage::*;
     use nix::errno::Errno;
     use std::os::fd::AsFd;
-    use wire::netd::{Bridge, HostSide, Link, Macvlan, Publish, Rate, Reply, Request};
+    use wire::netd::{Bridge, HostSide, Lent, Link, Macvlan, Publish, Rate, Reply, Request};
     use wire::{Kind, LinkName};
 
     fn connected(netd: &Netd, n: u8) -> Namespace {
@@ -521,6 +521,113 @@ mod tests {
         assert_eq!(container.reaches("[fd77::1]:7000", &server).to_string(), "fd77::2");
         let flags = container.json("ip -j link show dark0")[0]["flags"].to_string();
         assert!(!flags.contains("UP"), "{flags}");
+    }
+
+    #[test]
+    fn a_link_goes_from_the_host_whatever_stands_inside_in_its_place() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let (container, hidden) = (Namespace::container(), Namespace::container());
+        let mut alone = link(3);
+        (alone.host, alone.side, alone.addresses, alone.routes) =
+            (name("mine0"), HostSide::Alone(vec![]), vec![], vec![]);
+        assert_eq!(netd.connect(&container, vec![alone.clone()]), Reply::Connected);
+        let disconnect = |link: &Link| netd.ask(Request::Disconnect(Box::new(link.clone())), &[]).0;
+        let number = |namespace: &Namespace, link: &str| {
+            namespace.json(&format!("ip -j link show {link}"))[0]["ifindex"].clone()
+        };
+        let (outer, inner) = (number(&host, "mine0"), number(&container, "eth0"));
+        container.run(&format!("ip link set eth0 netns {}", hidden.pid()));
+        let beyond = Namespace::container();
+        container.run(&format!(
+            "ip link add name eth0 index {inner} address 02:10:20:30:40:03 type veth peer name x index {outer} netns {}",
+            beyond.pid()
+        ));
+        assert_eq!(disconnect(&alone), Reply::Removed(true));
+        assert_eq!(
+            (host.links(), hidden.links()),
+            (vec!["lo".to_owned()], vec!["lo".to_owned()])
+        );
+        assert_eq!(disconnect(&alone), Reply::Removed(true), "it is gone");
+
+        // What others have made, or are also called so, is not it.
+        host.run("ip link add name mine0 address fe:10:20:30:40:03 type veth peer name far0");
+        host.run("ip link property add dev far0 altname mine1");
+        let before = host.links();
+        let Reply::Refused(failure) = disconnect(&alone) else {
+            panic!("it is another one");
+        };
+        assert!(failure.what.as_str().contains("is another one"), "{failure:?}");
+        assert_eq!(netd.ask(Request::RemoveLink(name("lzv9")), &[]).0, Reply::Removed(true));
+        host.run("ip link property add dev far0 altname lzv9");
+        assert_eq!(netd.ask(Request::RemoveLink(name("lzv9")), &[]).0, Reply::Removed(true));
+        alone.host = name("mine1");
+        assert_eq!(disconnect(&alone), Reply::Removed(true), "none is called that");
+        assert_eq!(host.links(), before);
+        let mut on_link = link(3);
+        on_link.side = HostSide::Vlan {
+            parent: name("mine0"),
+            id: 7,
+        };
+        assert!(matches!(disconnect(&on_link), Reply::Refused(_)));
+    }
+
+    #[test]
+    fn a_link_that_was_lent_is_what_it_was() {
+        if !is_possible() {
+            return;
+        }
+        let host = Namespace::new();
+        let netd = Netd::start(&host);
+        let container = Namespace::container();
+        host.run("ip link add name wan0 address 02:10:20:30:40:07 mtu 1480 txqueuelen 700 type veth peer name far0");
+        host.run("ip link set wan0 group 7 arp off");
+        host.run("ip link property add dev wan0 altname uplink");
+        let look = || {
+            let link = host.json("ip -j link show wan0")[0].clone();
+            ["flags", "address", "mtu", "txqlen", "group", "altnames", "ifalias"].map(|key| link[key].to_string())
+        };
+        let before = look();
+        let Reply::Found(found) = netd.ask(Request::Find(vec![name("wan0")]), &[]).0 else {
+            panic!("it is there");
+        };
+        assert!(matches!(
+            netd.ask(Request::Find(vec![name("uplink")]), &[]).0,
+            Reply::Refused(_)
+        ));
+        let lent = Lent {
+            found: found[0].clone(),
+            guest: name("lan0"),
+            addresses: vec![],
+            routes: vec![],
+        };
+        let lend = Request::Lend(vec![lent.clone()]);
+        let inside = container.rtnetlink();
+        let descriptors = [container.as_fd(), inside.as_fd(), host.as_fd()];
+        assert_eq!(netd.ask(lend, &descriptors).0, Reply::Lent);
+        assert_eq!(host.links(), ["lo", "far0"]);
+        // The names would be in the way of others of the host's, or would be taken for theirs.
+        for altname in ["far0", "lzv1", "wan0"] {
+            container.run(&format!("ip link property add dev lan0 altname {altname}"));
+        }
+        container
+            .run("ip link set lan0 group 9 arp on promisc on allmulticast on multicast off txqueuelen 5 alias mine");
+        container.run("ip link set lan0 down");
+        container.run("ip link set lan0 name other mtu 1400 address 02:10:20:30:40:08");
+        let back = Request::TakeBack(vec![Lent {
+            guest: name("other"),
+            ..lent
+        }]);
+        let inside = container.rtnetlink();
+        assert_eq!(
+            netd.ask(back, &[inside.as_fd(), host.as_fd()]).0,
+            Reply::Missing(vec![])
+        );
+        assert_eq!(look(), before);
+        assert_eq!(container.links(), ["lo"]);
     }
 
     #[test]

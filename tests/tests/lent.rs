@@ -18,7 +18,8 @@ fn cabled(host: &Host) {
     sh(
         host,
         &format!(
-            "ip link add name wan0 address {MAC} mtu 1480 type veth peer name far0 && ip addr add 10.88.0.9/24 dev wan0 && \
+            "ip link add name wan0 address {MAC} mtu 1480 type veth peer name far0 && ip link property add dev wan0 altname uplink && \
+             ip addr add 10.88.0.9/24 dev wan0 && \
              ip link set wan0 up && ip addr add 10.88.0.1/24 dev far0 && ip link set far0 up"
         ),
     );
@@ -55,10 +56,19 @@ fn links(host: &Host) -> String {
 #[track_caller]
 fn is_back(host: &Host) {
     let link = sh(host, "ip -o link show wan0");
-    for word in [MAC, "mtu 1480", "state DOWN"] {
+    for word in [
+        MAC,
+        "mtu 1480",
+        "state DOWN",
+        "group default",
+        "qlen 1000",
+        "altname uplink",
+    ] {
         assert!(link.contains(word), "{word}: {link}");
     }
-    assert!(!link.contains("alias"), "{link}");
+    for word in ["alias", "altname lzv1", "altname far0", "PROMISC", "NOARP"] {
+        assert!(!link.contains(word), "{word}: {link}");
+    }
     assert_eq!(sh(host, "ip -o addr show wan0"), "", "its old address is gone");
     assert_eq!(links(host), "far0 lo wan0");
 }
@@ -93,7 +103,9 @@ fn a_link_of_the_hosts_is_named_and_addressed_inside_and_comes_back() {
     let routes = within(&host, &name, &["route"]);
     assert!(routes.contains("default via 10.88.0.1 dev lan0"), "{routes}");
     // It is one's own there, and what its root makes of it does not come back with it.
-    let change = "ip link set lan0 down && ip link set lan0 address 02:fc:00:00:00:99 mtu 1400 && ip link set lan0 alias mine && ip link set lan0 up";
+    let change = "ip link set lan0 down && ip link set lan0 address 02:fc:00:00:00:99 mtu 1400 && ip link set lan0 alias mine && \
+                  ip link set lan0 promisc on arp off group 9 txqueuelen 5 && ip link property add dev lan0 altname lzv1 && \
+                  ip link property add dev lan0 altname far0 && ip link set lan0 up";
     let pid = host.pid_1(&name).unwrap().to_string();
     host.inside("nsenter", &["-t", &pid, "-n", "sh", "-c", change]).ok();
     let text = host.run(&["dumpxml", &name]).ok().stdout;
@@ -122,11 +134,12 @@ fn a_start_that_fails_leaves_the_host_its_links() {
     cabled(&host);
     let name = host.name("wan");
     host.policy(&format!(
-        "lend wan0 {name}\nlend far0 {name}\nlend no0 {name}\nlend lo {name}\nlend port0 {name}"
+        "lend wan0 {name}\nlend far0 {name}\nlend no0 {name}\nlend lo {name}\nlend port0 {name}\nlend also0 {name}"
     ));
     sh(
         &host,
-        "ip link add br0 type bridge && ip link add name port0 type veth peer name port1 && ip link set port0 master br0",
+        "ip link add br0 type bridge && ip link add name port0 type veth peer name port1 && ip link set port0 master br0 && \
+         ip link property add dev far0 altname also0",
     );
     let before = links(&host);
     let wrong = "<ip address='10.88.0.2' family='ipv4' prefix='24'/><route family='ipv4' address='0.0.0.0' gateway='203.0.113.1'/>";
@@ -135,6 +148,7 @@ fn a_start_that_fails_leaves_the_host_its_links() {
     let named = lent("wan0", "<guest dev='eth0'/>") + "<interface type='ethernet'/>";
     for (devices, said) in [
         (lent("no0", ""), "no link of that name"),
+        (lent("also0", ""), "no link of that name"),
         (lent("lo", ""), "reserved"),
         (lent("port0", ""), "a port of another link"),
         (lent("a b", ""), "no link of the host's can be called a b"),

@@ -227,7 +227,11 @@ pub struct Link {
     pub outside: Vec<Route>,
 }
 
-/// A link of the host's, as it is found there: by that it is known again, whatever it is called by then.
+/// A link's flags that are its owner's to choose, but whether it is up (`IFF_*` in linux/if.h): those of `DEBUG`, `NOTRAILERS`, `NOARP`, `PROMISC`, `ALLMULTI`,
+/// `MULTICAST`, `PORTSEL`, `AUTOMEDIA` and `DYNAMIC`.
+pub const LINK_FLAGS: u32 = 0xf3a4;
+
+/// A link of the host's, as it is found there: by that it is known again, whatever it is called by then, and made what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// Its name.
@@ -240,6 +244,22 @@ pub struct Found {
     pub permanent: Option<[u8; 6]>,
     /// The longest packet, in bytes.
     pub mtu: u32,
+    /// What else it is called (`ip link property`).
+    pub also: Vec<Text<127>>,
+    /// Those of [`LINK_FLAGS`] that it has.
+    pub flags: u32,
+    /// The group of links that it is in.
+    pub group: u32,
+    /// How many packets wait in it at most.
+    pub queue: u32,
+}
+
+impl Found {
+    /// Whether the kernel moves it to the first network namespace when its own ends, as hardware (`netns_refund` in linux/net/rtnetlink.h); it
+    /// ends all others.
+    pub fn is_moved_back(&self) -> bool {
+        matches!(self.kind.as_str(), "" | "can")
+    }
 }
 
 /// A link of the host's that a container has instead of the host.
@@ -352,8 +372,7 @@ pub enum Request {
     /// Gives those that the kernel has moved back by itself their old names, hardware addresses and lengths of packets; it waits a few seconds for those that it
     /// will. Answer: `Missing`.
     Restore(Vec<Lent>),
-    /// Takes a link that it made away again, wherever the container's root has put it inside (one descriptor: an rtnetlink socket there). Answer:
-    /// `Removed`; not if it is not there any more.
+    /// Takes a link that it made away again by its end on the host, wherever the container's root has put the other. Answer: `Removed`.
     Disconnect(Box<Link>),
 }
 
@@ -389,10 +408,10 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Lend(_) => 3,
-            Self::Disconnect(_) => 1,
             Self::Connect(_) | Self::Forward | Self::TakeBack(_) => 2,
             Self::Find(_)
             | Self::Restore(_)
+            | Self::Disconnect(_)
             | Self::Protect(_)
             | Self::RemoveBridge(_)
             | Self::RemoveLink(_)
@@ -442,6 +461,10 @@ mod tests {
             mac: [2, 0, 0, 0, 0, 5],
             permanent: Some([2, 0, 0, 0, 0, 6]),
             mtu: 1500,
+            also: vec![Text::new("a").unwrap()],
+            flags: 0x80,
+            group: 3,
+            queue: 4,
         };
         let (prefix, peer) = (16, None);
         let address = Address {
@@ -563,7 +586,8 @@ mod tests {
         assert_eq!(payload(&Request::Find(vec![name("p")])), [8, 1, 1, b'p']);
         let lent = |requested: fn(Vec<Lent>) -> Request| payload(&requested(vec![lent()]));
         let bytes = [
-            1, 1, b'p', 1, b'k', 2, 0, 0, 0, 0, 5, 1, 2, 0, 0, 0, 0, 6, 0xdc, 0x0b, 1, b'e',
+            1, 1, b'p', 1, b'k', 2, 0, 0, 0, 0, 5, 1, 2, 0, 0, 0, 0, 6, 0xdc, 0x0b,
+            1, 1, b'a', 0x80, 0x01, 3, 4, 1, b'e',
             1, 0, 10, 209, 0, 2, 16, 0, 1, 0, 10, 209, 0, 2, 32, 0, 10, 209, 0, 2, 0,
         ];
         assert_eq!(lent(Request::Lend), [&[9][..], &bytes].concat());
@@ -587,6 +611,16 @@ mod tests {
         assert_eq!(reply(&Reply::Found(vec![])), [6, 0]);
         assert_eq!(reply(&Reply::Lent), [7]);
         assert_eq!(reply(&Reply::Missing(vec![name("p")])), [8, 1, 1, b'p']);
+    }
+
+    #[test]
+    fn hardware_is_what_no_software_has_made() {
+        let kind = |kind: &str| {
+            let mut found = lent().found;
+            found.kind = Text::cut(kind);
+            found.is_moved_back()
+        };
+        assert!(kind("") && kind("can") && !kind("vcan") && !kind("veth"));
     }
 
     #[test]
@@ -633,7 +667,7 @@ mod tests {
         assert_eq!(Request::Lend(vec![]).descriptors(), 3);
         assert_eq!(Request::TakeBack(vec![]).descriptors(), 2);
         let alone = Box::new(link(HostSide::Alone(vec![])));
-        assert_eq!(Request::Disconnect(alone).descriptors(), 1);
+        assert_eq!(Request::Disconnect(alone).descriptors(), 0);
         assert_eq!(Request::RemoveBridge(name("b")).descriptors(), 0);
         assert_eq!((Reply::Protected.descriptors(), Reply::Connected.descriptors()), (1, 0));
     }

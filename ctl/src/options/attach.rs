@@ -116,7 +116,7 @@ pub struct DetachDisk {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  lazaret attach-interface vm1 bridge br0 --config\n  lazaret attach-interface vm1 network default --mac 52:54:00:01:02:03 --config\n  \
-    lazaret attach-interface vm1 bridge br0 --live\n\nattach-device takes an interface with addresses and all else."
+    lazaret attach-interface vm1 bridge br0 --live\n\nattach-device takes an interface with addresses and all else. Of a container that runs neither a network's nor a direct one comes or goes."
 )]
 pub struct AttachInterface {
     /// Its name, uuid or id

@@ -52,6 +52,14 @@ pub fn apply(session: &Session, found: &Found, change: Change, device: &Tree) ->
             "on a network of Lazaret's is not attached or detached while a container runs: the rules that keep it to its own address come with a start",
         ));
     }
+    if let Some(parent) = link.side.parent() {
+        return Err(unable(
+            device,
+            &format!(
+                "on the host's link {parent} is not attached or detached while a container runs: its root can move it to where nobody finds it; it goes with the container"
+            ),
+        ));
+    }
     let after = before.with(&link, attach, domain);
     let namespaces = Supervisor::reach(place)?.namespaces()?;
     let [user, _, _, net, ..] = namespaces.as_slice() else {

@@ -468,6 +468,10 @@ fn a_link_of_the_hosts_is_lent_and_comes_back_by_a_line_for_it_and_this_containe
             mac: [2, 0, 0, 0, 0, 5],
             permanent: None,
             mtu: 1500,
+            also: vec![],
+            flags: 0,
+            group: 0,
+            queue: 0,
         },
         guest: link("lan0"),
         addresses: vec![],
@@ -545,4 +549,9 @@ fn a_link_comes_to_what_runs_as_to_what_starts_and_goes_without_consent() {
     assert!(judged("bridge br0", bridge("br1"), first, false));
     assert!(!judged("", bridge("br0"), 5000, true));
     assert!(!judged("", own.clone(), first, true) && !judged("", own, first, false));
+    let on_link = || HostSide::Vlan {
+        parent: LinkName::new("eth1").unwrap(),
+        id: 7,
+    };
+    assert!(!judged("direct eth1", on_link(), first, true) && !judged("", on_link(), first, false));
 }

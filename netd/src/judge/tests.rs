@@ -36,6 +36,10 @@ pub fn lent(link: &str) -> Lent {
         mac: [2, 0, 0, 0, 0, 4],
         permanent: None,
         mtu: 1500,
+        also: vec![],
+        flags: 0,
+        group: 0,
+        queue: 0,
     };
     Lent {
         found,
@@ -60,6 +64,8 @@ fn a_link_is_lent_that_the_host_can_be_without_and_once() {
     assert!(!judged(|l| l[0].guest = name("lo")));
     assert!(!judged(|l| l[0].found.mac = [1, 0, 0, 0, 0, 0]));
     assert!(!judged(|l| l[0].found.mtu = 20));
+    assert!(judged(|l| l[0].found.flags = 0x80) && !judged(|l| l[0].found.flags = 1));
+    assert!(!judged(|l| l[0].found.also = vec![wire::Text::cut("a"); 9]));
     assert!(!judged(|l| l[0].addresses[0].prefix = 33));
     assert!(!judged(|l| l[0].routes[0].gateway = ip("::1")));
     assert!(!judged(|l| l[0].routes = vec![l[0].routes[0]; 65]));

@@ -94,6 +94,11 @@ impl Namespace {
         }
     }
 
+    /// The process that holds it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The names of all links.
     pub fn links(&self) -> Vec<String> {
         let links = self.json("ip -j link show");

@@ -111,6 +111,10 @@ fn lent() -> Lent {
             mac: [2, 0, 0, 0, 0, 5],
             permanent: None,
             mtu: 1500,
+            also: vec![],
+            flags: 0,
+            group: 0,
+            queue: 0,
         },
         guest: LinkName::new("e").unwrap(),
         addresses: vec![],
@@ -222,7 +226,7 @@ fn bytes_are_frozen() {
         lent: vec![lent()],
         uuid: Some(Text::cut("u")),
     });
-    let bytes = "01016c0002000000000500dc0b01650000";
+    let bytes = "01016c0002000000000500dc0b0000000001650000";
     assert_eq!(
         hex(&clear),
         "050163e807010176".to_owned() + "0001022f72022f65" + bytes + "010175"
@@ -371,7 +375,10 @@ fn bytes_of_replies_are_frozen() {
     assert_eq!(hex(&Reply::Timing(Vec::new())), "0b00");
     assert_eq!(hex(&Reply::Log), "09");
     assert_eq!(hex(&Reply::Swept(vec![name()])), "0a010163");
-    assert_eq!(hex(&Reply::Found(vec![lent().found])), "0d01016c0002000000000500dc0b");
+    assert_eq!(
+        hex(&Reply::Found(vec![lent().found])),
+        "0d01016c0002000000000500dc0b00000000"
+    );
     assert_eq!(hex(&Reply::Cleared(vec![LinkName::new("l").unwrap()])), "0e01016c");
 }
 
