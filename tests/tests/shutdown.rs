@@ -254,6 +254,8 @@ fn a_file_system_that_never_answers_keeps_nobody_who_asks_for_an_end_or_attaches
         .refused(1, &["does not provide an initctl pipe"]);
     host.run(&["shutdown", &name]).ok();
     assert!(!lives(pid));
+    // The next command clears away what has ended by itself.
+    assert!(capture::until(capture::DEADLINE, || host.listed(&name).is_null()));
     host.nothing_is_left();
 
     // A node comes to what runs on version 2 alone.
