@@ -215,6 +215,14 @@ fn command() -> Box<Command> {
     })
 }
 
+/// Links of the host's that a request names as lent.
+fn lent_of(request: &Request) -> Vec<wire::LinkName> {
+    match request {
+        Request::Clear(remains) => remains.lent.iter().map(|l| l.found.name.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Every request, with what is wrong with it. `given` is the first id of a block that the host's policy gives out, `elsewhere` a directory
 /// that nobody named.
 fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
@@ -479,6 +487,8 @@ fn main() {
         match channel.receive() {
             Ok((Reply::Refused(failure), _)) => println!("refused: {what}: {}", failure.what),
             Ok((Reply::Entering, _)) => println!("ENTERING: {what}"),
+            // The rest of what has ended is cleared away, and this is not.
+            Ok((Reply::Cleared(left), _)) if left == lent_of(&request) => println!("left: {what}"),
             Ok((reply, _)) => println!("GRANTED: {what}: {reply:?}"),
             Err(error) => println!("ended: {what}: {error:?}"),
         }
