@@ -27,6 +27,7 @@ const AF_SPEC: u16 = 26;
 const NOTE: u16 = 20;
 const GROUP: u16 = 27;
 const NAMESPACE_FD: u16 = 28;
+const MASK: u16 = 29;
 const TARGET_NAMESPACE: u16 = 46;
 const PROPERTIES: u16 = 52;
 const OTHER_NAME: u16 = 53;
@@ -90,9 +91,12 @@ pub fn get_link_in(namespace: u32, index: u32) -> Message {
     Message::new(GET_LINK, 0, &link_fixed(index, 0), attributes).acknowledged()
 }
 
-/// Every link.
+/// Every link, without its statistics. Only where something is said of what is wanted the kernel makes room for the longest answer (`rtnl_calcit` in
+/// linux/net/core/rtnetlink.c), and a link has as many other names as its owner likes.
 pub fn get_links() -> Message {
-    Message::new(GET_LINK, DUMP, &link_fixed(0, 0), Attributes::new())
+    const WITHOUT_STATISTICS: u32 = 8;
+    let attributes = Attributes::new().number(MASK, WITHOUT_STATISTICS);
+    Message::new(GET_LINK, DUMP, &link_fixed(0, 0), attributes)
 }
 
 /// Every port of a bridge.

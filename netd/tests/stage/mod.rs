@@ -99,6 +99,15 @@ impl Namespace {
         self.child.id()
     }
 
+    /// Gives a link another long name; whether the kernel lets it have that.
+    pub fn calls_also(&self, link: &str) -> bool {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let name = format!("{:0127}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let add = ["link", "property", "add", "dev", link, "altname", &name];
+        let output = self.within(|| Command::new("ip").args(add).output().unwrap());
+        output.status.success()
+    }
+
     /// The names of all links.
     pub fn links(&self) -> Vec<String> {
         let links = self.json("ip -j link show");
