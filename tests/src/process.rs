@@ -200,3 +200,13 @@ mod tests {
         assert!(held.no_new_privileges && parse("Name:\tx\n", true).is_none());
     }
 }
+
+/// Kills these, none of which can do anything once the first is dead.
+pub fn kill_together(pids: &[i32]) {
+    use nix::sys::signal::{Signal, kill};
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids {
+            let _ = kill(nix::unistd::Pid::from_raw(*pid), signal);
+        }
+    }
+}

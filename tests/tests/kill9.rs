@@ -35,15 +35,6 @@ fn more(host: &Host, files_before: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     files(host).difference(files_before).cloned().collect()
 }
 
-/// Kills these, none of which can do anything once the first is dead.
-fn kill_together(pids: &[i32]) {
-    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in pids {
-            let _ = kill(Pid::from_raw(*pid), signal);
-        }
-    }
-}
-
 /// The container is over, `list` says so, nothing is left once it has been asked, and it can be started again.
 #[track_caller]
 fn all_is_well_again(
@@ -103,7 +94,7 @@ fn of_each_long_lived_process() {
         .filter(|(_, p)| matches!(p, Program::Supervisor | Program::Init))
         .map(|(pid, _)| pid)
         .collect();
-    kill_together(&both);
+    process::kill_together(&both);
     all_is_well_again(&host, &name, &before, "supervisor and init together");
 }
 
@@ -197,7 +188,7 @@ fn of_the_launcher_and_then_of_lazaret_in_the_foreground_ends_the_container() {
                 assert!(capture::until(capture::DEADLINE / 6, || process::over(pid)));
             }
         } else {
-            kill_together(&pids);
+            process::kill_together(&pids);
         }
         child.wait().unwrap();
         // Nobody asks anything of `lazaret` meanwhile.
@@ -226,7 +217,7 @@ fn of_each_process_that_keeps_a_run_leaves_no_empty_file_in_the_image() {
         host.once(&["--name", &name, "--network", "default", "-d"], &["sleep", "1000"])
             .ok();
         assert_eq!(more(&host, &before).len(), 2, "{victims:?}");
-        kill_together(&pids(&host, &name, victims));
+        process::kill_together(&pids(&host, &name, victims));
         let over = capture::until(capture::DEADLINE / 3, || !host.runs(&name));
         assert!(over, "{victims:?}: {}", host.listed(&name));
         assert_eq!(more(&host, &before), Vec::<PathBuf>::new(), "{victims:?}");
@@ -261,7 +252,7 @@ fn of_both_halves_of_a_run_that_is_starting_leaves_no_empty_file_in_the_image() 
                     .filter(|(_, p)| halves(p))
                     .map(|(pid, _)| pid)
                     .collect();
-                kill_together(&found);
+                process::kill_together(&found);
                 with_files += 1;
                 break;
             }
@@ -304,7 +295,7 @@ fn of_all_that_keep_one_of_two_containers_on_one_image_leaves_the_other_as_it_is
             assert_eq!(more(&host, &before).len(), 2);
         }
     }
-    kill_together(&pids(&host, &first, &["supervisor", "init", "pid1"]));
+    process::kill_together(&pids(&host, &first, &["supervisor", "init", "pid1"]));
     let over = capture::until(capture::DEADLINE / 3, || !host.runs(&first));
     assert!(over, "{}", host.listed(&first));
     assert!(host.runs(&second));
@@ -335,7 +326,7 @@ fn of_all_that_keep_a_container_whose_state_is_removed_too_leaves_no_group_after
     let before = groups(&lives);
     assert!(before.len() >= kernel::hierarchies().len(), "{before:?}");
     let victims = pids(&host, &gone, &["supervisor", "init", "pid1"]);
-    kill_together(&victims);
+    process::kill_together(&victims);
     assert!(capture::until(capture::DEADLINE / 6, || victims
         .iter()
         .all(|p| process::over(*p))));

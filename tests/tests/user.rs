@@ -339,12 +339,13 @@ fn what_was_killed_leaves_nothing_that_the_next_command_does_not_clear_away() {
     let users = Users::new();
     let user = users.first();
     user.once(&["-d", "--name", "web"], &["sleep", "1000"]).ok();
-    for pid in running(user, "web") {
-        if fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "supervisor\n" || c == "init\n") {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-        }
-    }
-    assert_eq!(user.listed("web")["state"], "crashed");
+    let keep =
+        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "supervisor\n" || c == "init\n");
+    let keepers: Vec<i32> = running(user, "web").into_iter().filter(keep).collect();
+    process::kill_together(&keepers);
+    // What was killed holds its locks until the kernel is done with it.
+    let crashed = || user.listed("web")["state"] == "crashed";
+    assert!(capture::until(capture::DEADLINE, crashed));
     user.run(&["undefine", "web"]).ok();
     assert!(capture::until(capture::DEADLINE, || users.processes().is_empty()));
     user.once(&[], &["true"]).ok();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use tests::delegated::{Delegated, unified};
 use tests::ordinary::{User, Users};
-use tests::{capture, need_root, skip};
+use tests::{capture, need_root, process, skip};
 
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 const SCOPE: &str = "systemd-run --user --scope -p Delegate=yes";
@@ -354,11 +354,13 @@ fn what_was_killed_or_taken_away_with_its_group_leaves_nothing_that_the_next_com
     };
     let start = |own: &Delegated| own.once(user, &["-d", "--name", "web"], &["sleep", "1000"]).ok();
     start(&own);
-    for (pid, program) in processes(user, "web") {
-        if program == "supervisor" || program == "init" {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-        }
-    }
+    let keep = |(_, program): &(i32, String)| program == "supervisor" || program == "init";
+    let keepers: Vec<i32> = processes(user, "web")
+        .into_iter()
+        .filter(keep)
+        .map(|(pid, _)| pid)
+        .collect();
+    process::kill_together(&keepers);
     // What was killed holds its locks until the kernel is done with it.
     let crashed = || user.listed("web")["state"] == "crashed";
     assert!(capture::until(capture::DEADLINE, crashed));
