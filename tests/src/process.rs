@@ -167,6 +167,16 @@ pub fn tree_of(pid: u32) -> String {
     lines.join("\n")
 }
 
+/// Kills these, none of which can do anything once the first is dead.
+pub fn kill_together(pids: &[i32]) {
+    use nix::sys::signal::{Signal, kill};
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids {
+            let _ = kill(nix::unistd::Pid::from_raw(*pid), signal);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,15 +208,5 @@ mod tests {
             (vec![9, 10], 4, 2)
         );
         assert!(held.no_new_privileges && parse("Name:\tx\n", true).is_none());
-    }
-}
-
-/// Kills these, none of which can do anything once the first is dead.
-pub fn kill_together(pids: &[i32]) {
-    use nix::sys::signal::{Signal, kill};
-    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in pids {
-            let _ = kill(nix::unistd::Pid::from_raw(*pid), signal);
-        }
     }
 }
