@@ -21,8 +21,8 @@ use wire::launcher::Remains;
 use wire::user::SCOPE;
 use wire::{ContainerName, Failure, LinkName, Program, cgroupd, netd};
 
-/// Clears everything away; gives the links of the host's that are not there again. The first error is returned, after everything was tried. Groups that another container has by now, of the same
-/// name, were cleared away when it started.
+/// Clears everything away; gives the links of the host's that are not there again. The first error is returned, after everything was tried.
+/// Groups that another container has by now, of the same name, were cleared away when it started.
 pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Result<Vec<LinkName>, Failure> {
     let remains = remains.get();
     // Whether it had any in the unified hierarchy is not known once they are gone.
