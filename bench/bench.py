@@ -291,7 +291,8 @@ def console(bench):
     must(own.words("list"))  # who waits has no power to clear away what has ended
     # The same programs write: another head(1) makes other writes of it.
     command = ["chroot", bench.root, "/bin/sh", "-c", writer]
-    drained = f"import os,pty,sys\npty.spawn({command!r}, lambda fd: os.read(fd, 65536))"
+    # Python ignores SIGPIPE, and a yes(1) that inherits that never ends.
+    drained = f"import os,pty,signal\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\npty.spawn({command!r}, lambda fd: os.read(fd, 65536))"
     begun = time.perf_counter()
     subprocess.run(["sh", "-c", 'python3 -c "$1" | cat > /dev/null', "sh", drained], check=True, stdin=subprocess.DEVNULL)
     theirs = time.perf_counter() - begun
