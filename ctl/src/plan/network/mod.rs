@@ -1,21 +1,29 @@
 //! The network of a container: its addresses on a network of ours, and the links that a domain describes. Pure.
 
-use super::{Host, Lot, fit};
-use crate::domain::lent::Wanted;
-use crate::domain::{self, Attached, Interface, Mode};
-use crate::error::{Error, Outcome};
-use crate::network::{Network, PortGroup, none};
-use std::net::IpAddr;
-use wire::init::Container;
-use wire::launcher::{Plan, Step};
-use wire::netd::{
-    Address, Bandwidth, Bridge, Firewall, Found, HostSide, Lent, Link, Macvlan, Membership, Publish, Rate, Route,
-    Through,
-};
-use wire::network::is_on;
-use wire::{ContainerName, LinkName, Text};
+mod bandwidth;
+mod files;
+mod names;
+mod publish;
+mod side;
 
 pub use crate::network::DEFAULT;
+pub use files::{hosts, resolv_conf};
+pub use names::{free_guest, free_host};
+pub use publish::check_publish;
+
+use super::Lot;
+use crate::domain::lent::Wanted;
+use crate::domain::{self, Attached, Interface};
+use crate::error::{Error, Outcome};
+use crate::network::{Network, none};
+use bandwidth::bandwidth;
+use names::{host_link, link_name};
+use side::{memberships, side};
+use std::net::IpAddr;
+use wire::ContainerName;
+use wire::launcher::{Plan, Step};
+use wire::netd::{Address, Bridge, Firewall, Found, HostSide, Lent, Link, Publish, Route};
+use wire::network::is_on;
 
 const fn own(address: IpAddr, prefix: u8) -> Address {
     Address {
@@ -23,38 +31,6 @@ const fn own(address: IpAddr, prefix: u8) -> Address {
         prefix,
         peer: None,
     }
-}
-
-fn link_name(name: &str) -> Outcome<LinkName> {
-    LinkName::new(name).map_err(|e| Error::caller(format!("the link name {name} is refused: {e}")))
-}
-
-/// The first name for another link's end on the host that none of these has.
-pub fn free_host(slot: u32, links: &[Link]) -> Outcome<LinkName> {
-    let numbers = 0..=links.len();
-    let names = numbers
-        .map(|number| host_link(slot, number))
-        .collect::<Outcome<Vec<_>>>()?;
-    let free = names.into_iter().find(|name| links.iter().all(|l| l.host != *name));
-    free.ok_or_else(|| Error::Bug("no name for a link is free".into()))
-}
-
-/// The first of `eth0`, `eth1`, ... that none of these has inside.
-pub fn free_guest(taken: &[&LinkName]) -> Outcome<LinkName> {
-    let numbers = 0..=taken.len();
-    let names = numbers
-        .map(|n| link_name(&format!("eth{n}")))
-        .collect::<Outcome<Vec<_>>>()?;
-    let free = names.into_iter().find(|name| !taken.contains(&name));
-    free.ok_or_else(|| Error::Bug("no name for a link is free".into()))
-}
-
-fn host_link(slot: u32, number: usize) -> Outcome<LinkName> {
-    link_name(&if number == 0 {
-        format!("lzv{slot}")
-    } else {
-        format!("lzv{slot}-{number}")
-    })
 }
 
 /// Links, and the table that goes with a network of ours.
@@ -205,136 +181,6 @@ fn network<'a>(interface: &Interface, lot: &'a Lot) -> Outcome<Option<&'a Networ
     found.map(Some).ok_or_else(|| none(name, &names()))
 }
 
-fn side(interface: &Interface, network: Option<&Network>) -> Outcome<HostSide> {
-    match &interface.attached {
-        Attached::Network(_) => {
-            let nameless = || Error::Bug("a network has no bridge".into());
-            let network = network.ok_or_else(nameless)?;
-            match network.own_bridge() {
-                Some(bridge) => Ok(HostSide::Network(bridge)),
-                None => network.bridge.clone().map(HostSide::Bridge).ok_or_else(nameless),
-            }
-        }
-        Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
-        Attached::Ethernet(addresses, _) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
-        Attached::Direct(parent, mode) => on_link(parent.clone(), *mode, interface.vlan.as_ref()),
-    }
-}
-
-fn on_link(parent: LinkName, mode: Mode, vlan: Option<&domain::Vlan>) -> Outcome<HostSide> {
-    let mode = match mode {
-        Mode::Vepa => Macvlan::Vepa,
-        Mode::Bridge => Macvlan::Bridge,
-        Mode::Private => Macvlan::Private,
-        Mode::Passthrough => Macvlan::Passthrough,
-        Mode::Ipvlan(mode, isolation) => {
-            return Ok(HostSide::Ipvlan {
-                parent,
-                mode,
-                isolation,
-            });
-        }
-        Mode::Vlan => {
-            let one = vlan.filter(|v| !v.trunk).and_then(|v| v.tags.first());
-            let one = one.filter(|tag| (1..4095).contains(&tag.id));
-            let id = one.map(|tag| tag.id).ok_or_else(|| {
-                Error::caller(format!(
-                    "an interface of mode vlan on {parent} needs a <vlan> with one <tag> from 1 to 4094"
-                ))
-            })?;
-            return Ok(HostSide::Vlan { parent, id });
-        }
-    };
-    Ok(HostSide::Direct { parent, mode })
-}
-
-/// What a port is a member of: one VLAN without tags, or several with tags, of which one may be native.
-fn memberships(side: &HostSide, vlan: Option<&domain::Vlan>) -> Outcome<Vec<Membership>> {
-    let Some(vlan) = vlan else { return Ok(Vec::new()) };
-    if let Some(parent) = side.parent() {
-        return Err(Error::caller(format!(
-            "<vlan> of an interface on {parent} takes mode='vlan' in <source>, or a link of the host's that is that VLAN of it"
-        )));
-    }
-    if !matches!(side, HostSide::Bridge(_)) {
-        return Err(Error::caller(
-            "<vlan> is for an interface of type bridge, and for one of type direct with mode='vlan'",
-        ));
-    }
-    let member = |tag: &domain::Tag| {
-        let native = !vlan.trunk || tag.native.is_some();
-        let untagged = !vlan.trunk || tag.native == Some(domain::Native::Untagged);
-        let there = (1..4095).contains(&tag.id);
-        there
-            .then_some(Membership {
-                id: tag.id,
-                native,
-                untagged,
-            })
-            .ok_or_else(|| {
-                Error::caller(format!(
-                    "a port can be a member of VLAN 1 to 4094, and <tag> says {}",
-                    tag.id
-                ))
-            })
-    };
-    vlan.tags.iter().map(member).collect()
-}
-
-/// Refuses what could not be held as it is said.
-fn bandwidth(interface: &Interface, group: Option<&PortGroup>) -> Outcome<Bandwidth> {
-    let own = Some(interface.bandwidth).filter(|b| b.said);
-    let given = own.or_else(|| group.map(|g| g.bandwidth)).unwrap_or_default();
-    let domain::Bandwidth { inbound, outbound, .. } = given;
-    if (inbound.is_some() || outbound.is_some()) && !interface.attached.has_end() {
-        return Err(Error::caller(
-            "<bandwidth> is for an interface with an end on the host, and one of type direct has none",
-        ));
-    }
-    Ok(Bandwidth {
-        inbound: inbound.map(rate).transpose()?,
-        outbound: outbound.map(rate).transpose()?,
-    })
-}
-
-/// Seconds of a rate that a burst may have at most: what the kernel can count.
-const BURST: u32 = 274;
-
-/// Kilobytes of 1000 bytes a second, and kibibytes at once: as much as a second brings where nothing is said, as libvirt has it.
-fn rate(rate: domain::Rate) -> Outcome<Rate> {
-    if rate.floor.is_some() {
-        return Err(Error::caller(
-            "<bandwidth> with a floor needs a network that shares out a bandwidth of its own, and none here does",
-        ));
-    }
-    let average = rate.average.ok_or_else(|| Error::Bug("a rate has no average".into()))?;
-    let bytes = |n: u32, unit: u32| {
-        n.checked_mul(unit).ok_or_else(|| {
-            Error::caller(format!(
-                "<bandwidth> of {n} is more than the {} that can be held",
-                u32::MAX.checked_div(unit).unwrap_or(0)
-            ))
-        })
-    };
-    if rate.peak.is_some_and(|peak| peak < average) {
-        return Err(Error::caller(format!(
-            "<bandwidth> has a peak below its average of {average}"
-        )));
-    }
-    let rate = Rate {
-        average: bytes(average, 1000)?,
-        peak: rate.peak.map(|peak| bytes(peak, 1000)).transpose()?,
-        burst: bytes(rate.burst.unwrap_or(average), 1024)?,
-    };
-    if rate.burst > rate.average.saturating_mul(BURST) {
-        return Err(Error::caller(format!(
-            "<bandwidth> has a burst of {} bytes: more than its average of {average} lets through in {BURST} s cannot be held",
-            rate.burst
-        )));
-    }
-    Ok(rate)
-}
-
 /// Gives the network's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.
 fn give_addresses(
     name: &ContainerName,
@@ -427,83 +273,9 @@ pub fn outlives(plan: &Plan) -> bool {
     links.flatten().any(bound)
 }
 
-/// The content of `/etc/resolv.conf` for a container behind NAT: the host's name servers that can be reached from there (not those on
-/// a loopback), from the first file that has any, and its search domains (resolv.conf(5)).
-pub fn resolv_conf(host: &Host, shares_network: bool) -> Text<4096> {
-    let servers = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter_map(|l| l.strip_prefix("nameserver")).map(str::trim);
-        let address = |s: &str| s.split('%').next().and_then(|s| s.parse::<IpAddr>().ok());
-        let reachable = |s: &&str| match address(s) {
-            Some(a) => shares_network || !(a.is_loopback() || is_link_local(a)),
-            None => false,
-        };
-        lines.filter(reachable).take(3).map(ToOwned::to_owned).collect()
-    };
-    let Some((text, found)) = host.resolv.iter().map(|t| (t, servers(t))).find(|(_, s)| !s.is_empty()) else {
-        return Text::cut("# the host has no name server that can be reached from here\n");
-    };
-    let mut out: String = found.iter().map(|s| format!("nameserver {s}\n")).collect();
-    let plain = |l: &&str| l.starts_with("search ") || l.starts_with("options ");
-    for line in text
-        .lines()
-        .filter(plain)
-        .filter(|l| l.len() < 1024 && !l.chars().any(char::is_control))
-    {
-        out.push_str(line);
-        out.push('\n');
-    }
-    Text::cut(&out)
-}
-
-const fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(a) => a.is_link_local(),
-        IpAddr::V6(a) => a.is_unicast_link_local(),
-    }
-}
-
-/// The content of `/etc/hosts`: the loopback, and the container's own name and addresses (hosts(5)).
-pub fn hosts(hostname: &Text<64>, own: &[IpAddr]) -> Outcome<Text<4096>> {
-    let mut out = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    if own.is_empty() {
-        out.push_str(&format!("127.0.1.1\t{hostname}\n"));
-    }
-    for address in own {
-        out.push_str(&format!("{address}\t{hostname}\n"));
-    }
-    fit("/etc/hosts", &out)
-}
-
-/// Refuses ports that are published where nothing can lead to them.
-pub fn check_publish(container: &Container, wiring: &Wiring, publish: &[Publish]) -> Outcome<()> {
-    let translated = wiring
-        .firewall
-        .as_ref()
-        .is_some_and(|f| f.through == Through::Translated);
-    if !publish.is_empty() && !translated {
-        let kind = match (container.host_network, wiring.links.is_empty()) {
-            (true, _) => "the host's",
-            (_, true) => "none",
-            _ => "none of that kind",
-        };
-        return Err(Error::caller(format!(
-            "ports are published on a network of mode nat, as {DEFAULT} is, only, and the network is {kind}"
-        )));
-    }
-    for (n, p) in publish.iter().enumerate() {
-        let same = |q: &&Publish| {
-            q.host == p.host && q.udp == p.udp && (q.address == p.address || q.address.is_none() || p.address.is_none())
-        };
-        if publish.iter().skip(n.saturating_add(1)).any(|q| same(&q)) {
-            return Err(Error::caller(format!("the host's port {} is published twice", p.host)));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{host, lot};
+    use super::super::testing::lot;
     use super::*;
 
     #[test]
@@ -590,17 +362,5 @@ mod tests {
         assert_eq!(held(None, Some(20)).unwrap(), Some(20_000));
         let why = held(Some("none"), None).unwrap_err().to_string();
         assert!(why.contains("the network quay has no <portgroup> called none"), "{why}");
-    }
-
-    #[test]
-    fn name_servers_on_a_loopback_are_left_out() {
-        let text = resolv_conf(&host(), false);
-        assert_eq!(text.as_str(), "nameserver 192.0.2.1\nsearch example.org\n");
-        assert_eq!(resolv_conf(&host(), true).as_str(), "nameserver 127.0.0.53\n");
-        let nothing = Host {
-            resolv: vec!["nameserver ::1\n".into()],
-            ..host()
-        };
-        assert!(resolv_conf(&nothing, false).as_str().starts_with('#'));
     }
 }
