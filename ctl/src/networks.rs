@@ -3,7 +3,7 @@
 use crate::domain::Uuid;
 use crate::error::{Error, Outcome};
 use crate::figures::machine::text;
-use crate::network::{self, DEFAULT, Forward, Network, none};
+use crate::network::{self, DEFAULT, Network, none};
 use crate::state::Store;
 use std::collections::BTreeSet;
 use wire::ContainerName;
@@ -56,7 +56,7 @@ impl Known {
 
     /// Whether it is active: its bridge is there, or, where that is one of the host's, it was started.
     pub fn is_active(&self) -> Outcome<bool> {
-        if self.network.forward == Forward::Bridge {
+        if !self.network.is_own() {
             return Ok(self.started.is_some());
         }
         Ok(has_link(&text("/proc/net/dev")?, self.bridge()))
@@ -76,7 +76,7 @@ fn read(name: &ContainerName, bytes: Option<Vec<u8>>) -> Outcome<Option<Network>
 
 /// Whether the bridge of a network that was started is there, or is the host's own; `/proc/net/dev` is read once.
 fn is_there(started: &Network, dev: &mut Option<String>) -> Outcome<bool> {
-    if started.forward == Forward::Bridge {
+    if !started.is_own() {
         return Ok(true);
     }
     let dev = match dev {

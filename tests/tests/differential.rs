@@ -32,8 +32,9 @@ impl<'a> Libvirt<'a> {
         for below in ["run", "var/log", "var/lib", "var/cache", "etc", "drivers"] {
             fs::create_dir_all(directory.join(below)).unwrap();
         }
-        let lxc = "libvirt_driver_lxc.so";
-        symlink(drivers.join(lxc), directory.join("drivers").join(lxc)).unwrap();
+        for driver in ["libvirt_driver_lxc.so", "libvirt_driver_network.so"] {
+            symlink(drivers.join(driver), directory.join("drivers").join(driver)).unwrap();
+        }
         let log = directory.join("log");
         let config = format!(
             "listen_tls = 0\nlisten_tcp = 0\nauth_unix_rw = \"none\"\nunix_sock_rw_perms = \"0700\"\nlog_outputs = \"3:file:{}\"\n",
@@ -192,4 +193,90 @@ fn what_is_kept_is_printed_as_libvirt_prints_it() {
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Without what each makes up for itself: a hardware address, a uuid, and the name of a bridge.
+fn as_said(text: &str, piece: &str) -> String {
+    let made_up = |line: &&str| {
+        let mac = line.starts_with("  <mac ") && !piece.contains("<mac ");
+        !(mac || line.starts_with("  <uuid>") && !piece.contains("<uuid>"))
+    };
+    let named = |line: &str| match line.split_once("<bridge name='") {
+        Some((before, rest)) if !piece.contains("<bridge name=") => {
+            let rest = rest.split_once('\'').map_or(rest, |(_, rest)| rest);
+            format!("{before}<bridge{rest}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().filter(made_up).map(named).collect()
+}
+
+#[test]
+fn a_network_is_kept_and_printed_as_libvirt_prints_it() {
+    need_root!();
+    let host = Host::new();
+    let libvirt = libvirt!(&host);
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for piece in include_str!("../differential/networks.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+    {
+        let (attributes, inside) = piece.split_once('|').expect("attributes and a piece");
+        let file = host.file(
+            "n1.xml",
+            format!("<network{attributes}><name>n1</name>{inside}</network>"),
+        );
+        let said = |run: &dyn Fn(&[&str]) -> Outcome| {
+            let defined = run(&["net-define", &file]).status.code();
+            let mut told = String::new();
+            for words in [
+                &["net-dumpxml", "n1"] as &[&str],
+                &["net-dumpxml", "n1", "--inactive"],
+                &["net-info", "n1"],
+                &["net-list", "--all", "--name"],
+                &["net-list", "--all"],
+            ] {
+                // The network that is built in is not libvirt's.
+                let own = |l: &&str| !l.contains("default");
+                let text = run(words).stdout;
+                told.extend(text.lines().filter(own).map(|l| format!("{l}\n")));
+            }
+            run(&["net-undefine", "n1"]);
+            let told = as_said(&told, inside);
+            let facts =
+                |l: &&str| !l.starts_with("UUID:") && (inside.contains("<bridge name=") || !l.starts_with("Bridge:"));
+            let width = |l: &str| {
+                // A column is as wide as the longest name, and one of ours has another length.
+                let is_row = l.contains("Autostart   Persistent") || l.starts_with("---") || l.starts_with(" n1 ");
+                if is_row {
+                    l.split_whitespace()
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                        .trim_matches('-')
+                        .to_owned()
+                } else {
+                    l.to_owned()
+                }
+            };
+            (
+                defined,
+                told.lines()
+                    .filter(facts)
+                    .map(|l| format!("{}\n", width(l)))
+                    .collect::<String>(),
+            )
+        };
+        count += 1;
+        let theirs = said(&|words| libvirt.run(words));
+        let ours = said(&|words| virsh::run(&host, &[&["-c", "lxc:///"], words].concat()));
+        if theirs != ours {
+            wrong.push(format!(
+                "== {piece}\nvirsh: {:?}\n{}\nours: {:?}\n{}",
+                theirs.0, theirs.1, ours.0, ours.1
+            ));
+        }
+    }
+    println!("{count} networks, {} differ", wrong.len());
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }

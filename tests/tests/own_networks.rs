@@ -109,7 +109,7 @@ fn containers_are_given_addresses_and_leave_with_the_hosts() {
         &document(
             &host,
             "quay",
-            &format!("<forward mode='nat'/><mtu size='1400'/>{SUBNET}"),
+            &format!("<forward mode='nat'/><bridge stp='off'/><mtu size='1400'/>{SUBNET}"),
         ),
     ])
     .ok();
@@ -176,7 +176,7 @@ fn an_isolated_network_leads_nowhere_and_a_routed_one_with_its_own_addresses() {
         .ok();
     shell(&host, "sysctl -qw net.ipv4.ip_forward=1");
     host.run(&["net-create", &document(&host, "shut", SUBNET)]).ok();
-    let routed = "<forward mode='route'/><ip address='192.168.160.1' prefix='24'><dhcp><range start='192.168.160.2' end='192.168.160.99'/></dhcp></ip>";
+    let routed = "<forward mode='route'/><bridge stp='off'/><ip address='192.168.160.1' prefix='24'><dhcp><range start='192.168.160.2' end='192.168.160.99'/></dhcp></ip>";
     host.run(&["net-create", &document(&host, "led", routed)]).ok();
     let shut = begin(&host, "shut", &on("shut", ""));
     let said = inside(&host, &shut, "ip route").ok().stdout;
@@ -344,12 +344,11 @@ fn what_is_wrong_is_refused_in_one_line_and_leaves_nothing() {
     need_root!();
     let host = Host::new();
     for (inside, words) in [
-        ("<domain name='x'/>", "<domain>"),
-        ("<dns><forwarder addr='192.0.2.1'/></dns>", "DNS"),
-        ("<forward mode='nat' dev='eth0'/>", "dev of <forward>"),
-        ("<bridge name='virbr0'/>", "virbr0"),
-        ("<bridge stp='on' delay='0'/>", "2 to 30"),
-        ("<bandwidth><inbound average='1'/></bandwidth>", "<bandwidth>"),
+        ("<domain/>", "name"),
+        ("<dns><forwarder/></dns>", "<forwarder>"),
+        ("<forward mode='nat'/>", "<ip>"),
+        ("<bridge stp='maybe'/>", "stp"),
+        ("<bandwidth><inbound average='x'/></bandwidth>", "average"),
         ("<ip address='192.168.150.1' prefix='33'/>", "prefix"),
         ("<unheard-of/>", "<unheard-of>"),
     ] {
@@ -519,7 +518,7 @@ fn a_port_has_what_its_port_group_says_and_a_group_that_is_not_there_is_refused(
     for part in [
         "  <title>The quay</title>\n  <metadata>\n    <p:port",
         "  <portgroup name='slow' default='yes'>\n    <bandwidth>\n      <inbound average='1000'/>\n",
-        "  <portgroup name='free'/>\n",
+        "  <portgroup name='free'>\n  </portgroup>\n",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -554,13 +553,183 @@ fn a_port_has_what_its_port_group_says_and_a_group_that_is_not_there_is_refused(
             "a second <portgroup> is called",
         ),
         (
-            "<portgroup name='a'><virtualport type='openvswitch'/></portgroup>",
-            "Open vSwitch",
+            "<portgroup name='a'><virtualport/></portgroup>",
+            "has no attribute type",
         ),
     ] {
         let file = document(&host, "bad", &format!("{SUBNET}{inside}"));
         host.run(&["net-define", &file]).refused(1, &["bad.xml:", why]);
     }
     host.run(&["net-undefine", "quay"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn what_is_kept_without_effect_is_shown_and_told_and_what_it_would_be_another_network_without_stops_its_start() {
+    need_root!();
+    let host = Host::new();
+    for (inside, shown, words) in [
+        (
+            "<domain name='a' localOnly='yes'/>",
+            "  <domain name='a' localOnly='yes'/>\n",
+            "localOnly",
+        ),
+        (
+            "<dns><txt name='a' value='b'/></dns>",
+            "    <txt name='a' value='b'/>\n",
+            "<txt>",
+        ),
+        (
+            "<bandwidth><inbound average='1'/></bandwidth>",
+            "    <inbound average='1'/>\n",
+            "<bandwidth>",
+        ),
+        (
+            "<bridge name='virbr7'/>",
+            "  <bridge name='virbr7' stp='on' delay='0'/>\n",
+            "virbr7",
+        ),
+        ("<bridge zone='public'/>", " zone='public' ", "zone"),
+        (
+            "<forward mode='hostdev'><pf dev='eth9'/></forward>",
+            "  <forward mode='hostdev' managed='no'>\n    <pf dev='eth9'/>\n",
+            "functions",
+        ),
+        (
+            "<virtualport type='openvswitch'/>",
+            "  <virtualport type='openvswitch'/>\n",
+            "<virtualport>",
+        ),
+    ] {
+        let file = document(&host, "quay", inside);
+        let said = host.run(&["net-define", &file]).ok();
+        assert!(
+            said.stderr.contains("does not start") && said.stderr.contains(words),
+            "{inside}: {said}"
+        );
+        let text = host.run(&["net-dumpxml", "quay"]).ok().stdout;
+        assert!(text.contains(shown), "{inside}: {text}");
+        host.run(&["net-start", "quay"]).refused(1, &[words]);
+        host.once(&["--network", "quay"], &["true"]).refused(125, &[words]);
+        host.run(&["net-undefine", "quay"]).ok();
+        host.run(&["net-create", &file]).refused(1, &[words]);
+    }
+    assert_eq!(shell(&host, "ip -o link").lines().count(), 1, "nothing was made");
+    let idle = "<bridge stp='off'/><ip address='192.168.150.1' prefix='24'><tftp root='/t'/></ip>";
+    let said = host.run(&["net-define", &document(&host, "quay", idle)]).ok();
+    assert_eq!(said.stderr.lines().count(), 1, "{said}");
+    assert!(said.stderr.contains("<tftp>"), "{said}");
+    host.run(&["net-start", "quay"]).ok();
+    host.run(&["net-destroy", "quay"]).ok();
+    host.run(&["net-undefine", "quay"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_network_has_several_addresses_of_a_family_a_domain_and_names_for_others_and_its_bridge_is_as_said() {
+    need_root!();
+    let host = Host::new();
+    let inside = "<bridge stp='on' delay='3'/><mac address='52:54:00:0a:0b:0c'/><domain name='quay.example'/>\
+        <dns><host ip='192.168.150.77'><hostname>db</hostname><hostname>db.quay</hostname></host></dns>\
+        <ip address='192.168.160.1' prefix='24'/><ip address='192.168.150.1' prefix='24'><dhcp><range start='192.168.150.2' end='192.168.150.99'/></dhcp></ip>\
+        <ip family='ipv6' address='fd00:5::1' prefix='64'/><ip family='ipv6' address='fd00:6::1' prefix='64'/>";
+    host.run(&[
+        "net-create",
+        &document(&host, "quay", &format!("<forward mode='open'/>{inside}")),
+    ])
+    .ok();
+    let bridge = bridge(&host, "quay");
+    let addresses = shell(&host, &format!("ip -o addr show dev {bridge}"));
+    for address in ["192.168.160.1/24", "192.168.150.1/24", "fd00:5::1/64", "fd00:6::1/64"] {
+        assert!(addresses.contains(address), "{address}: {addresses}");
+    }
+    let link = shell(&host, &format!("ip -d link show {bridge}"));
+    for part in ["52:54:00:0a:0b:0c", "stp_state 1", "forward_delay 300"] {
+        assert!(link.contains(part), "{part}: {link}");
+    }
+    let script = "cat /etc/hosts /etc/resolv.conf; ip -o -4 addr show eth0; ip route";
+    let said = host
+        .once(&["--network", "quay", "--name", "web"], &["sh", "-c", script])
+        .ok()
+        .stdout;
+    for part in [
+        "192.168.150.77\tdb db.quay\n",
+        "\tweb.quay.example web\n",
+        "inet 192.168.150.",
+        "default via 192.168.150.1 ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    host.run(&["net-destroy", "quay"]).ok();
+    // What says nothing of it has a hardware address that stays, and a bridge that looks for loops, as libvirt has it.
+    host.run(&["net-define", &document(&host, "quay", SUBNET)]).ok();
+    let text = host.run(&["net-dumpxml", "quay"]).ok().stdout;
+    let mac = text
+        .split("<mac address='")
+        .nth(1)
+        .and_then(|m| m.split('\'').next())
+        .unwrap();
+    host.run(&["net-start", "quay"]).ok();
+    let link = shell(&host, &format!("ip -d link show {bridge}"));
+    assert!(
+        link.contains(mac) && link.contains("stp_state 1") && link.contains("forward_delay 200"),
+        "{link}"
+    );
+    host.run(&["net-define", &document(&host, "quay", SUBNET)]).ok();
+    assert!(
+        host.run(&["net-dumpxml", "quay", "--inactive"])
+            .ok()
+            .stdout
+            .contains(mac)
+    );
+    let name = begin(&host, "one", &on("quay", ""));
+    assert!(
+        host.run(&["net-dumpxml", "quay"])
+            .ok()
+            .stdout
+            .starts_with("<network connections='1'>\n")
+    );
+    assert!(
+        host.run(&["net-dumpxml", "quay", "--inactive"])
+            .ok()
+            .stdout
+            .starts_with("<network>\n")
+    );
+    host.run(&["destroy", &name]).ok();
+    host.run(&["net-destroy", "quay"]).ok();
+    host.run(&["net-undefine", "quay"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
+fn a_network_on_a_link_of_the_hosts_gives_each_container_a_macvlan_there() {
+    need_root!();
+    let host = Host::new();
+    host.policy("direct out0");
+    let file = document(&host, "wire", "<forward mode='private' dev='out0'/>");
+    host.run(&["net-define", &file]).ok();
+    host.run(&["net-start", "wire"]).refused(1, &["no link out0"]);
+    shell(&host, "ip link add out0 type veth peer name out1; ip link set out0 up");
+    host.run(&["net-start", "wire"]).ok();
+    let info = host.run(&["net-info", "wire"]).ok().stdout;
+    assert!(!info.contains("Bridge:"), "{info}");
+    let name = begin(&host, "member", &on("wire", "<mac address='52:54:00:aa:bb:cc'/>"));
+    let net = format!("--net=/proc/{}/ns/net", host.pid_1(&name).expect("it runs"));
+    let link = host
+        .inside("nsenter", &[&net, "--", "ip", "-d", "link", "show", "eth0"])
+        .ok()
+        .stdout;
+    assert!(
+        link.contains("macvlan mode private") && link.contains("52:54:00:aa:bb:cc"),
+        "{link}"
+    );
+    host.run(&["destroy", &name]).ok();
+    host.run(&["net-destroy", "wire"]).ok();
+    // The host's policy has the last word.
+    host.policy("");
+    let file = host.domain_file(&host.name("member"), "exec sleep 1000", "", &on("wire", ""));
+    host.run(&["create", &file]).refused(1, &["out0"]);
+    shell(&host, "ip link del out0");
+    host.run(&["net-undefine", "wire"]).ok();
     host.nothing_is_left();
 }

@@ -1,8 +1,11 @@
 //! `portgroup`: what interfaces of a network have in common that name it, or that name none where it is the default. Pure.
 
+use super::format::opened;
+use super::parse::{shared, yes_no, yes_or_no};
+use super::virtualport;
 use crate::domain::error::Fault;
-use crate::domain::parts::{bandwidth, read_bandwidth, read_vlan, vlan};
-use crate::domain::xml::{Parts, Writer};
+use crate::domain::parts::{bandwidth, read_vlan, vlan};
+use crate::domain::xml::{Parts, Tree, Writer};
 use crate::domain::{Bandwidth, Vlan};
 
 /// `portgroup`
@@ -12,8 +15,12 @@ pub struct PortGroup {
     pub name: String,
     /// `@default`: whether it is meant where an interface names none.
     pub default: bool,
+    /// `@trustGuestRxFilters`: between a hypervisor and its guest.
+    pub filters: Option<bool>,
     /// `vlan`
     pub vlan: Option<Vlan>,
+    /// `virtualport`, as it is printed.
+    pub virtualport: Option<Tree>,
     /// `bandwidth`: that of each port.
     pub bandwidth: Bandwidth,
 }
@@ -39,30 +46,27 @@ pub fn read(parts: &mut Parts) -> Result<Vec<PortGroup>, Fault> {
 }
 
 fn one(parts: &mut Parts) -> Result<PortGroup, Fault> {
-    if let Some(port) = parts.child("virtualport")? {
-        return Err(Fault::new(
-            port.line,
-            "<virtualport> in <portgroup> is refused: Open vSwitch is not used",
-        ));
-    }
     let name = parts.required("name")?;
     if name.value.is_empty() {
         return Err(name.fault("is empty"));
     }
-    let default = parts
-        .attribute("default")
-        .map(|v| v.read("\"yes\" or \"no\"", super::parse::yes_or_no));
-    // Whether the guest may change its filters is between a hypervisor and its guest.
-    if let Some(trust) = parts.attribute("trustGuestRxFilters") {
-        trust.only("no")?;
-    }
+    let mut said = |name: &str| {
+        let given = parts.attribute(name);
+        given.map(|v| v.read("\"yes\" or \"no\"", yes_or_no)).transpose()
+    };
+    let (default, filters) = (said("default")?, said("trustGuestRxFilters")?);
     Ok(PortGroup {
         name: name.value,
-        default: default.transpose()?.unwrap_or(false),
+        default: default.unwrap_or(false),
+        filters,
         vlan: parts.child("vlan")?.map(|e| e.read(read_vlan)).transpose()?,
+        virtualport: parts
+            .child("virtualport")?
+            .map(|e| e.read(virtualport::read))
+            .transpose()?,
         bandwidth: parts
             .child("bandwidth")?
-            .map_or(Ok(Bandwidth::default()), |e| e.read(read_bandwidth))?,
+            .map_or(Ok(Bandwidth::default()), |e| e.read(shared))?,
     })
 }
 
@@ -71,13 +75,14 @@ pub fn write(w: &mut Writer, group: &PortGroup) {
     let attributes = [
         ("name", Some(group.name.as_str())),
         ("default", group.default.then_some("yes")),
+        ("trustGuestRxFilters", group.filters.map(yes_no)),
     ];
-    if group.vlan.is_none() && !group.bandwidth.said {
-        return w.empty("portgroup", &attributes);
-    }
-    w.element("portgroup", &attributes, |w| {
+    opened(w, "portgroup", &attributes, |w| {
         if let Some(given) = &group.vlan {
             vlan(w, given);
+        }
+        if let Some(port) = &group.virtualport {
+            w.tree(port);
         }
         bandwidth(w, &group.bandwidth);
     });

@@ -53,7 +53,10 @@ pub enum Networks {
     after_help = "Examples:\n  lazaret net-define quay.xml\n  lazaret net-create quay.xml\n\n\
     <forward mode='nat'>, 'route', 'open' or none (nothing goes beyond the host) and <ip> make a network with a bridge of its own, whose \
     containers are given addresses out of <range>, or the one of their <host>; <forward mode='bridge'> is a bridge of the host's. A container \
-    on a network that is not started has it made for as long as it runs. <source portgroup='...'> has the bandwidth and the VLANs of that <portgroup>, and one that names none those of the default one. What has no effect here (a bandwidth that is shared, dns, domain, a route) is refused by name."
+    on a network that is not started has it made for as long as it runs. <source portgroup='...'> has the bandwidth and the VLANs of that <portgroup>, and one that names none those of the default one. Every element of libvirt's is kept and \
+    shown; of what has no effect a warning tells, and with what would make it another network (a zone, a <bandwidth> that is shared, a <route>, DNS other than \
+    <host> and <domain name='...'>, which `run` writes into its files) it does not start. <forward mode='private', 'vepa', 'passthrough' or 'bridge'> with one <interface dev='LINK'/> \
+    is that link of the host's. A bridge has stp='on' unless something else is said, as libvirt has it, and the kernel then lets nothing through a new link for 4 s."
 )]
 pub struct NetworkFile {
     /// The file

@@ -132,15 +132,17 @@ pub fn plan(
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match network {
         Network::None => None,
-        Network::Default | Network::Named(_) | Network::On(_) => Some(network::resolv_conf(host, false)),
-        Network::Host => Some(network::resolv_conf(host, true)),
+        Network::Default | Network::Named(_) | Network::On(_) => {
+            Some(network::resolv_conf(host, false, wiring.domain.as_deref()))
+        }
+        Network::Host => Some(network::resolv_conf(host, true, None)),
     };
     let container = Container {
         name: name.clone(),
         hosts: if covered(run, "/etc/hosts") {
             None
         } else {
-            Some(network::hosts(&hostname, &wiring.own)?)
+            Some(network::hosts(&hostname, &wiring)?)
         },
         hostname,
         uid_map: vec![lot.block.range()],

@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use wire::ContainerName;
 use wire::launcher::{Plan, Step};
 use wire::netd::{Address, Bridge, Firewall, Found, HostSide, Lent, Link, Publish, Route};
-use wire::network::is_on;
+use wire::network::{is_on, within};
 
 const fn own(address: IpAddr, prefix: u8) -> Address {
     Address {
@@ -42,6 +42,10 @@ pub struct Wiring {
     pub firewall: Option<Firewall>,
     /// The container's own addresses, for its `/etc/hosts`.
     pub own: Vec<IpAddr>,
+    /// What its network calls others, for the same.
+    pub others: Vec<(IpAddr, Vec<String>)>,
+    /// The domain of its network, for that and its `/etc/resolv.conf`.
+    pub domain: Option<String>,
 }
 
 /// An interface that is up, with a hardware address of the container's uuid, and of which nothing else is said.
@@ -97,7 +101,10 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
         let side = side(interface, network)?;
         let vlans = match &side {
             HostSide::Vlan { .. } => Vec::new(),
-            side => memberships(side, interface.vlan.as_ref().or_else(|| group?.vlan.as_ref()))?,
+            side => {
+                let its = interface.vlan.as_ref().or_else(|| group?.vlan.as_ref());
+                memberships(side, its.or_else(|| network?.vlan.as_ref()))?
+            }
         };
         let mut link = Link {
             host,
@@ -108,7 +115,7 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             routes: interface.routes.iter().map(route).collect(),
             up: interface.is_up(),
             mtu: interface.mtu.or_else(|| network.and_then(|n| n.mtu)),
-            isolated: interface.isolated == Some(true) || network.is_some_and(|n| n.isolated),
+            isolated: interface.isolated == Some(true) || network.is_some_and(|n| n.isolated == Some(true)),
             bandwidth: bandwidth(interface, group)?,
             vlans,
             outside,
@@ -131,6 +138,11 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
                 "two interfaces are called {} or {}",
                 link.guest, link.host
             )));
+        }
+        if let Some(network) = network {
+            wiring.others.extend(network.dns.hosts.iter().cloned());
+            let domain = network.domain.as_ref().map(|d| d.name.clone());
+            wiring.domain = wiring.domain.or(domain);
         }
         wiring.own.extend(link.addresses.iter().map(|a| a.address));
         wiring.links.push(link);
@@ -178,7 +190,11 @@ fn network<'a>(interface: &Interface, lot: &'a Lot) -> Outcome<Option<&'a Networ
     };
     let found = lot.networks.iter().find(|n| n.name.as_str() == name);
     let names = || lot.networks.iter().map(|n| n.name.to_string()).collect::<Vec<_>>();
-    found.map(Some).ok_or_else(|| none(name, &names()))
+    let found = found.ok_or_else(|| none(name, &names()))?;
+    match found.hindrance() {
+        Some(why) => Err(Error::caller(why)),
+        None => Ok(Some(found)),
+    }
 }
 
 /// Gives the network's addresses and default routes where the document gives none. Addresses that it does give must lie in the network.
@@ -193,7 +209,7 @@ fn give_addresses(
         for subnet in &network.subnets {
             let given = subnet.address_of(name, link.mac, lot.slot);
             let given = given.map_err(|why| Error::caller(format!("the network {} {why}", network.name)))?;
-            link.addresses.extend(given.map(|a| own(a, subnet.prefix)));
+            link.addresses.extend(given.map(|a| own(a, subnet.net.prefix())));
         }
     }
     for given in &link.addresses {
@@ -201,7 +217,7 @@ fn give_addresses(
             let all: Vec<String> = network
                 .subnets
                 .iter()
-                .map(|s| format!("{}/{}", s.address, s.prefix))
+                .map(|s| format!("{}/{}", s.net.address, s.net.prefix()))
                 .collect();
             return Err(Error::caller(format!(
                 "the address {} does not lie in the network {}, {}",
@@ -212,12 +228,17 @@ fn give_addresses(
         }
     }
     if link.routes.is_empty() && network.leads_on() {
-        let gateways = network.subnets.iter().map(|s| s.address);
-        let reached = |g: &IpAddr| link.addresses.iter().any(|a| a.address.is_ipv4() == g.is_ipv4());
-        link.routes = gateways
-            .filter(reached)
-            .map(|g| route(&domain::Route::default_by(g)))
-            .collect();
+        // Of several networks of one family it is the first in which the container has an address.
+        let reached = |v4: bool| {
+            let mut nets = network
+                .subnets
+                .iter()
+                .map(|s| s.net)
+                .filter(|n| n.address.is_ipv4() == v4);
+            nets.find(|n| link.addresses.iter().any(|a| within(a.address, n.address, n.prefix())))
+        };
+        let gateways = [true, false].into_iter().filter_map(reached);
+        link.routes = gateways.map(|n| route(&domain::Route::default_by(n.address))).collect();
     }
     Ok(())
 }

@@ -15,7 +15,13 @@ pub fn side(interface: &Interface, network: Option<&Network>) -> Outcome<HostSid
             let network = network.ok_or_else(nameless)?;
             match network.own_bridge() {
                 Some(bridge) => Ok(HostSide::Network(bridge)),
-                None => network.bridge.clone().map(HostSide::Bridge).ok_or_else(nameless),
+                None => match (network.parent(), network.forward.mode.macvlan()) {
+                    (Some(parent), Some(mode)) => Ok(HostSide::Direct {
+                        parent: parent.clone(),
+                        mode,
+                    }),
+                    _ => network.bridge.clone().map(HostSide::Bridge).ok_or_else(nameless),
+                },
             }
         }
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),

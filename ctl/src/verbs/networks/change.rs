@@ -2,14 +2,14 @@
 //! look, and through the launcher a network's bridge.
 
 use super::members;
-use crate::domain::{MAX_BYTES, Uuid};
+use crate::domain::{MAX_BYTES, Mac, Uuid};
 use crate::error::{Error, Outcome};
 use crate::existing;
 use crate::figures::machine::text;
-use crate::network::{self, DEFAULT, Forward, Network, document};
+use crate::network::{self, DEFAULT, Network, document};
 use crate::networks::{Known, all, find, has_link};
 use crate::options::NetAutostart;
-use crate::output::{done, print};
+use crate::output::{done, print, say};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::Global;
@@ -60,6 +60,20 @@ fn complete(network: &mut Network, known: &[Known]) -> Outcome<()> {
         return Err(Error::caller(format!("network '{}' has this uuid", other.name)));
     }
     let taken = |bridge: &LinkName| others().flatten().any(|o| o.bridge.as_ref() == Some(bridge));
+    if !network.is_own() {
+        return Ok(());
+    }
+    // Its address is the same as long as it is kept.
+    if network.mac.is_none() {
+        network.mac = match kept {
+            Some(kept) => kept.mac,
+            None => {
+                let mut bytes = [0; 3];
+                random(&mut bytes)?;
+                Some(Mac::from_random(bytes))
+            }
+        };
+    }
     if network.bridge.is_none() {
         network.bridge = kept
             .and_then(|k| k.bridge.clone())
@@ -72,7 +86,7 @@ fn complete(network: &mut Network, known: &[Known]) -> Outcome<()> {
         network.bridge = free.next();
     }
     match &network.bridge {
-        Some(bridge) if network.forward != Forward::Bridge && taken(bridge) => Err(Error::caller(format!(
+        Some(bridge) if taken(bridge) => Err(Error::caller(format!(
             "bridge name '{bridge}' already in use by another network"
         ))),
         Some(_) => Ok(()),
@@ -97,6 +111,7 @@ pub fn define(session: &Session, file: &str) -> Outcome<()> {
         .store
         .define_network(&lock, &name, &document(&network).document())?;
     drop(lock);
+    network.told().iter().for_each(|t| say(&format!("warning: {t}")));
     done(&format!("Network {name} defined from {file}"))
 }
 
@@ -153,12 +168,18 @@ pub fn create(session: &Session, file: &str) -> Outcome<()> {
 /// The lock is the one under which the network was looked at.
 fn begin(session: &Session, lock: Global, network: &Network) -> Outcome<()> {
     takes_root()?;
-    let name = network.bridge.as_ref().map_or("", |b| b.as_str());
+    if let Some(why) = network.hindrance() {
+        return Err(Error::caller(why));
+    }
     let own = network.own_bridge();
-    match &own {
-        Some(bridge) => existing::network(bridge)?,
-        None if has_link(&text("/proc/net/dev")?, name) => {}
-        None => return Err(Error::caller(format!("there is no bridge {name} on this host"))),
+    match (&own, network.parent().or(network.bridge.as_ref())) {
+        (Some(bridge), _) => existing::network(bridge)?,
+        (None, Some(name)) if has_link(&text("/proc/net/dev")?, name.as_str()) => {}
+        (None, name) => {
+            let kind = if network.parent().is_some() { "link" } else { "bridge" };
+            let name = name.map_or("", |n| n.as_str());
+            return Err(Error::caller(format!("there is no {kind} {name} on this host")));
+        }
     }
     let whole = document(network).document();
     session.store.start_network(&lock, &network.name, &whole)?;
@@ -193,7 +214,7 @@ pub fn destroy(session: &Session, word: &str) -> Outcome<()> {
     if !known.is_active()? && known.started.is_none() {
         return Err(Error::caller(format!("network '{}' is not active", known.name)));
     }
-    if known.network.forward != Forward::Bridge {
+    if known.network.is_own() {
         free(session, &known)?;
         if let Some(bridge) = known.network.bridge.clone() {
             session.launcher.end_network(bridge)?;

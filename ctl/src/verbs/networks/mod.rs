@@ -7,7 +7,7 @@ use crate::domain::Mac;
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
 use crate::figures::links::hardware;
-use crate::network::document;
+use crate::network::{document, started};
 use crate::networks::{Known, all, find};
 use crate::options::{NetDhcpLeases, NetList, Network, Networks};
 use crate::output::{facts, gap, print, print_json, table};
@@ -88,7 +88,9 @@ fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
         for (known, active) in &shown {
             let names = members(session, known)?.into_iter().map(|(name, ..)| name.to_string());
             let subnets = known.network.subnets.iter();
-            let addresses: Vec<String> = subnets.map(|s| format!("{}/{}", s.address, s.prefix)).collect();
+            let addresses: Vec<String> = subnets
+                .map(|s| format!("{}/{}", s.net.address, s.net.prefix()))
+                .collect();
             list.push(serde_json::json!({
                 "name": known.name.as_str(),
                 "uuid": known.uuid(),
@@ -136,20 +138,25 @@ fn net_info(session: &Session, which: &Network) -> Outcome<()> {
         }));
     }
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-    print(&facts(&[
+    let mut told = vec![
         ("Name", known.name.to_string()),
         ("UUID", known.uuid()),
         ("Active", yes(active)),
         ("Persistent", yes(known.persists())),
         ("Autostart", yes(known.starts_itself())),
-        ("Bridge", known.bridge().to_owned()),
-    ]))
+    ];
+    if let Some(bridge) = &known.network.bridge {
+        told.push(("Bridge", bridge.to_string()));
+    }
+    print(&facts(&told))
 }
 
 fn net_dumpxml(session: &Session, which: &Network) -> Outcome<()> {
     let known = find(&session.store, &which.network)?;
-    let shown = known.kept.as_ref().filter(|_| which.inactive).unwrap_or(&known.network);
-    let text = document(shown).document();
+    let text = match (&known.kept, which.inactive) {
+        (Some(kept), true) => document(kept).document(),
+        _ => started(&known.network, members(session, &known)?.len()).document(),
+    };
     if which.json {
         return print_json(&serde_json::json!({"name": known.name.as_str(), "xml": text}));
     }
