@@ -226,6 +226,9 @@ fn act(
     if !launched {
         return bare(options, None);
     }
+    if options.verb.ties() {
+        signals::heed(&signals::LEAVING)?;
+    }
     let socket =
         sys::process::inherited(handover::CHANNEL).map_err(|e| Error::kernel("find the launcher's channel", e))?;
     let launcher = Launcher::new(socket);

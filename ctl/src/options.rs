@@ -451,6 +451,15 @@ impl Verb {
         }
     }
 
+    /// Whether what it starts ends with it.
+    pub const fn ties(&self) -> bool {
+        match self {
+            Self::Start(start) => start.starting.autodestroy,
+            Self::Create(create) => create.starting.autodestroy,
+            _ => false,
+        }
+    }
+
     /// Whether the verb needs the launcher and the state store.
     pub fn needs_authority(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Signals as something to read. May touch: the calling process's signal mask, and one signalfd.
+//! Signals as something to read, or to be ended by. May touch: the calling process's signals, and one signalfd.
 
 use crate::error::{Error, Outcome};
 use nix::errno::Errno;
@@ -19,6 +19,12 @@ pub const FORWARDED: [Signal; 8] = [
 ];
 /// What makes a viewer leave.
 pub const LEAVING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
+/// Has these signals end this process as long as nobody takes them. A shell without job control starts what runs beside it with SIGINT ignored, and an
+/// ignored signal is lost if it comes while nobody has taken it yet.
+pub fn heed(signals: &[Signal]) -> Outcome<()> {
+    sys::signals::heed(signals).map_err(|e| Error::kernel("heed signals", e))
+}
 
 /// The signals that came since they were last read. They do nothing else from now on, and the old mask is back when this is dropped.
 #[derive(Debug)]

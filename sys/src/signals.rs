@@ -1,8 +1,8 @@
-//! Signals (signal(7)) for the two kinds of process that need more than a default: a PID 1 that takes each one in turn, and a process
-//! about to execute a stranger's program, which must inherit none of our settings. May touch: the calling process.
+//! Signals (signal(7)) for the kinds of process that need more than what they were started with: a PID 1 that takes each one in turn, a process
+//! about to execute a stranger's program, which must inherit none of our settings, and one that some are to end. May touch: the calling process.
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 
 /// The highest signal number (`_NSIG` of the kernel).
 const LAST: i32 = 64;
@@ -36,6 +36,15 @@ pub fn reset() -> nix::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
+/// Gives these signals their default action, whoever started this process with some of them ignored.
+pub fn heed(signals: &[Signal]) -> nix::Result<()> {
+    for one in signals {
+        // SAFETY: SIG_DFL installs no code of ours; what cannot be set is refused.
+        unsafe { signal(*one, SigHandler::SigDfl) }?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +60,19 @@ mod tests {
             exit_now(taken.unwrap_or(0))
         };
         assert_eq!(wait(child), Ok(WaitStatus::Exited(child, 15)));
+    }
+
+    #[test]
+    fn a_signal_that_was_ignored_ends_again_and_one_that_has_no_action_is_refused() {
+        let Fork::Parent(child) = fork().unwrap() else {
+            // SAFETY: SIG_IGN installs no code.
+            let _ = unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }
+                .and_then(|_| heed(&[Signal::SIGTERM]))
+                .and_then(|()| nix::sys::signal::raise(Signal::SIGTERM));
+            exit_now(0)
+        };
+        assert!(matches!(wait(child), Ok(WaitStatus::Signaled(_, Signal::SIGTERM, _))));
+        assert_eq!(heed(&[Signal::SIGKILL]), Err(Errno::EINVAL));
     }
 
     #[test]

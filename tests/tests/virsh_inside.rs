@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
+use std::process::Command;
 use tests::capture::{self, DEADLINE, until};
 use tests::terminal::Terminal;
 use tests::virsh::{STAY, children, run, status, virsh};
@@ -187,6 +188,29 @@ fn a_container_that_is_tied_to_its_start_ends_with_it() {
         assert!(said.status.code() == Some(1) && host.pid_1(&name).is_none(), "{said}");
     }
     run(&host, &["undefine", &name, "--managed-save"]).ok();
+    host.nothing_is_left();
+}
+
+/// An ignored signal is lost unless somebody has taken it: what is typed while a start is not through counts nevertheless.
+#[test]
+fn a_start_that_is_interrupted_before_it_waits_ends_though_its_shell_had_it_ignore_that() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    run(&host, &["define", &host.domain_file(&name, STAY, "", "")]).ok();
+    // Its terminal shows nothing (^S), and so it comes no further than to say that the container is started; ^C lets it go on.
+    let start = virsh(&host, &["start", &name, "--autodestroy"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP INT QUIT TERM; read go; exec \"$@\"", "sh"]);
+    shell.arg(start.get_program()).args(start.get_args());
+    shell.envs(start.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let mut start = Terminal::start(&shell, 24, 80);
+    start.send("\x13go\n");
+    assert!(until(DEADLINE, || host.pid_1(&name).is_some()), "{}", start.seen());
+    start.send("\x03");
+    assert!(!start.wait().success());
+    assert!(until(DEADLINE, || host.pid_1(&name).is_none()));
+    run(&host, &["undefine", &name]).ok();
     host.nothing_is_left();
 }
 
