@@ -14,7 +14,7 @@ FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
 UNITS := $(PREFIX)/lib/systemd/system
 # The one place in which apparmor_parser(8) and the host's boot look for profiles.
 APPARMOR := /etc/apparmor.d
-UNIT_FILES := lazaret@.service lazaret-autostart.service
+UNIT_FILES := lazaret@.service lazaret-socket@.service lazaret-autostart.service
 PIECES := launcher supervisor mountd netd idmapd cgroupd devd loopd fused init nsenter recordd byhand
 
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.

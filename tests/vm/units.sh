@@ -25,6 +25,18 @@ state() { lazaret list --all | tee /dev/stderr | grep -q "box *$1"; }
 runs() { systemctl is-active lazaret@box && state running && [ "$(lazaret enter box -- cat /proc/1/comm)" = sh ]; }
 stops() { systemctl stop lazaret@box && ! state running && told 'begun ended ' && [ "$(systemctl show -P Result lazaret@box)" = success ]; }
 starts() { systemctl start lazaret@box && runs && told 'begun ended begun '; }
+# asks WORD: what the service behind the socket answers.
+asks() { perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:4080") or die "connect: $!"; syswrite($s, "$ARGV[0]\n"); print <$s>' "$1"; }
+answers() { said=$(asks "$1"); echo "it answered: $said"; [ "$said" = 'LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=1 pid=1' ]; }
+serves() { systemctl is-active lazaret-socket@web && lazaret list | tee /dev/stderr | grep -q 'web *running'; }
+# over: waits until nothing of it runs, however long that takes; systemd says when the unit's end is through.
+over() { while ! [ "$(systemctl is-active lazaret-socket@web)" = inactive ]; do sleep 1; done; ! lazaret list | grep -q 'web *running'; }
+listens() { systemctl is-active web.socket && ! lazaret list | grep -q 'web *running'; }
+activated() { answers stay && serves && answers stay && serves; }
+anew() { answers end && over && listens && answers stay && serves; }
+socket_stops() { systemctl stop lazaret-socket@web && over && listens && [ "$(systemctl show -P Result lazaret-socket@web)" = success ]; }
+around() { sed -n '/^\[Service\]/,/^\[Install\]/p' "/usr/local/lib/systemd/system/$1" | grep -Ev '^(\[|#|$|Exec|Type=|RemainAfterExit=|TimeoutStopSec=|Environment=)' | sort; }
+same() { [ "$(around lazaret@.service)" = "$(around lazaret-socket@.service)" ] && [ "$(around lazaret@.service | wc -l)" -gt 10 ]; }
 only() { [ "$(lazaret list | grep -c running)" = 1 ]; }
 nothing() { systemctl start lazaret@missing && ! systemctl is-failed lazaret@missing; }
 good() { systemctl --failed --no-legend --plain | tee /dev/stderr | grep -q lazaret && return 1; return 0; }
@@ -38,6 +50,11 @@ case $1 in
         tested units::one_that_is_not_enabled_does_not only
         tested units::stopping_the_unit_ends_the_container_in_its_own_way stops
         tested units::starting_the_unit_starts_it_again starts
+        tested units::a_socket_of_the_hosts_starts_nothing_until_somebody_connects listens
+        tested units::who_connects_is_answered_by_the_container_that_the_socket_starts activated
+        tested units::one_that_ends_by_itself_is_started_again_by_the_next_who_connects anew
+        tested units::stopping_its_unit_ends_it_and_the_socket_listens_on socket_stops
+        tested units::its_unit_puts_around_it_what_that_of_any_container_does same
         tested units::a_unit_of_a_container_that_is_not_defined_is_no_failure nothing
         tested units::no_unit_has_failed good
         ;;
