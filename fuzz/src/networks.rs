@@ -29,7 +29,7 @@ pub fn run(input: &[u8]) {
                 break;
             };
             assert!(
-                within(address, subnet.address, subnet.prefix),
+                within(address, subnet.net.address, subnet.net.prefix()),
                 "{address} lies elsewhere"
             );
             let fixed = subnet.hosts.iter().any(|h| h.address == address);

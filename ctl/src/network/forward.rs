@@ -109,9 +109,10 @@ pub fn read(parts: &mut Parts) -> Result<Forward, Fault> {
         .attribute("mode")
         .map_or(Ok(Mode::Nat), |v| v.read("a mode of a network", known))?;
     let managed = parts.attribute("managed");
+    let managed = managed.map_or(Ok(false), |v| v.read("\"yes\" or \"no\"", yes_or_no))?;
     let mut forward = Forward {
         mode,
-        managed: managed.map_or(Ok(false), |v| v.read("\"yes\" or \"no\"", yes_or_no))?,
+        managed: managed && mode == Mode::Hostdev,
         ..Forward::default()
     };
     devices(parts, &mut forward)?;
