@@ -520,9 +520,15 @@ fn settled(host: &Host, start: &Start, group: &Group) -> Result<(), Failure> {
     delegated::note(group, &start.name)
 }
 
-/// The command is executed. If the tree could not be built, that was answered before, and nobody is there to be asked.
+/// The command is executed. If the tree could not be built, that was answered before, and nobody is there to be asked, which has
+/// no error number; who could not be asked for another reason answers nothing.
 fn execute(init: &Init) -> Result<Vec<OwnedFd>, Failure> {
     let asked = init.send(&init::Request::Execute, &[]);
+    if let Err(failure) = &asked
+        && failure.errno != 0
+    {
+        return asked.map(|()| Vec::new());
+    }
     match (init.receive(), asked) {
         (Ok((init::Reply::Running { .. }, descriptors)), _) => Ok(descriptors),
         (Ok((init::Reply::Refused(failure), _)), _) | (Err(_), Err(failure)) | (Err(failure), Ok(())) => Err(failure),
