@@ -324,6 +324,8 @@ fn again() -> bool {
 /// A file that is edited.
 struct Draft {
     path: PathBuf,
+    /// What was in it at first.
+    text: String,
 }
 
 impl Draft {
@@ -341,7 +343,8 @@ impl Draft {
             .map_err(|e| said("make", &path, &e))?;
         file.write_all(text.as_bytes()).map_err(|e| said("write", &path, &e))?;
         file.rewind().map_err(|e| said("write", &path, &e))?;
-        Ok(Self { path })
+        let text = text.to_owned();
+        Ok(Self { path, text })
     }
 
     /// Has it edited, and reads it.
@@ -364,7 +367,14 @@ impl Draft {
             .map_err(|e| format!("cannot unblock signals: {}", e.desc()))?;
         match status? {
             0 => {}
-            status => return Err(format!("the editor {editor} ended with {status}; {}", self.kept())),
+            status => {
+                let ended = format!("the editor {editor} ended with {status}");
+                if std::fs::read_to_string(&self.path).is_ok_and(|t| t == self.text) {
+                    self.forget();
+                    return Err(format!("{ended}; nothing was changed"));
+                }
+                return Err(format!("{ended}; {}", self.kept()));
+            }
         }
         let mut text = String::new();
         let mut file = std::fs::File::open(&self.path).map_err(|e| said("read", &self.path, &e))?;

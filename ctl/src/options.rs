@@ -18,7 +18,7 @@ mod top;
 mod tune;
 
 use crate::values::{Environment, UserSpec};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use attach::{
     AttachDisk, AttachInterface, DetachDisk, DetachInterface, DeviceFile, DiskMode, DiskType, SourceType, Where,
@@ -69,6 +69,25 @@ pub struct Options {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// The options with all that each verb takes, and with what the list of verbs says of it.
+pub fn described() -> Command {
+    let mut command = Options::command();
+    describe(&mut command);
+    command
+}
+
+fn describe(command: &mut Command) {
+    // Puts together what it takes; the words on what it takes come in the place of those on what it does.
+    let _ = command.render_help();
+    for verb in command.get_subcommands_mut() {
+        let about = verb.get_about().cloned();
+        describe(verb);
+        if let Some(about) = about {
+            *verb = std::mem::take(verb).about(about);
+        }
+    }
 }
 
 /// The verbs. What one of them takes is put together once it is asked for, and of nobody else.

@@ -1,6 +1,8 @@
 //! What is said of a command line that is not understood, in `lazaret`'s words or virsh's. May touch: standard output and error.
 
+use crate::compose::verb_at;
 use crate::manner::manner;
+use crate::options::described;
 use crate::output::{after, fail, print, say};
 use crate::virsh::{about, refusal};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -13,7 +15,7 @@ pub fn unparsed(error: &clap::Error, words: &[String]) -> u8 {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = match words.first().filter(|_| manner().virsh).map(|verb| about(verb)) {
                 Some(Ok(about)) => format!("{about}\n"),
-                _ => text,
+                _ => about_verb(&text),
             };
             // Nobody is there to be told that standard output is closed.
             let _ = print(&text);
@@ -32,10 +34,47 @@ pub fn unparsed(error: &clap::Error, words: &[String]) -> u8 {
             say("a verb is missing; see lazaret --help");
             crate::error::USAGE
         }
-        _ => {
-            say(&format!("{}; see lazaret --help", in_one_line(&text)));
+        kind => {
+            let verb = match (kind, error.get(ContextKind::InvalidSubcommand)) {
+                (ErrorKind::InvalidSubcommand, Some(ContextValue::String(verb))) => Some(verb),
+                _ => None,
+            };
+            let what = verb.map_or_else(|| in_one_line(&text), |verb| format!("there is no verb {verb}"));
+            let at = verb_at(words).unwrap_or(words.len());
+            let (verbs, _) = told(words.get(at..).unwrap_or_default().iter().map(String::as_str));
+            say(&format!(
+                "{what}; see {} --help",
+                [&["lazaret"], verbs.as_slice()].concat().join(" ")
+            ));
             crate::error::USAGE
         }
+    }
+}
+
+/// The verbs with which these words begin, and what the list of verbs says of the last.
+fn told<'a>(words: impl Iterator<Item = &'a str>) -> (Vec<&'a str>, Option<String>) {
+    let command = described();
+    let mut at = &command;
+    let mut verbs = Vec::new();
+    for word in words {
+        match at.find_subcommand(word) {
+            Some(verb) if word != "help" => at = verb,
+            _ => break,
+        }
+        verbs.push(word);
+    }
+    let about = at.get_about().map(ToString::to_string);
+    (verbs, about)
+}
+
+/// Help that says first what the verb does, as the list of verbs does.
+fn about_verb(text: &str) -> String {
+    let Some((_, usage)) = text.split_once("\n\nUsage: ") else {
+        return text.to_owned();
+    };
+    match told(usage.split_whitespace().skip(1)) {
+        (verbs, Some(about)) if !verbs.is_empty() => format!("{about}\n\nUsage: {usage}"),
+        _ => text.to_owned(),
     }
 }
 

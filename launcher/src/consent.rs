@@ -12,11 +12,12 @@ pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Resu
     let of_profile = policies::payload(command.profile);
     let beyond = command.capabilities & !of_profile.capabilities & !policy.capabilities_of(name);
     if beyond != 0 {
-        let mend = format!("the host's policy has no `capability` for it and {name}");
+        let beyond = named(beyond).join(" ");
+        let lines = beyond.replace(' ', &format!(" {name}`, `capability "));
+        let mend = format!("a line `capability {lines} {name}` in {FILE} would allow it");
         return Err(Failure::caller(&format!(
-            "keep what the profile {profile} lacks; {}: {}",
-            policy.missing(&mend),
-            named(beyond).join(" ")
+            "keep {beyond}, which the profile {profile} lacks: {}",
+            policy.missing(&mend)
         )));
     }
     if of_profile.no_new_privileges && !command.no_new_privileges {
@@ -27,7 +28,7 @@ pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Resu
     if command.filter.as_ref().is_some_and(|f| f.in_place) && !policy.own_filter.contains(name) {
         return Err(Failure::caller(&format!(
             "replace the filter of the profile {profile}: {}",
-            policy.missing(&format!("the host's policy has no `seccomp` for {name}"))
+            policy.missing(&format!("a line `seccomp {name}` in {FILE} would allow it"))
         )));
     }
     Ok(())
@@ -43,7 +44,7 @@ pub fn container(policy: &Policy, container: &Container) -> Result<(), Failure> 
         Some(path) => Err(Failure::caller(&format!(
             "leave {path} as it is: {}",
             policy.missing(&format!(
-                "the host's policy has no `unmask` for it and {}",
+                "a line `unmask {path} {}` in {FILE} would allow it",
                 container.name
             ))
         ))),

@@ -331,7 +331,7 @@ pub fn own_directory(which: Directory, path: &str) -> Result<OwnedFd, Failure> {
     let stat = rustix::fs::fstat(&fd).map_err(&fail)?;
     if stat.st_uid != LAZARET || stat.st_mode & 0o077 != 0 {
         return Err(refuse(
-            "it does not belong to lazaret alone (uid 1879048192, mode 0700)",
+            "it does not belong to lazaret alone (uid 1879048192, mode 0700); one that is not there is made so",
         ));
     }
     Ok(fd)

@@ -33,7 +33,45 @@ fn check_says_whether_containers_can_run_here() {
     host.policy("ids 1 1");
     let said = host.run(&["check"]);
     assert!(said.code() == 1 && !(said.stdout + &said.stderr).is_empty());
+    // A policy that cannot be read is what is told, and no command that mends something else.
+    host.policy("devise /dev/null somebody");
+    let said = host.run(&["check"]).exits(1).stdout;
+    let line = "\"devise /dev/null somebody\" is not a statement of this file";
+    assert!(said.contains(line) && !said.contains("usermod"), "{said}");
     host.policy("");
+}
+
+/// Help of a verb, and what is said of a command line that is wrong, are that verb's.
+#[test]
+fn help_is_the_verbs_own() {
+    need_root!();
+    let host = Host::new();
+    for words in [&["run", "--help"][..], &["run", "-h"], &["help", "run"]] {
+        let help = host.run(words).ok().stdout;
+        assert!(
+            help.starts_with("Run a command in a container of its own\n\nUsage: "),
+            "{help}"
+        );
+    }
+    let help = host.run(&["policy", "show", "--help"]).ok().stdout;
+    assert!(help.starts_with("Show what a policy gives\n\nUsage: "), "{help}");
+    for (words, said) in [
+        (&["rnu"][..], "lazaret: there is no verb rnu; see lazaret --help\n"),
+        (
+            &["list", "--bogus"],
+            "lazaret: unexpected argument '--bogus' found; see lazaret list --help\n",
+        ),
+        (
+            &["policy", "bogus"],
+            "lazaret: there is no verb bogus; see lazaret policy --help\n",
+        ),
+        (
+            &["policy", "show"],
+            "lazaret: the following required arguments were not provided: <WHAT>; see lazaret policy show --help\n",
+        ),
+    ] {
+        assert_eq!(host.run(words).exits(2).stderr, said);
+    }
 }
 
 #[test]

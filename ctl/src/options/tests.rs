@@ -1,7 +1,6 @@
 //! That the options are consistent, and that the launcher reads the same words as they.
 
 use super::*;
-use clap::CommandFactory;
 
 fn parse(line: &str) -> Result<Options, clap::Error> {
     Options::try_parse_from(line.split_whitespace())
@@ -24,6 +23,31 @@ fn what_a_verb_takes_is_put_together_for_that_verb_alone() {
         early.is_empty(),
         "their enum has no #[command(defer = true)]: {early:?}"
     );
+}
+
+#[test]
+fn what_a_verb_does_is_said_of_it_everywhere() {
+    let mut command = described();
+    command.build();
+    let about = |path: &[&str]| {
+        let at = path.iter().fold(&command, |at, verb| at.find_subcommand(verb).unwrap());
+        at.get_about().unwrap().to_string()
+    };
+    assert_eq!(about(&["run"]), "Run a command in a container of its own");
+    assert_eq!(about(&["list"]), "List containers");
+    assert_eq!(about(&["policy", "show"]), "Show what a policy gives");
+    fn none_is_of_options(command: &Command) {
+        for verb in command.get_subcommands() {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                !about.is_empty() && !about.starts_with("Options of"),
+                "{}: {about}",
+                verb.get_name()
+            );
+            none_is_of_options(verb);
+        }
+    }
+    none_is_of_options(&command);
 }
 
 #[test]

@@ -259,18 +259,26 @@ fn ids(launcher: &Launcher) -> Finding {
             );
             finding("ids", policy.blocks > 0, Verdict::Missing, found, mend)
         }
-        Err(e) => finding("ids", false, Verdict::Missing, e.to_string(), mend),
+        // It says itself what is to be mended, such as a line of the host's policy, or a program that is not installed.
+        Err(e) => Finding {
+            what: "launcher",
+            verdict: Verdict::Missing,
+            found: e.to_string(),
+            mend: None,
+        },
     }
 }
 
 /// Checks, and gives 1 if no container can run. `profiles` is [`PROFILES`], which must be open already.
 pub fn check(launcher: Option<&Launcher>, profiles: Option<ReadDir>, json: bool) -> Outcome<u8> {
+    // Asked first: a launcher that cannot start says why to the first question alone.
+    let ids = launcher.map(ids);
     let hierarchies = launcher.and_then(|l| l.hierarchies().ok());
     let mut findings = vec![kernel(), other_namespaces(), landlock(), seccomp()];
     findings.extend(labels::findings(profiles));
-    match launcher {
-        Some(launcher) => {
-            findings.extend([user_namespaces(), fuse(), ids(launcher)]);
+    match ids {
+        Some(ids) => {
+            findings.extend([user_namespaces(), fuse(), ids]);
             findings.extend(control_groups(hierarchies.as_deref()));
             findings.extend(networking());
             findings.extend(hook::hook());

@@ -2,9 +2,9 @@
 //! May touch: standard output.
 
 use crate::error::{Error, Outcome};
-use crate::options::{Generate, Generated, Options};
+use crate::options::{Generate, Generated, described};
 use crate::output::print_bytes;
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_complete::Shell;
 use policies::options;
 use wire::Program;
@@ -13,7 +13,7 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// The pages: one for `lazaret`, one for each verb that is not hidden, and for each verb of a verb.
 fn pages() -> Vec<(String, Command)> {
-    let mut root = Options::command();
+    let mut root = described();
     root.build();
     let mut pages = vec![("lazaret".to_owned(), root.clone())];
     below("lazaret", &root, &mut pages);
@@ -112,7 +112,7 @@ pub fn generate(options: &Generate) -> Outcome<()> {
             let shell = SHELLS.into_iter().find(|s| s.to_string() == *which);
             let shell = shell.ok_or_else(|| Error::Usage(format!("there are no completions for {which}")))?;
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Options::command(), "lazaret", &mut text);
+            clap_complete::generate(shell, &mut described(), "lazaret", &mut text);
             print_bytes(&text)
         }
     }

@@ -1,7 +1,7 @@
 //! `help` and `--help` as virsh lays them out, from the option definitions of `lazaret`. Pure.
 
 use super::builtin;
-use crate::options::Options;
+use crate::options::{Options, described};
 use clap::{Command, CommandFactory};
 
 /// A group of verbs: its title, the keyword that asks for it alone, and whether a verb is in it. A verb is in the first that has it.
@@ -117,10 +117,11 @@ pub fn about(what: &str) -> Result<String, String> {
     if let Some((name, about)) = builtin::ALL.iter().find(|(name, _)| *name == what) {
         return Ok(format!("  NAME\n    {name} - {about}\n\n"));
     }
+    command = described().bin_name("virsh");
     command.build();
     let verb = command.find_subcommand_mut(what);
     let verb = verb.ok_or_else(|| format!("command or command group '{what}' doesn't exist"))?;
-    Ok(format!("  NAME\n    {what}\n\n{}\n", verb.render_long_help()))
+    Ok(format!("  NAME\n    {what} - {}\n", verb.render_long_help()))
 }
 
 /// What `virsh --help` prints.

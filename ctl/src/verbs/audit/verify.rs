@@ -59,8 +59,9 @@ pub fn verify(session: &Session, options: &AuditVerify) -> Outcome<()> {
         }
         text.push_str(&match (first, last) {
             (Some(first), Some((number, hash))) => {
+                let many = if records == 1 { "" } else { "s" };
                 format!(
-                    "{records} records, from {first} to {number}; the last is {number}:{}\n",
+                    "{records} record{many}, from {first} to {number}; the last is {number}:{}\n",
                     hex(&hash)
                 )
             }
