@@ -4,7 +4,7 @@
 # the place of AppArmor and a policy of ours (selinux.te), for that file alone.
 # Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
 # usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
-# LAZARET_VM_MINUTES sets how long the machine may live (35), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
+# LAZARET_VM_MINUTES sets how long the machine may live (45), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
 # LAZARET_VM_SCRIPT names a shell script that runs there before the tests.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -13,13 +13,13 @@ here=$tree/tests/vm
 . tests/count.sh
 . "$here/tool.sh"
 cargo=${LAZARET_VM_CARGO:-cargo}
-minutes=${LAZARET_VM_MINUTES:-35}
+minutes=${LAZARET_VM_MINUTES:-45}
 
 # A file of tests, and after how many seconds of the machine it is given up.
 if [ "$#" -eq 0 ]; then
     set -- units selinux:200 facts:60 devices:200 clock:100 shutdown:200 share:200 user:400 user_limits:300 user_walls:300 tuning:200 event:100 information:150 statistics:100 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 interfaces:200 lent:200 live_links:200 own_networks:200 privileges:60 table:300 confinement:400
     set -- "$@" taken_over:60 profiles:400 systemd:400 unit:60 attack_image:500 attack_races:500
-    set -- "$@" audit:120 audit_chain:200 audit_full:60 audit_kernel:60 audit_virt:100 audit_replay:60 kill9:700 figures:400 nothing_is_left:400
+    set -- "$@" audit:120 audit_chain:200 audit_full:60 audit_kernel:60 audit_virt:100 audit_replay:60 kill9:700 figures:400 nothing_is_left:400 hooks:500 disks:400 disks_refused:200
 fi
 
 # The machine is some five times slower than its host.
