@@ -11,6 +11,10 @@ use std::os::fd::BorrowedFd;
 use wire::Failure;
 use wire::cgroupd::{Controller, Hierarchy};
 
+/// The most groups below a container's own, in the unified hierarchy: several times what a system of services makes. The kernel's memory for them is for
+/// the most part nobody's, and it has ids for 65,535 groups of memory on the whole host. Version 1 has no such limit.
+const BELOW: &str = "1024";
+
 /// Makes `NAME` and its limits everywhere, or nothing. Nothing is made below it: version 1 takes device rules for a group as long as it has
 /// none below. In the unified hierarchy `NAME` may be there: what is born in it is started first.
 pub fn make(place: &Place, limits: &Judged, directories: &[BorrowedFd<'_>]) -> Result<(), Failure> {
@@ -46,6 +50,8 @@ fn one(place: &Place, hierarchy: &Hierarchy, directory: BorrowedFd<'_>, settings
     };
     let group = group.map_err(|e| failed("make the group", e))?;
     if hierarchy.unified {
+        let limited = group.write(c"cgroup.max.descendants", BELOW);
+        limited.map_err(|e| failed("limit how many groups lie below that", e))?;
         enable(&group, settings).map_err(|(file, e)| failed(file, e))?;
     } else if hierarchy.controllers.contains(&Controller::Cpuset) {
         inherit(&above, &group).map_err(|(file, e)| failed(file, e))?;

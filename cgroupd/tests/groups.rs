@@ -559,6 +559,26 @@ mod tests {
     }
 
     #[test]
+    fn groups_without_number_are_refused_in_the_unified_hierarchy() {
+        let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+        let host = host!("number");
+        let writer = Writer::start(&host.directories, &host.hierarchies);
+        assert_eq!(writer.make(Limits::default()), Reply::Made);
+        let group = host.directories.last().unwrap().join(NAME);
+        let more = || (0..2000).try_for_each(|n| std::fs::create_dir(group.join(format!("w{n}"))));
+        // EAGAIN is what the kernel says where there are too many (cgroup-v2.rst, `cgroup.max.descendants`).
+        assert_eq!(
+            more().unwrap_err().raw_os_error(),
+            Some(nix::errno::Errno::EAGAIN as i32)
+        );
+        let stat = std::fs::read_to_string(group.join("cgroup.stat")).unwrap();
+        assert!(stat.starts_with("nr_descendants 1024\n"), "{stat}");
+        assert_eq!(writer.remove(), Reply::Removed);
+        assert_eq!(host.groups(), 0);
+        writer.end();
+    }
+
+    #[test]
     fn payload_and_entered_processes_freeze_and_thaw() {
         let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
         let host = host!("freeze");
