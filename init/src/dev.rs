@@ -108,11 +108,15 @@ pub fn tmpfs(size: &std::ffi::CStr, mode: &std::ffi::CStr, flags: Attr) -> nix::
     tmpfs.mount(flags)
 }
 
+/// The most terminals at once. The kernel has so many for all containers together (`kernel.pty.max` less `kernel.pty.reserve`, 3072) that this is one of twelve.
+const TERMINALS: &std::ffi::CStr = c"256";
+
 fn devpts(tty_mapped: bool) -> nix::Result<OwnedFd> {
     let devpts = Superblock::open(c"devpts")?;
     devpts.string(c"source", c"devpts")?;
     devpts.flag(c"newinstance")?;
     devpts.string(c"ptmxmode", c"0666")?;
+    devpts.string(c"max", TERMINALS)?;
     devpts.string(c"mode", c"0620")?;
     if tty_mapped {
         devpts.string(c"gid", c"5")?;

@@ -301,13 +301,17 @@ fn make(group: &Group, path: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::kernel(&format!("make the control group {path}"), errno(e) as i32))
 }
 
-/// Makes `NAME/payload` for `owner` in every hierarchy of version 1, and opens its `tasks`. For the unified one see `cradle`.
+/// Makes `NAME/payload` in every hierarchy of version 1, and opens its `tasks`. For the unified one see `cradle`. It is `owner`'s where nothing is
+/// controlled, for an init that keeps its services there; elsewhere each group below would take one of the host's ids for groups of memory, or the like.
 pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
     let path = format!("{name}/payload");
+    let (free, controlled): (Vec<&Group>, Vec<&Group>) =
+        version1(groups).partition(|group| group.hierarchy.controllers == [Controller::Other]);
     let made: Result<(), Failure> = open::with_ids(owner, owner, || {
-        version1(groups).try_for_each(|group| make(group, &path))
+        free.into_iter().try_for_each(|group| make(group, &path))
     });
     made?;
+    controlled.into_iter().try_for_each(|group| make(group, &path))?;
     let tasks = format!("{path}/{TASKS}");
     version1(groups)
         .map(|group| below(group, &tasks, OFlags::WRONLY))

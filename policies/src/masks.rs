@@ -2,7 +2,7 @@
 //! Pure data.
 
 /// Hidden in both profiles: what tells of the host, or reaches it. A file becomes `/dev/null`, a directory an empty one.
-pub const HIDDEN: [&str; 33] = [
+pub const HIDDEN: [&str; 34] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/bus",
@@ -19,6 +19,7 @@ pub const HIDDEN: [&str; 33] = [
     "/proc/kpagecount",
     "/proc/kpageflags",
     "/proc/latency_stats",
+    "/proc/locks",
     "/proc/pressure",
     "/proc/sched_debug",
     "/proc/scsi",

@@ -2,11 +2,12 @@
 //! the `app` profile with every capability added that can be.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tests::{Host, Outcome, capture, need_root};
 
 /// Paths below which a container reads nothing, or writes nothing, that it could use against the host.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 13] = [
     "/proc/kcore",
     "/proc/keys",
     "/proc/kallsyms",
@@ -15,6 +16,7 @@ const MASKED: [&str; 12] = [
     "/proc/timer_list",
     "/proc/interrupts",
     "/proc/key-users",
+    "/proc/locks",
     "/proc/kpagecount",
     "/proc/kpageflags",
     "/proc/acpi",
@@ -233,6 +235,45 @@ fn the_cgroup_limits_cannot_be_raised_and_no_release_agent_is_reached() {
     let said = inside(&host, &name, script);
     assert_eq!(said.stdout, "end\n", "{said}");
     assert_eq!(limit(), before);
+}
+
+/// Each group has one of the 65,535 ids that the kernel has for groups of memory, and memory of the kernel's that nobody is charged for.
+#[test]
+fn a_container_divides_no_hierarchy_that_controls_something_and_the_unified_one_into_1024() {
+    need_root!();
+    let host = Host::new();
+    let name = system(&host);
+    let script = "mkdir -p /tmp/cg; for c in memory cpu cpuacct cpuset devices freezer blkio pids; do mount -t cgroup -o $c none /tmp/cg 2>/dev/null && { \
+        mkdir /tmp/cg/x 2>/dev/null && echo made $c; umount /tmp/cg; }; done; echo end";
+    let said = inside(&host, &name, script);
+    assert_eq!(said.stdout, "end\n", "{said}");
+    let groups = tests::kernel::groups_of(&name);
+    assert!(!groups.is_empty());
+    for group in groups {
+        let owner = fs::metadata(group.join("payload")).unwrap().uid();
+        if group.join("cgroup.controllers").exists() {
+            assert_eq!(
+                fs::read_to_string(group.join("cgroup.max.descendants")).unwrap(),
+                "1024\n"
+            );
+            assert!(host.ids().contains(&owner), "{owner} has {}", group.display());
+        } else if group.components().any(|c| c.as_os_str() == "systemd") {
+            assert!(host.ids().contains(&owner), "{owner} has {}", group.display());
+        } else {
+            assert_eq!(owner, 0, "{}", group.display());
+        }
+    }
+}
+
+#[test]
+fn a_container_has_256_terminals_at_most() {
+    need_root!();
+    let host = Host::new();
+    let name = system(&host);
+    let pid = host.pid_1(&name).unwrap();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let own = mounts.lines().find(|l| l.contains(" /dev/pts ")).unwrap();
+    assert!(own.ends_with(",max=256") || own.contains(",max=256,"), "{own}");
 }
 
 #[test]
