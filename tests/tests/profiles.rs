@@ -351,7 +351,7 @@ fn a_policy_is_shown_compared_and_checked() {
         .iter()
         .filter(|c| c["answer"] == "allowed")
         .count();
-    assert_eq!((allowed, shown["hidden"].as_array().unwrap().len()), (288, 33));
+    assert_eq!((allowed, shown["hidden"].as_array().unwrap().len()), (288, 34));
     assert!(host.run(&["policy", "show", "netd"]).ok().stdout.contains("NET_ADMIN"));
     let difference = host.run(&["policy", "diff", "app", "system"]).ok().stdout;
     assert!(
