@@ -170,11 +170,21 @@ fn what_is_kept_is_printed_as_libvirt_prints_it() {
     for line in pieces.filter(|l| !l.starts_with('#')) {
         let (place, piece) = line.split_once(' ').expect("a place and a piece");
         let at = |here: &str| if place == here { piece } else { "" };
+        let or = |here: &str, usual: &str| {
+            if place == here {
+                piece.to_owned()
+            } else {
+                usual.to_owned()
+            }
+        };
+        let os = format!("<os><type>exe</type><init>/i</init>{}</os>", at("O"));
         let xml = format!(
             "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/domain/lxc/1.0'>{}<name>d1</name>\
-             <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory>65536</memory><os><type>exe</type><init>/i</init></os>{}\
+             <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>{}{}{}\
              <devices><filesystem type='mount'><source dir='/b'/><target dir='/b'/></filesystem>{}</devices>{}</domain>",
             at("P"),
+            or("M", "<memory>65536</memory>"),
+            or("X", &os),
             at("T"),
             at("D"),
             at("E")

@@ -107,7 +107,11 @@ fn what_is_in_no_schema_is_refused_wherever_it_is() {
     for (more, devices, word) in [
         ("<nonsense/>", "", "nonsense"),
         ("<cpu><nonsense/></cpu>", "", "nonsense"),
-        ("", "<disk colour='red'><target dev='a'/></disk>", "colour"),
+        (
+            "",
+            "<disk colour='red'><source file='/a'/><target dev='a'/></disk>",
+            "colour",
+        ),
         (
             "",
             "<filesystem type='block'><source dev='/a'/><target dir='/a'/><nonsense/></filesystem>",

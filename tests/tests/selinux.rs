@@ -104,7 +104,7 @@ fn a_label_for_which_files_would_be_relabelled_starts_nothing() {
     for label in [
         "<seclabel type='static' model='selinux' relabel='yes'><label>u:r:t:s0</label></seclabel>",
         "<seclabel type='dynamic' model='selinux' relabel='yes'/>",
-        "<seclabel type='dynamic' model='selinux' relabel='no'><baselabel>u:r:t:s0</baselabel></seclabel>",
+        "<seclabel type='dynamic' model='selinux'><baselabel>u:r:t:s0</baselabel></seclabel>",
     ] {
         host.run(&["define", &host.domain_file(&name, STAY, label, "")]).ok();
         host.run(&["start", &name]).refused(1, &[&name, "<seclabel>"]);

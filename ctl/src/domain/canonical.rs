@@ -1,8 +1,10 @@
 //! Libvirt's own form of what is kept: numbers as it prints them, what it adds, and what it leaves out since it says nothing. Pure.
 
+use super::error::shown;
 use super::schema::lists;
-use super::units::{bytes, number};
+use super::units::bytes;
 use super::xml::Tree;
+use super::{hostdev, hypervisor, label};
 use core::mem::take;
 
 /// What buses a disk's name stands for, by how it begins.
@@ -18,8 +20,18 @@ const MOST_MODE: u32 = 0o777;
 
 /// The value of an attribute; `None` where it is not printed.
 pub fn attribute(element: &str, name: &str, value: String) -> Result<Option<String>, String> {
-    if element != "filesystem" || !lists("fmode dmode", name) {
-        return Ok(Some(value));
+    match (element, name, value.as_str()) {
+        // That is what is meant where nothing is said.
+        ("filesystem", "multidevs", "default") | ("memory", "placement", "static") | ("source", "portid", _) => {
+            return Ok(None);
+        }
+        ("memory", "dumpCore", other) if !matches!(other, "on" | "off") => {
+            return Err(format!(
+                "attribute dumpCore of <memory> is {other:?}, not \"on\" or \"off\""
+            ));
+        }
+        ("filesystem", "fmode" | "dmode", _) => {}
+        _ => return Ok(Some(value)),
     }
     let digits = value.trim_ascii();
     let octal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -42,18 +54,19 @@ pub fn element(mut tree: Tree) -> Result<Option<Tree>, String> {
         }
     }
     tree.attributes = attributes;
+    hypervisor::element(&mut tree)?;
     match (tree.name.as_str(), tree.attribute("mode"), tree.attribute("type")) {
         ("filesystem", ..) => tree.add_missing("accessmode", "passthrough"),
         ("space_hard_limit" | "space_soft_limit", ..) => return space(tree),
-        ("disk", ..) => disk(&mut tree),
+        ("disk", ..) => disk(&mut tree)?,
         ("clock", ..) => clock(&mut tree)?,
-        ("hostdev", Some("subsystem"), kind) => {
-            let usb = kind == Some("usb");
-            tree.add_missing("managed", "no");
-            if let Some(source) = child(&mut tree, "source").filter(|_| usb) {
-                source.children.iter_mut().try_for_each(usb_number)?;
-            }
-        }
+        // What devices are called while something runs is no part of a definition.
+        ("alias", ..) => return Ok(None),
+        ("seclabel", ..) => label::element(&mut tree)?,
+        ("hostdev", ..) => hostdev::element(&mut tree)?,
+        ("filterref", ..) => tree
+            .children
+            .sort_by_key(|c| c.attribute("name").unwrap_or_default().to_owned()),
         ("interface", _, Some("direct")) => {
             if let Some(source) = child(&mut tree, "source") {
                 source.add_missing("mode", "vepa");
@@ -64,14 +77,16 @@ pub fn element(mut tree: Tree) -> Result<Option<Tree>, String> {
     let children = take(&mut tree.children).into_iter();
     let children = children.map(element).filter_map(Result::transpose);
     tree.children = children.collect::<Result<_, _>>()?;
-    Ok(Some(tree))
+    Ok(Some(tree).filter(|tree| !hypervisor::is_nothing(tree)))
 }
 
-fn child<'a>(tree: &'a mut Tree, name: &str) -> Option<&'a mut Tree> {
+/// The first child of this name.
+pub fn child<'a>(tree: &'a mut Tree, name: &str) -> Option<&'a mut Tree> {
     tree.children.iter_mut().find(|c| c.name == name)
 }
 
-fn replace(tree: &mut Tree, name: &str, value: String) {
+/// Puts another value into the place of an attribute's.
+pub fn replace(tree: &mut Tree, name: &str, value: String) {
     tree.attributes.retain(|(n, _)| n != name);
     tree.attributes.push((name.to_owned(), value));
 }
@@ -82,7 +97,7 @@ fn space(tree: Tree) -> Result<Option<Tree>, String> {
     Ok((size > 0).then(|| Tree::leaf(&tree.name, size).with("unit", "bytes")))
 }
 
-fn disk(disk: &mut Tree) {
+fn disk(disk: &mut Tree) -> Result<(), String> {
     disk.add_missing("type", "file");
     disk.add_missing("device", "disk");
     let device = disk.attribute("device").map(str::to_owned);
@@ -97,6 +112,24 @@ fn disk(disk: &mut Tree) {
     }
     if device.as_deref() == Some("cdrom") && child(disk, "readonly").is_none() {
         disk.children.push(Tree::new("readonly"));
+    }
+    one_of(disk, "type", "file block dir network volume nvme vhostuser")?;
+    one_of(disk, "device", "disk cdrom floppy lun")?;
+    if let Some(target) = child(disk, "target") {
+        one_of(target, "bus", "ide fdc scsi virtio xen usb uml sata sd none")?;
+    }
+    Ok(())
+}
+
+/// Refuses what is no word for an attribute.
+fn one_of(tree: &Tree, name: &str, words: &str) -> Result<(), String> {
+    match tree.attribute(name).filter(|value| !lists(words, value)) {
+        Some(other) => Err(format!(
+            "attribute {name} of <{}> is {:?}, not one of {words}",
+            tree.name,
+            shown(other, 40)
+        )),
+        None => Ok(()),
     }
 }
 
@@ -124,46 +157,13 @@ fn clock(clock: &mut Tree) -> Result<(), String> {
                 other => Err(format!("attribute basis of <clock> is {other:?}, not utc or localtime")),
             }
         }
+        ("absolute", ..) if clock.attribute("start").is_none() => {
+            Err("<clock offset='absolute'> has no start".to_owned())
+        }
         ("timezone", ..) if clock.attribute("timezone").is_none() => {
             Err("<clock offset='timezone'> has no timezone".to_owned())
         }
         _ => Ok(()),
-    }
-}
-
-/// What names a USB device: numbers that may be hexadecimal, or octal behind a 0, as in C.
-fn usb_number(tree: &mut Tree) -> Result<(), String> {
-    let names = match tree.name.as_str() {
-        "address" => "bus device",
-        "vendor" | "product" => "id",
-        _ => return Ok(()),
-    };
-    let hexadecimal = names == "id";
-    for (name, value) in tree.attributes.iter_mut().filter(|(n, _)| lists(names, n)) {
-        let wrong = || format!("attribute {name} of <{}> is {value:?}, not a number", tree.name);
-        let read = of_c(value).ok_or_else(wrong)?;
-        *value = if hexadecimal {
-            format!("0x{read:04x}")
-        } else {
-            read.to_string()
-        };
-    }
-    if names == "bus device" {
-        tree.attributes.sort_by_key(|(name, _)| name != "bus");
-    }
-    Ok(())
-}
-
-fn of_c(text: &str) -> Option<u32> {
-    let text = text.trim_ascii();
-    let radix = |digits: &str, radix| {
-        let plain = digits.bytes().all(|b| b.is_ascii_alphanumeric());
-        u32::from_str_radix(digits, radix).ok().filter(|_| plain)
-    };
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => radix(digits, 16),
-        None if text.len() > 1 && text.starts_with('0') => radix(text, 8),
-        None => number(text, 0, u32::MAX),
     }
 }
 

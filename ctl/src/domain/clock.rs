@@ -42,6 +42,19 @@ pub fn why(clock: &Tree) -> Result<Why, String> {
                 ));
             }
         };
+        for (attribute, words) in [
+            ("track", "boot guest wall realtime"),
+            ("tickpolicy", "delay catchup merge discard"),
+            ("mode", "auto native emulate paravirt smpsafe"),
+        ] {
+            let given = timer.attribute(attribute);
+            if let Some(other) = given.filter(|v| !super::schema::lists(words, v)) {
+                return Err(format!(
+                    "attribute {attribute} of <timer> is {:?}, not one of {words}",
+                    shown(other, 40)
+                ));
+            }
+        }
         let known = NODES.iter().any(|(n, ..)| *n == name);
         if !known && !super::schema::lists(OTHERS, name) {
             return Err(format!(

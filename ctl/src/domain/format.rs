@@ -4,6 +4,7 @@ use super::interface::{Address, Attached, Bandwidth, Interface, LinkState, Nativ
 use super::kept;
 use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
 use super::xml::{Tree, Writer};
+use core::net::Ipv4Addr;
 use wire::IdRange;
 use wire::init::Then;
 
@@ -32,7 +33,24 @@ pub fn tree(domain: &Domain, id: Option<u32>) -> Tree {
     });
     let mut tree = writer.finish();
     kept::put(&domain.kept, &mut tree);
+    if let Some(devices) = tree.children.iter_mut().find(|c| c.name == "devices") {
+        number_consoles(devices);
+    }
     tree
+}
+
+/// The number of a console is its place among all, of those too that are kept.
+fn number_consoles(devices: &mut Tree) {
+    let consoles = devices.children.iter_mut().filter(|c| c.name == "console");
+    for (place, console) in consoles.enumerate() {
+        let targets = console.children.iter_mut().filter(|c| c.name == "target");
+        for (_, port) in targets
+            .flat_map(|t| &mut t.attributes)
+            .filter(|(name, _)| name == "port")
+        {
+            *port = place.to_string();
+        }
+    }
 }
 
 fn seclabel(w: &mut Writer, label: &Seclabel) {
@@ -225,9 +243,8 @@ fn filesystem(w: &mut Writer, filesystem: &Filesystem) {
                 Source::Ram(kib) => w.empty("source", &[("usage", Some(&kib.to_string())), ("units", Some("KiB"))]),
                 Source::Block(dev) => w.empty("source", &[("dev", Some(dev.as_str()))]),
                 Source::File(file, [behind, raw]) => {
-                    let driver = [("type", behind.then_some("loop")), ("format", raw.then_some("raw"))];
-                    if *behind || *raw {
-                        w.empty("driver", &driver);
+                    if *behind {
+                        w.empty("driver", &[("type", Some("loop")), ("format", raw.then_some("raw"))]);
                     }
                     w.empty("source", &[("file", Some(file.as_str()))]);
                 }
@@ -356,12 +373,22 @@ fn address(w: &mut Writer, given: &Address) {
 fn route(w: &mut Writer, route: &Route) {
     let (address, prefix) = (route.destination.to_string(), route.prefix.map(|p| p.to_string()));
     let (gateway, metric) = (route.gateway.to_string(), route.metric.map(|m| m.to_string()));
+    let bits = |prefix: u8| {
+        u32::MAX
+            .checked_shl(u32::from(32u8.saturating_sub(prefix)))
+            .unwrap_or(0)
+    };
+    let mask = route
+        .prefix
+        .filter(|_| route.netmask)
+        .map(|p| Ipv4Addr::from_bits(bits(p)).to_string());
     w.empty(
         "route",
         &[
-            ("family", Some(family(route.destination))),
+            ("family", route.family.then(|| family(route.destination))),
             ("address", Some(&address)),
-            ("prefix", prefix.as_deref()),
+            ("prefix", prefix.as_deref().filter(|_| !route.netmask)),
+            ("netmask", mask.as_deref()),
             ("gateway", Some(&gateway)),
             ("metric", metric.as_deref()),
         ],

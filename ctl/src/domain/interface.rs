@@ -226,6 +226,10 @@ pub struct Route {
     pub gateway: IpAddr,
     /// `@metric`, above 0.
     pub metric: Option<u32>,
+    /// Whether `@family` is said.
+    pub family: bool,
+    /// Whether the prefix was given as `@netmask`, of IPv4.
+    pub netmask: bool,
 }
 
 impl Route {
@@ -240,6 +244,8 @@ impl Route {
             prefix: Some(0),
             gateway,
             metric: None,
+            family: true,
+            netmask: false,
         }
     }
 
@@ -298,6 +304,8 @@ mod tests {
             prefix,
             gateway: destination,
             metric: None,
+            family: true,
+            netmask: false,
         }
     }
 

@@ -93,7 +93,7 @@ impl Kept {
 }
 
 /// The order in which the elements in one are printed, where libvirt has one that is not that of the document.
-const ORDER: [(&str, &str); 11] = [
+const ORDER: [(&str, &str); 20] = [
     (
         "domain",
         "name uuid genid title description metadata maxMemory memory currentMemory blkiotune memoryBacking memtune vcpu vcpus iothreads \
@@ -132,24 +132,50 @@ const ORDER: [(&str, &str); 11] = [
     ),
     ("memtune", "hard_limit soft_limit min_guarantee swap_hard_limit"),
     ("lxc:namespace", "lxc:sharenet lxc:shareipc lxc:shareuts"),
+    (
+        "cputune",
+        "shares period quota global_period global_quota emulator_period emulator_quota iothread_period iothread_quota vcpupin emulatorpin \
+         iothreadpin vcpusched emulatorsched iothreadsched cachetune memorytune",
+    ),
+    (
+        "memoryBacking",
+        "hugepages nosharepages locked source access allocation discard",
+    ),
+    ("launchSecurity", "cbitpos reducedPhysBits policy dhCert session"),
+    ("console", TERMINAL),
+    ("serial", TERMINAL),
+    ("parallel", TERMINAL),
+    ("channel", TERMINAL),
+    ("source", "vendor product address"),
+    ("shmem", "model size server msi alias address"),
 ];
+const TERMINAL: &str = "source protocol log target acpi alias address";
 
 /// The same of attributes.
-const ATTRIBUTES: [(&str, &str); 14] = [
+const ATTRIBUTES: [(&str, &str); 20] = [
     ("clock", "offset adjustment basis timezone start"),
     ("target", "dir dev bus"),
     ("lxc:sharenet", "type value"),
     ("domain", "type id xmlns:lxc"),
-    ("filesystem", "type model accessmode multidevs fmode dmode"),
+    ("filesystem", "type accessmode model multidevs fmode dmode"),
     ("hostdev", "mode type managed"),
     ("disk", "type device model rawio sgio snapshot"),
     ("ip", "address family prefix peer"),
     ("route", "family address prefix gateway metric"),
     ("driver", "name type format cache wrpolicy"),
-    ("memory", "mode nodeset"),
+    ("memory", "dumpCore unit mode nodeset placement"),
     ("seclabel", "type model relabel"),
     ("timer", "name present tickpolicy track"),
     ("vcpu", "placement cpuset current"),
+    ("vcpupin", "vcpu cpuset"),
+    ("controller", "type index model ports vectors"),
+    (
+        "address",
+        "type domain controller bus target unit slot function multifunction port device",
+    ),
+    ("source", "dev mode path pool volume"),
+    ("cpu", "mode match check"),
+    ("topology", "sockets dies cores threads"),
 ];
 
 fn rank(table: &[(&str, &str)], within: &str, name: &str) -> usize {

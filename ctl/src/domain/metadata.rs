@@ -21,11 +21,12 @@ fn is_of(element: &Tree, uri: &str) -> bool {
     element.attribute(&declaration(prefix(&element.name))) == Some(uri)
 }
 
-/// Leaves the first element of each namespace, as libvirt does.
+/// Leaves the first element of each namespace, as libvirt does: what has none is nobody's own.
 pub fn first_of_each(metadata: &mut Tree) {
     let mut seen = BTreeSet::new();
     let uri = |e: &Tree| e.attribute(&declaration(prefix(&e.name))).map(str::to_owned);
-    metadata.children.retain(|e| uri(e).is_none_or(|u| seen.insert(u)));
+    metadata.children.retain(|e| uri(e).is_some_and(|u| seen.insert(u)));
+    metadata.text.clear();
 }
 
 fn whole(domain: &Domain) -> Option<&Tree> {

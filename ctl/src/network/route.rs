@@ -49,6 +49,8 @@ impl Static {
             prefix: Some(self.net.prefix()),
             gateway: self.gateway,
             metric: self.metric,
+            family: true,
+            netmask: false,
         }
     }
 }

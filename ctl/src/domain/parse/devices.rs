@@ -4,7 +4,7 @@ use super::{absolute, interface};
 use crate::domain::error::Fault;
 use crate::domain::interface::Interface;
 use crate::domain::model::{Filesystem, Source, guest_names};
-use crate::domain::units::kib;
+use crate::domain::units::bytes;
 use crate::domain::xml::{Element, Parts};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -25,7 +25,12 @@ pub struct Devices {
 /// `devices`
 pub fn devices(parts: &mut Parts) -> Result<Devices, Fault> {
     Ok(Devices {
-        emulator: parts.leaf("emulator")?.as_ref().map(absolute).transpose()?,
+        emulator: parts
+            .leaf("emulator")?
+            .filter(|given| !given.value.is_empty())
+            .as_ref()
+            .map(absolute)
+            .transpose()?,
         filesystems: filesystems(parts.children("filesystem"))?,
         interfaces: interfaces(parts.children("interface"))?,
         consoles: consoles(parts.children("console"))?,
@@ -76,12 +81,8 @@ fn driver(parts: &mut Parts) -> Result<[bool; 2], Fault> {
     if let Some(kind) = &kind {
         kind.only("loop")?;
     }
-    let raw = format.map(|f| {
-        f.read("\"raw\" or \"none\"", |f| {
-            ["none", "raw"].iter().position(|known| *known == f)
-        })
-    });
-    Ok([kind.is_some(), raw.transpose()? == Some(1)])
+    let raw = format.map(|f| f.read("\"raw\"", |f| (f == "raw").then_some(())));
+    Ok([kind.is_some(), raw.transpose()?.is_some()])
 }
 
 /// What reads the `source` of one type.
@@ -109,8 +110,14 @@ fn directory(parts: &mut Parts) -> Result<Path, Fault> {
 fn usage(parts: &mut Parts) -> Result<u64, Fault> {
     let units = parts.attribute("units");
     let usage = parts.required("usage")?;
-    let size = usage.try_read(|v| kib(v, units.as_ref().map(|u| u.value.as_str())))?;
-    if size == 0 { Err(usage.fault("is 0")) } else { Ok(size) }
+    let units = units.as_ref().map_or("KiB", |u| u.value.as_str());
+    // As libvirt prints it, whole KiB of it.
+    let size = usage.try_read(|v| bytes(v, Some(units)))? >> 10;
+    if size == 0 {
+        Err(usage.fault("is less than 1 KiB"))
+    } else {
+        Ok(size)
+    }
 }
 
 fn interfaces(elements: Vec<Element>) -> Result<Vec<Interface>, Fault> {

@@ -7,8 +7,11 @@ use crate::domain::interface::{
 };
 use crate::domain::units::number;
 use crate::domain::xml::{Given, Parts};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use wire::LinkName;
+
+/// How the names begin that libvirt gives to what runs: no part of a definition, in which none is meant.
+const GIVEN: [&str; 3] = ["vnet", "macvtap", "macvlan"];
 
 /// `interface`
 pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
@@ -30,6 +33,7 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
             .map(|e| e.read(route))
             .collect::<Result<_, _>>()?,
         target: only_attribute(parts, "target", "dev")?
+            .filter(|given| !GIVEN.iter().any(|begin| given.value.starts_with(begin)))
             .as_ref()
             .map(link_name)
             .transpose()?,
@@ -52,6 +56,11 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
             .transpose()?,
     };
     let configured = !interface.addresses.is_empty() || !interface.routes.is_empty();
+    let floor = |rate: Option<Rate>| rate.is_some_and(|rate| rate.floor.is_some());
+    let of_network = matches!(interface.attached, Attached::Network(_));
+    if floor(interface.bandwidth.outbound) || floor(interface.bandwidth.inbound) && !of_network {
+        return Err(parts.fault("only <inbound> of an interface of type network has a floor"));
+    }
     if interface.link == Some(LinkState::Down) && configured {
         return Err(parts.fault("an interface that is down inside has neither <ip> nor <route>"));
     }
@@ -115,11 +124,15 @@ fn direct(parts: &mut Parts) -> Result<Attached, Fault> {
 }
 
 fn network(parts: &mut Parts) -> Result<Attached, Fault> {
+    // Which bridge it was on while it ran is no part of a definition.
+    parts.attribute("bridge");
     let name = |v: &str| (!v.is_empty()).then(|| Attached::Network(v.to_owned()));
     parts.required("network")?.read("the name of a network", name)
 }
 
 fn ethernet(parts: &mut Parts) -> Result<Attached, Fault> {
+    // Nor is what it was called on the host then.
+    parts.attribute("dev");
     let addresses = parts.children("ip").into_iter().map(|e| e.read(address));
     let addresses = addresses.collect::<Result<_, _>>()?;
     let routes = parts.children("route").into_iter().map(|e| e.read(route));
@@ -228,7 +241,7 @@ fn link_state(word: &str) -> Option<LinkState> {
 fn address(parts: &mut Parts) -> Result<Address, Fault> {
     let address = ip(&parts.required("address")?)?;
     family(parts, address, None)?;
-    let prefix = prefix(parts, address, 1)?;
+    let prefix = prefix(parts, address, 0)?.filter(|prefix| *prefix > 0);
     let peer = parts.attribute("peer").map(|v| same_family(&v, address)).transpose()?;
     Ok(Address { address, prefix, peer })
 }
@@ -237,8 +250,14 @@ fn address(parts: &mut Parts) -> Result<Address, Fault> {
 fn route(parts: &mut Parts) -> Result<Route, Fault> {
     let given = parts.required("address")?;
     let destination = ip(&given)?;
-    family(parts, destination, Some("ipv4"))?;
+    let said = family(parts, destination, Some("ipv4"))?;
+    let mask = parts.attribute("netmask");
+    let mask = mask.map(|v| v.read("a mask of an IPv4 network", |v| of_mask(v, destination)));
+    let mask = mask.transpose()?;
     let prefix = prefix(parts, destination, 0)?;
+    if mask.is_some() && prefix.is_some() {
+        return Err(parts.fault("a <route> has a prefix or a netmask, not both"));
+    }
     let gateway = same_family(&parts.required("gateway")?, destination)?;
     let metric = parts
         .attribute("metric")
@@ -246,9 +265,11 @@ fn route(parts: &mut Parts) -> Result<Route, Fault> {
         .transpose()?;
     let route = Route {
         destination,
-        prefix,
+        prefix: prefix.or(mask),
         gateway,
         metric,
+        family: said,
+        netmask: mask.is_some(),
     };
     if !route.is_network() {
         return Err(given.fault(&format!(
@@ -257,6 +278,14 @@ fn route(parts: &mut Parts) -> Result<Route, Fault> {
         )));
     }
     Ok(route)
+}
+
+/// The length of the prefix that a mask says.
+fn of_mask(text: &str, of: IpAddr) -> Option<u8> {
+    let mask: Ipv4Addr = text.parse().ok().filter(|_| of.is_ipv4())?;
+    let ones = mask.to_bits().leading_ones();
+    let rest = mask.to_bits().checked_shl(ones).unwrap_or(0);
+    u8::try_from(ones).ok().filter(|_| rest == 0)
 }
 
 fn ip(given: &Given) -> Result<IpAddr, Fault> {
@@ -271,13 +300,14 @@ fn same_family(given: &Given, other: IpAddr) -> Result<IpAddr, Fault> {
     Ok(address)
 }
 
-fn family(parts: &mut Parts, address: IpAddr, default: Option<&str>) -> Result<(), Fault> {
+/// Whether it is said.
+fn family(parts: &mut Parts, address: IpAddr, default: Option<&str>) -> Result<bool, Fault> {
     let actual = crate::domain::interface::family(address);
     match parts.attribute("family") {
         Some(given) => given.read(&format!("\"{actual}\", the address's own"), |v| {
-            (v == actual).then_some(())
+            (v == actual).then_some(true)
         }),
-        None if default.is_none_or(|d| d == actual) => Ok(()),
+        None if default.is_none_or(|d| d == actual) => Ok(false),
         None => Err(parts.fault(format!("an {actual} address here needs family='{actual}'"))),
     }
 }

@@ -15,6 +15,7 @@ use super::error::{Fault, ParseError};
 use super::identity::Uuid;
 use super::kept::Why;
 use super::model::Domain;
+use super::settle::{NOWHERE, settle};
 use super::sift::Sifted;
 use super::units::number;
 use super::xml::{Element, Given, Parts, read};
@@ -33,7 +34,7 @@ pub fn parse_telling(bytes: &[u8], file: &str) -> Result<(Domain, Vec<ParseError
         .kept
         .iter()
         .zip(lines)
-        .filter(|(kept, _)| kept.why == Why::Unread);
+        .filter(|(kept, line)| kept.why == Why::Unread && *line != NOWHERE);
     let told = told.map(|(kept, line)| {
         let what = format!("{} is kept, but no LXC driver reads it: it has no effect", kept.name());
         Fault::new(line, what).of(file)
@@ -55,6 +56,7 @@ fn root(mut element: Element) -> Result<(Domain, Vec<usize>), Fault> {
     if element.attributes.iter().any(|a| a.name == "type" && a.value != "lxc") {
         element.children.clear();
     }
+    settle(&mut element)?;
     let Sifted { kept, lines, shares } = Sifted::of(&mut element)?;
     let domain = element.read(domain)?;
     Ok((Domain { kept, shares, ..domain }, lines))
@@ -94,7 +96,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         cputune: resources::cputune(parts)?,
         partition: partition(parts)?,
         os: parts.child("os")?.ok_or_else(|| parts.lacks("os"))?.read(os::os)?,
-        idmap: parts.child("idmap")?.map(security::idmap).transpose()?,
+        idmap: parts.child("idmap")?.map(security::idmap).transpose()?.flatten(),
         privnet,
         capabilities,
         afterwards: afterwards(parts)?,
@@ -140,7 +142,7 @@ fn afterwards(parts: &mut Parts) -> Result<Afterwards, Fault> {
         clock.read(|parts| parts.attribute("offset").map_or(Ok(()), |o| o.only("utc")))?;
     }
     let mut action = |name, missing| {
-        let given = parts.leaf(name)?;
+        let given = parts.leaf(name)?.filter(|given| !given.value.is_empty());
         given.map_or(Ok(missing), |v| {
             v.read("\"destroy\" or \"restart\", which alone are supported", then)
         })

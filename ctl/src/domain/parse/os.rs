@@ -22,11 +22,16 @@ pub fn os(parts: &mut Parts) -> Result<Os, Fault> {
             .into_iter()
             .map(variable)
             .collect::<Result<_, _>>()?,
-        initdir: parts.leaf("initdir")?.as_ref().map(absolute).transpose()?,
-        inituser: parts.leaf("inituser")?.as_ref().map(account).transpose()?,
-        initgroup: parts.leaf("initgroup")?.as_ref().map(account).transpose()?,
-        cmdline: parts.leaf("cmdline")?.as_ref().map(text).transpose()?,
+        initdir: said(parts, "initdir")?.as_ref().map(absolute).transpose()?,
+        inituser: said(parts, "inituser")?.as_ref().map(account).transpose()?,
+        initgroup: said(parts, "initgroup")?.as_ref().map(account).transpose()?,
+        cmdline: said(parts, "cmdline")?.as_ref().map(text).transpose()?,
     })
+}
+
+/// The text of a child, where there is some.
+fn said(parts: &mut Parts, name: &str) -> Result<Option<Given>, Fault> {
+    Ok(parts.leaf(name)?.filter(|given| !given.value.is_empty()))
 }
 
 fn arch(parts: &mut Parts) -> Result<Option<Arch>, Fault> {

@@ -12,12 +12,9 @@ pub fn memory(parts: &mut Parts) -> Result<(u64, u64), Fault> {
     let Some(element) = parts.child("currentMemory")? else {
         return Ok((memory, memory));
     };
-    let line = element.line;
-    let current = size(element)?;
-    if current > memory {
-        return Err(Fault::new(line, "<currentMemory> is more than <memory>"));
-    }
-    Ok((memory, current))
+    // As libvirt has it, 0 is all, and so is what is more than that.
+    let current = size_or_none(element)?.filter(|current| *current <= memory);
+    Ok((memory, current.unwrap_or(memory)))
 }
 
 /// `memtune`; `memory` is the limit where it names none.
@@ -26,7 +23,10 @@ pub fn memtune(parts: &mut Parts, memory: u64) -> Result<Memtune, Fault> {
         return Ok(Memtune::default());
     };
     element.read(|parts| {
-        let mut limit = |name| parts.child(name)?.map(size).transpose();
+        let mut limit = |name| {
+            let said = parts.child(name)?.filter(|e| !e.text.is_empty());
+            said.map(size).transpose()
+        };
         let tune = Memtune {
             hard_limit: limit("hard_limit")?,
             soft_limit: limit("soft_limit")?,
@@ -48,7 +48,7 @@ pub fn blkiotune(parts: &mut Parts) -> Result<Blkiotune, Fault> {
         return Ok(Blkiotune::default());
     };
     element.read(|parts| {
-        let weight = bounded(parts, "weight", 10, 1000)?;
+        let weight = unless_zero(parts, "weight", 10, 1000)?;
         let mut devices: Vec<BlkioDevice> = Vec::new();
         for element in parts.children("device") {
             let line = element.line;
@@ -58,19 +58,31 @@ pub fn blkiotune(parts: &mut Parts) -> Result<Blkiotune, Fault> {
             }
             devices.push(device);
         }
+        devices.retain(says_something);
         Ok(Blkiotune { weight, devices })
     })
+}
+
+/// Whether anything is said of a device.
+fn says_something(device: &BlkioDevice) -> bool {
+    let numbers = [
+        device.read_operations,
+        device.write_operations,
+        device.read_bytes,
+        device.write_bytes,
+    ];
+    device.weight.is_some() || numbers.iter().any(Option::is_some)
 }
 
 fn blkio_device(parts: &mut Parts) -> Result<BlkioDevice, Fault> {
     let path = parts.leaf("path")?.ok_or_else(|| parts.lacks("path"))?;
     Ok(BlkioDevice {
         path: super::absolute(&path)?,
-        weight: bounded(parts, "weight", 10, 1000)?,
-        read_operations: bounded(parts, "read_iops_sec", 0, u64::from(u32::MAX))?,
-        write_operations: bounded(parts, "write_iops_sec", 0, u64::from(u32::MAX))?,
-        read_bytes: bounded(parts, "read_bytes_sec", 0, u64::MAX >> 1)?,
-        write_bytes: bounded(parts, "write_bytes_sec", 0, u64::MAX >> 1)?,
+        weight: unless_zero(parts, "weight", 10, 1000)?,
+        read_operations: unless_zero(parts, "read_iops_sec", 0, u64::from(u32::MAX))?,
+        write_operations: unless_zero(parts, "write_iops_sec", 0, u64::from(u32::MAX))?,
+        read_bytes: unless_zero(parts, "read_bytes_sec", 0, u64::MAX >> 1)?,
+        write_bytes: unless_zero(parts, "write_bytes_sec", 0, u64::MAX >> 1)?,
     })
 }
 
@@ -80,7 +92,21 @@ where
     T: TryFrom<u128> + PartialOrd + Copy + std::fmt::Display,
 {
     let read = |v: &str| number(v, least, most);
-    let given = parts.leaf(name)?;
+    let given = parts.leaf(name)?.filter(|given| !given.value.is_empty());
+    given
+        .map(|v| v.read(&format!("a number from {least} to {most}"), read))
+        .transpose()
+}
+
+/// The same, where 0 is as if nothing was said.
+fn unless_zero<T>(parts: &mut Parts, name: &str, least: T, most: T) -> Result<Option<T>, Fault>
+where
+    T: TryFrom<u128> + PartialOrd + Copy + std::fmt::Display,
+{
+    let given = parts
+        .leaf(name)?
+        .filter(|given| !matches!(given.value.as_str(), "" | "0"));
+    let read = |v: &str| number(v, least, most);
     given
         .map(|v| v.read(&format!("a number from {least} to {most}"), read))
         .transpose()
@@ -111,11 +137,17 @@ pub fn nodes(parts: &mut Parts) -> Result<(Option<CpuSet>, bool), Fault> {
 }
 
 fn size(element: Element) -> Result<u64, Fault> {
+    let (line, name) = (element.line, element.name.clone());
+    size_or_none(element)?.ok_or_else(|| Fault::new(line, format!("<{name}> is 0")))
+}
+
+/// A size above 0, if it is.
+fn size_or_none(element: Element) -> Result<Option<u64>, Fault> {
     element.read(|parts| {
-        let unit = parts.attribute("unit");
+        let unit = parts.attribute("unit").filter(|u| !u.value.is_empty());
         let given = parts.text();
         let size = given.try_read(|v| kib(v, unit.as_ref().map(|u| u.value.as_str())))?;
-        if size == 0 { Err(given.fault("is 0")) } else { Ok(size) }
+        Ok(Some(size).filter(|size| *size > 0))
     })
 }
 
@@ -147,9 +179,10 @@ pub fn cputune(parts: &mut Parts) -> Result<Cputune, Fault> {
     };
     element.read(|parts| {
         let shares = bounded(parts, "shares", 2, 262_144)?;
-        let period = bounded(parts, "period", 1000, 1_000_000)?;
+        let period = unless_zero(parts, "period", 1000, 1_000_000)?;
         let quota = parts
             .leaf("quota")?
+            .filter(|given| !matches!(given.value.as_str(), "" | "0"))
             .map(|v| v.read("-1 or a number from 1000 to 17592186044415", quota))
             .transpose()?;
         Ok(Cputune { shares, period, quota })

@@ -9,17 +9,20 @@ use wire::ids::check_map;
 use wire::{Context, IdRange, ProfileName};
 
 /// `idmap`. Whether host id 0 may be mapped is for the host's policy to say, not for the document's reader.
-pub fn idmap(element: Element) -> Result<IdMap, Fault> {
+pub fn idmap(element: Element) -> Result<Option<IdMap>, Fault> {
     element.read(|parts| {
         let uid = ranges(parts.children("uid"))?;
         let gid = ranges(parts.children("gid"))?;
+        if uid.is_empty() && gid.is_empty() {
+            return Ok(None);
+        }
         if uid.is_empty() || gid.is_empty() {
             return Err(parts.fault("<idmap> needs both <uid> and <gid>"));
         }
         for (kind, map) in [("uid", &uid), ("gid", &gid)] {
             check_map(map, true).map_err(|e| parts.fault(format!("<{kind}> in <idmap>: {e}")))?;
         }
-        Ok(IdMap { uid, gid })
+        Ok(Some(IdMap { uid, gid }))
     })
 }
 
@@ -66,7 +69,10 @@ fn capabilities(parts: &mut Parts) -> Result<Capabilities, Fault> {
         let Some(capability) = Capability::named(&element.name) else {
             return Err(Fault::new(line, format!("<{name}> in <capabilities> is no capability")));
         };
-        let on = element.read(|parts| parts.required("state")?.read("\"on\" or \"off\"", state))?;
+        let on = element.read(|parts| {
+            let given = parts.attribute("state");
+            given.map_or(Ok(true), |given| given.read("\"on\" or \"off\"", state))
+        })?;
         if all.states.insert(capability, on).is_some() {
             return Err(Fault::new(line, format!("<{name}> comes twice in <capabilities>")));
         }

@@ -35,7 +35,7 @@ fn what_lxc_can_be_told_comes_back() {
         assert_eq!(back(&labelled), format(&parse(labelled.as_bytes(), "a.xml").unwrap()));
     }
     let link = "<interface type='bridge'><mac address='02:00:00:0a:0b:0c'/><source bridge='br0'/><ip address='10.1.0.2' prefix='16'/>\
-        <ip address='fd00::2' family='ipv6' prefix='64'/><route address='0.0.0.0' gateway='10.1.0.1'/><target dev='h0'/><guest dev='lan0'/>\
+        <ip address='fd00::2' family='ipv6' prefix='64'/><route family='ipv4' address='0.0.0.0' gateway='10.1.0.1'/><target dev='h0'/><guest dev='lan0'/>\
         <link state='up'/></interface>";
     let linked = plain.replace("<privnet/>", "").replace("<console/><console/>", link);
     assert_eq!(back(&linked), format(&parse(linked.as_bytes(), "a.xml").unwrap()));
@@ -51,7 +51,7 @@ fn what_lxc_cannot_be_told_is_named() {
     let text = DOMAIN
         .replace(
             "<idmap>",
-            "<title>x</title><on_crash>restart</on_crash><blkiotune><device><path>/dev/sda</path></device></blkiotune><idmap>",
+            "<title>x</title><on_crash>restart</on_crash><blkiotune><device><path>/dev/sda</path><weight>70</weight></device></blkiotune><idmap>",
         )
         .replace("+7", "somebody")
         .replace(

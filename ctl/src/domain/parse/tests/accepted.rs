@@ -35,7 +35,7 @@ fn a_running_document_has_its_number_and_can_be_defined_again() {
 
 #[test]
 fn what_may_be_left_out_has_its_default() {
-    let ram = "<console/><filesystem type='ram'><source usage='1' units='bytes'/><target dir='/x'/></filesystem>";
+    let ram = "<console/><filesystem type='ram'><source usage='2047' units='bytes'/><target dir='/x'/></filesystem>";
     let text = document("<init>/i</init>", "<features><capabilities/></features>", ram);
     let domain = parse(text.as_bytes(), "a.xml").unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_label_is_an_apparmor_profile_that_is_named() {
         "<seclabel type='static' model='selinux' relabel='yes'><label>a:b:c</label></seclabel>",
         "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel>",
         "<seclabel type='dynamic' model='apparmor'/>",
-        "<seclabel type='dynamic' model='selinux' relabel='no'><baselabel>a:b:c</baselabel></seclabel>",
+        "<seclabel type='dynamic' model='selinux'><baselabel>a:b:c</baselabel></seclabel>",
     ] {
         let domain = parse(text(other).as_bytes(), "a.xml").unwrap();
         let hindrance = domain.hindrance().unwrap();
@@ -99,9 +99,9 @@ fn what_an_interface_carries_and_of_which_vlans_it_is_comes_back_as_it_was() {
     };
     for (given, printed) in [
         (
-            "<source bridge='b'/><bandwidth><outbound burst='256' peak='256' average='128'/><inbound average='1000' floor='200' peak='5000' \
+            "<source bridge='b'/><bandwidth><outbound burst='256' peak='256' average='128'/><inbound average='1000' peak='5000' \
              burst='1024'/></bandwidth>",
-            "<bandwidth>\n        <inbound average='1000' peak='5000' floor='200' burst='1024'/>\n        <outbound average='128' peak='256' \
+            "<bandwidth>\n        <inbound average='1000' peak='5000' burst='1024'/>\n        <outbound average='128' peak='256' \
              burst='256'/>\n      </bandwidth>",
         ),
         ("<source bridge='b'/><bandwidth/>", "<bandwidth/>"),

@@ -42,7 +42,7 @@ const UNBUILT: &str = "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/
   <devices>
     <disk type='block' device='disk'>
       <source dev='/dev/sdz1'/>
-      <target dev='sdz1' bus='scsi'/>
+      <target dev='vdz1' bus='virtio'/>
     </disk>
     <filesystem type='mount' accessmode='passthrough'>
       <source dir='/srv/harbour'/>
@@ -144,7 +144,7 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
 #[test]
 fn order_and_what_is_left_out_become_canonical() {
     let device = "<hostdev type='usb' mode='subsystem'><source/></hostdev><interface type='direct'><source dev='l'/></interface>\
-        <filesystem type='block'><target dir='/x'/><source dev='/dev/x'/></filesystem><disk type='block'><target dev='a'/></disk>\
+        <filesystem type='block'><target dir='/x'/><source dev='/dev/x'/></filesystem><disk type='block'><target dev='a'/><source dev='/dev/a'/></disk>\
         <filesystem><source dir='/y'/><target dir='/'/></filesystem>";
     let general = "<numatune><memory nodeset='0' mode='strict'/></numatune><blkiotune><device><weight>70</weight><path>/p</path></device><weight>90</weight></blkiotune>";
     let parsed = parse(document("<init>/i</init>", general, device).as_bytes(), "a.xml").unwrap();
@@ -157,7 +157,7 @@ fn order_and_what_is_left_out_become_canonical() {
     for part in [
         "<blkiotune><weight>90</weight><device><path>/p</path><weight>70</weight></device></blkiotune><vcpu",
         "<numatune><memory mode='strict' nodeset='0'/></numatune><os>",
-        "<devices><disk type='block' device='disk'><target dev='a'/></disk><filesystem type='block' accessmode='passthrough'>\
+        "<devices><disk type='block' device='disk'><source dev='/dev/a'/><target dev='a'/></disk><filesystem type='block' accessmode='passthrough'>\
          <source dev='/dev/x'/><target dir='/x'/></filesystem><filesystem type='mount'",
         "<interface type='direct'><mac address='52:54:00:07:07:07'/><source dev='l' mode='vepa'/></interface>\
          <hostdev mode='subsystem' type='usb' managed='no'><source/></hostdev></devices>",
