@@ -434,19 +434,15 @@ fn a_container_that_froze_itself_is_destroyed_all_the_same() {
     need_root!();
     let host = Host::new();
     let name = host.name("frozen");
-    let freeze = "mkdir /tmp/f && mount -t cgroup -o freezer f /tmp/f && mkdir /tmp/f/a && echo 1 > /tmp/f/a/cgroup.procs && \
-                  echo FROZEN > /tmp/f/a/freezer.state; while :; do sleep 1000; done";
+    let freeze = "mkdir /tmp/f && mount -t cgroup2 f /tmp/f && mkdir /tmp/f/a && echo 1 > /tmp/f/a/cgroup.procs && \
+                  echo 1 > /tmp/f/a/cgroup.freeze; while :; do sleep 1000; done";
     host.run(&["create", &host.domain_file(&name, freeze, "", "")]).ok();
-    let Some(pid) = host.pid_1(&name) else {
-        panic!("it has no first process")
+    let groups = tests::kernel::groups_of(&name);
+    let Some(group) = groups.iter().find(|g| g.join("cgroup.freeze").exists()) else {
+        tests::skip!("this host has no hierarchy of version 2");
     };
-    let frozen = || {
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        groups.lines().any(|l| l.contains(":freezer:") && l.ends_with("/a"))
-    };
-    if !std::path::Path::new("/sys/fs/cgroup/freezer").is_dir() {
-        tests::skip!("this host has no freezer hierarchy of version 1");
-    }
+    let events = group.join("payload/a/cgroup.events");
+    let frozen = || std::fs::read_to_string(&events).is_ok_and(|text| text.contains("frozen 1"));
     assert!(tests::capture::until(tests::capture::DEADLINE, frozen));
     host.run(&["destroy", &name]).ok();
     host.nothing_is_left();
