@@ -162,7 +162,7 @@ fn back(host: &mut Netlink, inside: &mut Netlink, own: BorrowedFd<'_>, lent: &Le
     };
     // One that is a link's of the host's would keep it there. What cannot be taken away here is again looked at on the host.
     let _ = bare(inside, &link, lent);
-    inside.order(&request::move_link(link.index, name, own), || {
+    inside.order_alone(&request::move_link(link.index, name, own), || {
         format!("move the link {name} back")
     })?;
     let link = bridge::find(host, name)?.ok_or_else(|| Denied::Garbled.during(&format!("find the link {name}")))?;

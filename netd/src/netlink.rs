@@ -5,7 +5,7 @@ use crate::decode::{self, DONE, DUMP_INTERRUPTED, ERROR, messages};
 use crate::encode::{Malformed, Message};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, sendto, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, send, sendto, socket,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::IoSliceMut;
@@ -91,6 +91,8 @@ impl News {
 pub struct Netlink {
     socket: OwnedFd,
     sequence: u32,
+    /// Whether what is sent has an address.
+    addressed: bool,
 }
 
 impl Netlink {
@@ -102,7 +104,11 @@ impl Netlink {
 
     /// A conversation over a socket that was opened elsewhere.
     pub const fn over(socket: OwnedFd) -> Self {
-        Self { socket, sequence: 0 }
+        Self {
+            socket,
+            sequence: 0,
+            addressed: false,
+        }
     }
 
     /// The next sequence number.
@@ -111,10 +117,16 @@ impl Netlink {
         self.sequence
     }
 
-    /// Sends bytes to the kernel.
+    /// Sends bytes to the kernel, where a socket leads that nobody has connected elsewhere. To one that is addressed the kernel lends this process's power
+    /// whoever opened the socket; without an address it asks for that of who opened it, too (netlink(7) does not say so; `netlink_ns_capable`).
     pub fn send(&self, bytes: &[u8]) -> Result<(), Denied> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let sent = sendto(self.socket.as_raw_fd(), bytes, &NetlinkAddr::new(0, 0), flags)?;
+        let socket = self.socket.as_raw_fd();
+        let sent = if self.addressed {
+            sendto(socket, bytes, &NetlinkAddr::new(0, 0), flags)
+        } else {
+            send(socket, bytes, flags)
+        }?;
         if sent == bytes.len() {
             Ok(())
         } else {
@@ -212,6 +224,14 @@ impl Netlink {
     /// Does it, and says what could not be done.
     pub fn order(&mut self, request: &Message, what: impl Fn() -> String) -> Result<(), Failure> {
         self.ask(request).map(drop).map_err(|denied| denied.during(&what()))
+    }
+
+    /// The same by this process's power alone, whoever opened the socket: for what comes from there to the host, where who opened it has none.
+    pub fn order_alone(&mut self, request: &Message, what: impl Fn() -> String) -> Result<(), Failure> {
+        self.addressed = true;
+        let done = self.order(request, what);
+        self.addressed = false;
+        done
     }
 
     /// The socket itself.
