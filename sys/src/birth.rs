@@ -71,11 +71,13 @@ pub fn start_in(
 ) -> Result<Pid, Errno> {
     let mut becoming = Becoming::new(program, arguments, descriptors, power, birth.spaces);
     if !birth.apart {
-        let pid = guarded(|| beside(&mut becoming, birth.group))?;
-        if becoming.failed != Some(UNGUARDED) {
-            return Ok(pid);
+        match guarded(|| beside(&mut becoming, birth.group)) {
+            Ok(pid) if becoming.failed != Some(UNGUARDED) => return Ok(pid),
+            Ok(pid) => wait(pid).map(drop)?,
+            // A filter around this process may say that there is no clone3(2), whose flags it cannot see (systemd's `RestrictNamespaces=`).
+            Err(Errno::ENOSYS) if birth.group.is_none() => {}
+            Err(e) => return Err(e),
         }
-        wait(pid)?;
     }
     let born = match birth.group {
         None => fork()?,
