@@ -14,7 +14,7 @@ FISH_COMPLETIONS := $(PREFIX)/share/fish/vendor_completions.d
 UNITS := $(PREFIX)/lib/systemd/system
 # The one place in which apparmor_parser(8) and the host's boot look for profiles.
 APPARMOR := /etc/apparmor.d
-UNIT_FILES := lazaret@.service lazaret-socket@.service lazaret-autostart.service
+UNIT_FILES := lazaret@.service lazaret-socket@.service lazaret-autostart.service lazaret-broker.socket lazaret-broker@.service
 PIECES := launcher supervisor mountd netd idmapd cgroupd devd loopd fused init nsenter recordd byhand
 
 # Where `lazaret` looks for the other programs once it is installed; a build in the cargo directory looks beside itself.
@@ -91,7 +91,7 @@ install: build
 	install -d "$(DESTDIR)$(BIN)" "$(DESTDIR)$(LIBEXEC)" "$(DESTDIR)$(MAN)/man1" "$(DESTDIR)$(MAN)/man8" "$(DESTDIR)$(BASH_COMPLETIONS)" \
 	    "$(DESTDIR)$(ZSH_COMPLETIONS)" "$(DESTDIR)$(FISH_COMPLETIONS)" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(APPARMOR)"
 	install -m 0644 policies/apparmor/lazaret-container "$(DESTDIR)$(APPARMOR)/lazaret-container"
-	for unit in $(UNIT_FILES); do sed 's|@BIN@|$(BIN)|' "units/$$unit" > "$(DESTDIR)$(UNITS)/$$unit" || exit 1; done
+	for unit in $(UNIT_FILES); do sed 's|@BIN@|$(BIN)|; s|@LIBEXEC@|$(LIBEXEC)|' "units/$$unit" > "$(DESTDIR)$(UNITS)/$$unit" || exit 1; done
 	install -m 0755 "$(BUILT)/lazaret" "$(DESTDIR)$(BIN)/lazaret"
 	for piece in $(PIECES); do install -m 0755 "$(BUILT)/$$piece" "$(DESTDIR)$(LIBEXEC)/$$piece" || exit 1; done
 	set -e; for page in $$("$(BUILT)/lazaret" generate man); do \

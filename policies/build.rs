@@ -40,7 +40,8 @@ const PROGRAMS: [&str; 13] = [
 ];
 const PAYLOADS: [&str; 2] = ["app", "system"];
 /// What stricter filters there are for the time after a program's start, as `State` has them.
-const STATES: [&str; 5] = [
+const STATES: [&str; 6] = [
+    "launcher.brokering",
     "fused.serving",
     "supervisor.keeping",
     "init.keeping",

@@ -334,6 +334,8 @@ pub enum Direction {
 /// A peer with a protocol of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Peer {
+    /// What lends ordinary users links to bridges of the host's
+    Broker,
     /// The control group writer
     Cgroupd,
     /// The device rule writer

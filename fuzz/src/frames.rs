@@ -50,6 +50,7 @@ macro_rules! peer {
     };
 }
 
+peer!(broker: only::<wire::broker::Request>, only::<wire::broker::Reply>);
 peer!(cgroupd: only::<wire::cgroupd::Request>, only::<wire::cgroupd::Reply>);
 peer!(devd: ruled, only::<wire::devd::Reply>);
 peer!(fused: only::<wire::fused::Request>, only::<wire::fused::Reply>);

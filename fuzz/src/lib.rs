@@ -53,6 +53,7 @@ const FRAME: usize = 1 + wire::frame::HEADER + wire::frame::MAX_PAYLOAD;
 pub const TARGETS: &[Target] = &[
     target_of("chain", chain::run, 64 * KIB),
     target_of("filters", filters::run, 64 * KIB),
+    target_of("frames_broker", frames::broker, FRAME),
     target_of("frames_cgroupd", frames::cgroupd, FRAME),
     target_of("frames_devd", frames::devd, FRAME),
     target_of("frames_fused", frames::fused, FRAME),

@@ -93,8 +93,8 @@ macro_rules! targets {
 }
 
 targets! {
-    chain filters frames_cgroupd frames_devd frames_fused frames_idmapd frames_init frames_launcher frames_loopd frames_mountd frames_netd
-    frames_nsenter frames_recordd frames_supervisor fuse idmaps lxc netlink networks policy state values words xml
+    chain filters frames_broker frames_cgroupd frames_devd frames_fused frames_idmapd frames_init frames_launcher frames_loopd frames_mountd
+    frames_netd frames_nsenter frames_recordd frames_supervisor fuse idmaps lxc netlink networks policy state values words xml
 }
 
 #[test]

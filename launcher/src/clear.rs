@@ -136,6 +136,10 @@ fn remove((cgroupd, hierarchies): &Writer, name: &ContainerName) -> Result<(), F
 }
 
 fn links_gone(host: &Host, remains: &Remains) -> Result<Vec<LinkName>, Failure> {
+    // A user's links are the broker's to name, and go with their namespace.
+    if host.user.is_some() {
+        return Ok(Vec::new());
+    }
     if remains.links.is_empty() && remains.bridges.is_empty() && remains.lent.is_empty() {
         return Ok(Vec::new());
     }

@@ -179,8 +179,9 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     if container.host_network {
         policy.networks.host()?;
     }
-    if policy.users && has_links {
-        return refuse("join a network: an ordinary user's container has none but its own");
+    let bridged = |l: &Link| matches!(l.side, HostSide::Bridge(_));
+    if policy.users && has_links && !(lent.is_empty() && links.iter().all(bridged)) {
+        return refuse("join a network: an ordinary user's container is a port of bridges of the host's alone");
     }
     links.iter().try_for_each(|l| policy.networks.link(l))?;
     let ports = protect.iter().flat_map(|(firewall, _)| &firewall.publish);
@@ -491,7 +492,9 @@ pub fn taken_back(policy: &Policy, mut lending: Lending) -> Result<(Judged<Lendi
 pub fn link_change(policy: &Policy, asked: LinkChange) -> Result<Judged<LinkChange>, Failure> {
     given_out(policy, asked.block)?;
     if policy.users {
-        return refuse("join a network: an ordinary user's container has none but its own");
+        return refuse(
+            "join or leave a network while a container of an ordinary user's runs: its links come with its start",
+        );
     }
     if matches!(asked.link.side, HostSide::Network(_)) {
         return refuse(

@@ -71,6 +71,12 @@ impl Ledger {
         }
     }
 
+    /// Starts the writer, for who will have no power to do so later.
+    pub fn ready(&self, programs: &Programs, block: IdBlock) -> Result<(), Failure> {
+        let started = self.start(programs, block);
+        self.unless_required(started.map(|writer| self.state.borrow_mut().writer = Some(writer)))
+    }
+
     /// Something was asked for. Nothing is put on record yet.
     pub fn asked(&self, programs: &Programs, asked: Asked) {
         let mut state = self.state.borrow_mut();

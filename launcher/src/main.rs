@@ -3,6 +3,8 @@
 //! policy, and of its arguments reads only which words stand behind the options that name files and directories.
 
 mod attach;
+mod borrow;
+mod broker;
 mod caller;
 mod claim;
 mod clear;
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
             eprintln!("launcher: cannot find the channel to lazaret: {}", e.desc());
             ExitCode::FAILURE
         }
+        None if std::env::args_os().skip(1).eq([broker::WORD]) => broker::serve(),
         None => by_hand(),
     }
 }

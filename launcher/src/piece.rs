@@ -73,17 +73,21 @@ pub struct Piece<Q, R> {
     moments: Moments,
 }
 
+/// The directory in which this program lies.
+fn own_directory() -> Result<OwnedFd, Failure> {
+    let fail = |e: rustix::io::Errno| Failure::kernel("open the directory of Lazaret's programs", errno(e) as i32);
+    let own = std::fs::read_link("/proc/self/exe").map_err(|_| Failure::bug("find the launcher's own file"))?;
+    let place = own
+        .parent()
+        .ok_or_else(|| Failure::bug("find the launcher's own directory"))?;
+    rustix::fs::open(place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(fail)
+}
+
 impl Programs {
     /// Those that lie beside this one, on a mount of their own that is read-only and attached nowhere: what executes inside a container
     /// cannot be written through `/proc/PID/exe` there, not even by a root that is the host's.
     pub fn beside_this_one() -> Result<Self, Failure> {
-        let fail = |e: rustix::io::Errno| Failure::kernel("open the directory of Lazaret's programs", errno(e) as i32);
-        let own = std::fs::read_link("/proc/self/exe").map_err(|_| Failure::bug("find the launcher's own file"))?;
-        let place = own
-            .parent()
-            .ok_or_else(|| Failure::bug("find the launcher's own directory"))?;
-        let directory =
-            rustix::fs::open(place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(fail)?;
+        let directory = own_directory()?;
         let explain = |e: nix::errno::Errno| Failure::kernel("protect Lazaret's programs from writing", e as i32);
         let directory = sys::mount::clone_tree(directory.as_fd(), false).map_err(explain)?;
         let never_written = Change {
@@ -91,6 +95,15 @@ impl Programs {
             ..Change::default()
         };
         sys::mount::set_attributes(directory.as_fd(), false, never_written).map_err(explain)?;
+        Self::of(directory)
+    }
+
+    /// The same, for who starts none that executes inside a container: nothing has to be kept from being written.
+    pub fn of_the_host() -> Result<Self, Failure> {
+        Self::of(own_directory()?)
+    }
+
+    fn of(directory: OwnedFd) -> Result<Self, Failure> {
         Ok(Self {
             directory,
             null: crate::open::file("/dev/null", true)?,

@@ -255,7 +255,8 @@ pub fn read() -> Result<Policy, PolicyError> {
     parse(&text, &users, &groups)
 }
 
-fn contents(file: &'static str) -> Result<String, PolicyError> {
+/// The text of a file of root's; a missing one is an empty one, and one that others than root may write is refused.
+pub fn contents(file: &'static str) -> Result<String, PolicyError> {
     let refuse = |what: String| PolicyError { file, line: 0, what };
     let opened = std::fs::OpenOptions::new()
         .read(true)

@@ -1,6 +1,7 @@
 //! One start, from the judged plan to a container that is kept. What needs no other's result is sent at once, so that the programs work
 //! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
 
+use crate::borrow;
 use crate::clear;
 use crate::cradle::{self, Cradle};
 use crate::delegated;
@@ -328,6 +329,10 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
         return Err(init.confused());
     };
     let rest = || {
+        if host.user.is_some() {
+            // Nobody of the user's may touch the host's links.
+            borrow::lay(&start.links, network, rtnetlink)?;
+        }
         connect(netd.as_ref(), start, [network.as_fd(), rtnetlink.as_fd()])?;
         if !shifted.is_empty() {
             collect(&mountd, &shifted, &mut mounts)?;
@@ -538,7 +543,7 @@ fn execute(init: &Init) -> Result<Vec<OwnedFd>, Failure> {
 
 /// `netd`, at work on what needs nobody's result, if the container has links.
 fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
-    if !start.has_links() {
+    if host.user.is_some() || !start.has_links() {
         return Ok(None);
     }
     let netd: Netd = host.piece(Program::Netd, start.block)?;

@@ -44,7 +44,7 @@ pub fn groups() -> String {
 
 /// What a user's host allows: the blocks that the user has, and what the command line names or lies where the user keeps root file systems, as far as the
 /// kernel lets the user have it. A definition may be somebody else's, who is not to be shown what the user can open. Nothing
-/// beyond a profile, and no network but none. The host's policy file is about root's containers.
+/// beyond a profile, and no network but what the broker of this host lends. The host's policy file is about root's containers.
 pub fn policy(user: User) -> Result<Policy, PolicyError> {
     let count = user.blocks.saturating_mul(BLOCK);
     if count == 0 {
@@ -57,9 +57,8 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
             ),
         });
     }
-    let statements = format!(
-        "ids {OWN_FIRST} {count}\nroot named\nforwarding no\nbridge none\nhost-network no\nnetwork none\npublish none\n"
-    );
+    let statements =
+        format!("ids {OWN_FIRST} {count}\nroot named\nforwarding no\nhost-network no\nnetwork none\npublish none\n");
     let mut policy = parse(&statements, &[], &[])?;
     policy.users = true;
     if let Some(places) = places(user) {

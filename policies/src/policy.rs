@@ -111,16 +111,19 @@ pub enum State {
     InitReaping,
     /// `nsenter`'s outer half waits for the end of the command.
     NsenterWaiting,
+    /// The launcher, started by the broker's socket, serves one request of an ordinary user's.
+    LauncherBrokering,
 }
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::FusedServing,
         Self::SupervisorKeeping,
         Self::InitKeeping,
         Self::InitReaping,
         Self::NsenterWaiting,
+        Self::LauncherBrokering,
     ];
 
     /// Whose state it is.
@@ -130,6 +133,7 @@ impl State {
             Self::SupervisorKeeping => Program::Supervisor,
             Self::InitKeeping | Self::InitReaping => Program::Init,
             Self::NsenterWaiting => Program::Nsenter,
+            Self::LauncherBrokering => Program::Launcher,
         }
     }
 }
@@ -142,6 +146,7 @@ pub const fn stricter(state: State) -> &'static Stricter {
         State::InitKeeping => &INIT_KEEPING,
         State::InitReaping => &INIT_REAPING,
         State::NsenterWaiting => &NSENTER_WAITING,
+        State::LauncherBrokering => &LAUNCHER_BROKERING,
     }
 }
 

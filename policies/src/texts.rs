@@ -19,7 +19,7 @@ macro_rules! texts {
 /// Name and text of each file: the programs, the two profiles, what several of them include, and the states of programs.
 pub const TEXTS: &[(&str, &str)] = texts! {
     "lazaret" "launcher" "supervisor" "mountd" "netd" "idmapd" "cgroupd" "devd" "fused" "init" "nsenter" "app" "system" "base" "payload"
-    "fused.serving" "supervisor.keeping" "init.keeping" "init.reaping" "nsenter.waiting" "recordd" "loopd"
+    "fused.serving" "supervisor.keeping" "init.keeping" "init.reaping" "nsenter.waiting" "recordd" "loopd" "launcher.brokering"
 };
 
 /// The rules that allow.

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod notify;
+pub mod peer;
 pub mod process;
 pub mod seccomp;
 pub mod signals;

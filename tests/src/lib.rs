@@ -13,6 +13,7 @@ pub mod host;
 pub mod image;
 pub mod inject;
 pub mod kernel;
+pub mod lending;
 pub mod ordinary;
 pub mod outside;
 pub mod process;

@@ -19,6 +19,8 @@ use wire::ids::{BLOCK, UNMAPPED};
 
 /// First of the ids of tests' users.
 const FIRST: u32 = 0x4000_0000;
+/// First of the ids that root's programs have on such a host.
+const ROOTS: u32 = 0x3000_0000;
 /// Number of containers that a user has ids for.
 const BLOCKS: u32 = 3;
 /// Ids of one user: the user's own, `lazaret`'s, and those of containers.
@@ -118,6 +120,18 @@ impl Users {
     /// The second.
     pub const fn second(&self) -> User<'_> {
         User { users: self, number: 1 }
+    }
+
+    /// Where the test's files lie.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What root's policy file says here: ids below those of all tests' users for programs of root's, and a log of deeds of the test's own.
+    pub fn policy(&self) -> String {
+        let first = ROOTS + (std::process::id() % PROGRAMS) * 16 * BLOCK;
+        let log = self.directory.join("log/audit.log");
+        format!("ids {first} {BLOCK}\naudit {}\n", log.display())
     }
 
     /// A command that runs on this host as root.

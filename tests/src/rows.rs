@@ -254,7 +254,14 @@ pub const ROWS: [Row; 65] = [
         37,
         "CVE-2017-5985, CVE-2018-6556, CVE-2022-47952, CVE-2026-39402",
         &[22, 21, 14],
-        &["attack_network::cve_2018_6556_an_ordinary_user_gets_no_power_and_learns_of_no_file"],
+        &[
+            "attack_network::cve_2018_6556_an_ordinary_user_gets_no_power_and_learns_of_no_file",
+            "attack_broker::a_link_goes_into_the_askers_own_network_namespace_alone",
+            "attack_broker::no_link_of_the_hosts_is_set_up_by_a_socket_that_was_opened_there",
+            "attack_broker::many_at_once_get_no_more_than_is_given",
+            "attack_broker::what_is_no_request_gets_nothing_and_keeps_nobody_else_out_for_long",
+            "attack_broker::who_reads_a_users_request_holds_nothing",
+        ],
     ),
     row(
         38,

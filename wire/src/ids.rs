@@ -58,6 +58,11 @@ impl IdBlock {
         }
     }
 
+    /// Host uid and gid of the launcher where it reads an ordinary user's request: `lazaret`'s own owns files.
+    pub const fn broker(self) -> u32 {
+        self.0.saturating_add(8)
+    }
+
     /// The host id of the container's root, unless the configuration maps it elsewhere.
     pub const fn root(self) -> u32 {
         self.0.saturating_add(UNMAPPED)
@@ -176,8 +181,9 @@ mod tests {
     #[test]
     fn a_block_holds_its_programs_apart_from_its_payload() {
         let block = IdBlock::new(OWN_FIRST).unwrap();
-        let last_program = Program::ALL.iter().map(|p| block.of(*p)).max().unwrap();
-        assert!(last_program < block.root());
+        let own = |p: &Program| Some(block.of(*p)).filter(|id| *id != LAZARET);
+        let last_program = Program::ALL.iter().filter_map(own).max().unwrap();
+        assert!(last_program < block.broker() && block.broker() < block.root());
         assert_eq!(block.root() + MAPPED, block.first() + BLOCK);
         assert!(IdBlock::new(0).is_none() && IdBlock::new(HIGHEST).is_none());
     }

@@ -2,6 +2,7 @@
 //! Nothing here makes a system call; the bytes are laid down in [`frame`], and frozen in each peer's tests.
 //! Variants are only ever appended: postcard writes their position, and old frames must keep their meaning.
 
+pub mod broker;
 pub mod bytes;
 pub mod cgroupd;
 pub mod devd;

@@ -129,6 +129,8 @@ pub enum Deed {
     Network,
     /// The host's hook script is called.
     Hook,
+    /// An ordinary user's container is given a link to a bridge of the host's.
+    Lend,
 }
 
 /// How a deed ended.
@@ -399,6 +401,7 @@ mod tests {
             Deed::Detach,
             Deed::Network,
             Deed::Hook,
+            Deed::Lend,
         ];
         for (number, deed) in (0u8..).zip(deeds) {
             assert_eq!(postcard::to_allocvec(&deed).unwrap(), [number]);

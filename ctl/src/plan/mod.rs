@@ -25,7 +25,7 @@ use wire::ids::{IdRange, check_map};
 use wire::init::Container;
 use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
-use wire::netd::{Firewall, Found, Lent, Link, Through};
+use wire::netd::{Firewall, Found, HostSide, Lent, Link, Through};
 use wire::user::SCOPE;
 use wire::{ContainerName, IdBlock, Text};
 
@@ -105,7 +105,9 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         firewall,
         processors,
     } = draft;
-    let linked = !links.is_empty() || !lent.is_empty();
+    // Links on bridges of the host's the broker lends, as far as the host's file gives any.
+    let bridged = |l: &Link| matches!(l.side, HostSide::Bridge(_));
+    let linked = !links.iter().all(bridged) || !lent.is_empty();
     user::within_reach(&root, linked, container.host_network, host)?;
     if !user::sets(host, Controller::Memory) {
         container.meminfo = false;

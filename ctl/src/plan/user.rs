@@ -22,7 +22,8 @@ pub fn within_reach(root: &PlannedMount, linked: bool, host_network: bool, host:
     }
     if linked {
         return Err(Error::caller(
-            "an ordinary user cannot join the host's networks: that takes root (network none, or call lazaret as root)",
+            "an ordinary user cannot join networks of Lazaret's, or lie on a link of the host's: that takes root (network none, a bridge of the host's as \
+             far as /etc/lazaret.usernet gives links on it, or call lazaret as root)",
         ));
     }
     if host_network {

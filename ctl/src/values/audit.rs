@@ -8,7 +8,7 @@ use wire::recordd::Deed;
 pub struct Verbs(pub Deed);
 
 /// Every kind of deed, and what it is called.
-pub const DEEDS: [(Deed, &str); 18] = [
+pub const DEEDS: [(Deed, &str); 19] = [
     (Deed::Start, "start"),
     (Deed::Stop, "stop"),
     (Deed::Enter, "enter"),
@@ -27,6 +27,7 @@ pub const DEEDS: [(Deed, &str); 18] = [
     (Deed::Signal, "signal"),
     (Deed::Network, "network"),
     (Deed::Hook, "hook"),
+    (Deed::Lend, "lend"),
 ];
 
 impl FromStr for Verbs {

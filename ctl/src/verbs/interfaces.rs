@@ -36,16 +36,23 @@ struct Listed {
     guest: Option<String>,
 }
 
-/// The name of a link's end on the host; what lies on another link has none there.
+/// Whether a link has an end on the host under its name: what lies on another link has none there, and what an ordinary user is lent is called there
+/// by who lends it.
+pub fn has_end(link: &Link) -> bool {
+    link.side.parent().is_none() && crate::user::here().is_none()
+}
+
+/// The name of a link's end on the host, if it has one.
 fn on_host(link: &Link) -> Option<String> {
-    link.side.parent().is_none().then(|| link.host.to_string())
+    has_end(link).then(|| link.host.to_string())
 }
 
 /// What a link is called: its end on the host, or, where it has none, the one inside.
 pub fn called(link: &Link) -> &str {
-    match link.side.parent() {
-        Some(_) => link.guest.as_str(),
-        None => link.host.as_str(),
+    if has_end(link) {
+        link.host.as_str()
+    } else {
+        link.guest.as_str()
     }
 }
 

@@ -2,7 +2,7 @@
 //! `figures/read.rs` reads.
 
 use super::dominfo::memory;
-use super::interfaces::{called, links};
+use super::interfaces::{called, has_end, links};
 use crate::error::{Error, Outcome};
 use crate::figures::groups::{Traffic, device, sum};
 use crate::figures::links::{Counters, hardware};
@@ -105,9 +105,9 @@ pub fn flows(c: &Counters) -> Figures {
     ]
 }
 
-/// What the container received and sent by a link: what its host's end has counted, the other way round. What lies on another link counts inside alone.
+/// What the container received and sent by a link: what its host's end has counted, the other way round. What has none that is known counts inside alone.
 pub fn counters(found: &Found, link: &Link) -> Outcome<Counters> {
-    if link.side.parent().is_some() {
+    if !has_end(link) {
         let pids = found
             .pids()
             .ok_or_else(|| Error::Peer("its processes are not known".into()))?;

@@ -23,6 +23,8 @@ const fn codec<M: Message>() -> Codec {
 
 pub fn codec_of(peer: Peer, reply: bool) -> Outcome<Codec> {
     Ok(match (peer, reply) {
+        (Peer::Broker, false) => codec::<wire::broker::Request>(),
+        (Peer::Broker, true) => codec::<wire::broker::Reply>(),
         (Peer::Cgroupd, false) => codec::<wire::cgroupd::Request>(),
         (Peer::Cgroupd, true) => codec::<wire::cgroupd::Reply>(),
         (Peer::Devd, false) => codec::<wire::devd::Request>(),

@@ -62,6 +62,12 @@ pub fn watch(command: &Command) -> (i32, Seen) {
     (status, seen)
 }
 
+/// Whether a process is the launcher as the broker of links, which reads what an ordinary user sent.
+fn lends(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|b| *b == 0).any(|word| word == b"--broker")
+}
+
 impl Seen {
     fn take(&mut self, sight: &Sight) {
         let Role::Ours(program) = sight.role else {
@@ -86,7 +92,7 @@ impl Seen {
         if sight.held.initial_user_namespace && !untouched {
             self.held.entry(program.name()).or_default().insert(held);
         }
-        if READERS.contains(&program) && !untouched {
+        if (READERS.contains(&program) || lends(sight.pid)) && !untouched {
             if sight.held.initial_user_namespace {
                 // A bounding set is on its way down until the program receives.
                 let counted = if sight.received { held | bounding } else { held };

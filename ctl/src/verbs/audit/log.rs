@@ -11,7 +11,7 @@ use crate::values::audit::name_of;
 use crate::verbs::wire::codec_of;
 use serde_json::{Value, json};
 use wire::frame;
-use wire::recordd::{Caller, Outcome as Ended, Told};
+use wire::recordd::{Caller, Deed, Outcome as Ended, Told};
 
 /// Shows it.
 pub fn log(session: &Session, options: &AuditLog) -> Outcome<()> {
@@ -125,11 +125,19 @@ fn row(done: &Done) -> Vec<String> {
     ]
 }
 
+/// Whose message a deed is asked for in.
+pub const fn asked_of(deed: Deed) -> Peer {
+    match deed {
+        Deed::Lend => Peer::Broker,
+        _ => Peer::Launcher,
+    }
+}
+
 /// What was asked for, as a message to the launcher.
 fn request(done: &Done) -> Value {
     let message = || {
         let header = frame::header(&done.request).ok()?;
-        let codec = codec_of(Peer::Launcher, false).ok()?;
+        let codec = codec_of(asked_of(done.deed), false).ok()?;
         (codec.decode)(&done.request, header.descriptors).ok()
     };
     message().unwrap_or(Value::Null)

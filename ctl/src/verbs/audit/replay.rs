@@ -2,6 +2,7 @@
 
 use super::deeds::{Deeds, Done, Standing};
 use super::files::walk;
+use super::log::asked_of;
 use crate::error::{Error, Outcome};
 use crate::options::{AuditReplay, Peer};
 use crate::output::{print_bytes, say};
@@ -9,7 +10,7 @@ use crate::session::Session;
 use crate::verbs::wire::codec_of;
 use serde_json::json;
 use wire::frame;
-use wire::recordd::Sent;
+use wire::recordd::{Deed, Sent};
 use wire::{Bytes, Program};
 
 /// Prints them.
@@ -27,6 +28,7 @@ pub fn replay(session: &Session, options: &AuditReplay) -> Outcome<()> {
     if done.standing == Standing::Open {
         say("no end is on record of it: what the programs were sent is not known, only what was asked for");
     }
+    let lent = done.deed == Deed::Lend;
     let asked = Some(done.request).filter(|r| !r.is_empty()).map(|frame| Sent {
         to: Program::Launcher,
         frame: Bytes(frame),
@@ -36,17 +38,22 @@ pub fn replay(session: &Session, options: &AuditReplay) -> Outcome<()> {
         if options.raw {
             print_bytes(&sent.frame.0)?;
         } else {
-            print_bytes(line(&sent)?.as_bytes())?;
+            let to = if lent && sent.to == Program::Launcher {
+                asked_of(Deed::Lend)
+            } else {
+                peer(sent.to)?
+            };
+            print_bytes(line(&sent, to)?.as_bytes())?;
         }
     }
     Ok(())
 }
 
 /// As `wire decode` prints it. On a socket descriptors have no numbers but their order.
-fn line(sent: &Sent) -> Outcome<String> {
+fn line(sent: &Sent, to: Peer) -> Outcome<String> {
     let frame = &sent.frame.0;
     let header = frame::header(frame).map_err(|e| Error::Bug(e.to_string()))?;
-    let message = (codec_of(peer(sent.to)?, false)?.decode)(frame, header.descriptors)?;
+    let message = (codec_of(to, false)?.decode)(frame, header.descriptors)?;
     let descriptors: Vec<usize> = (0..header.descriptors).collect();
     let line = json!({"program": sent.to.name(), "descriptors": descriptors, "message": message});
     Ok(format!("{line}\n"))

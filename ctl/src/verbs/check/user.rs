@@ -36,7 +36,21 @@ pub fn findings() -> Vec<Finding> {
         unless("ids", maps.err(), Verdict::Missing, found),
     ];
     findings.extend(limits(uid));
+    findings.push(broker());
     findings
+}
+
+/// Whether somebody lends ordinary users links; on which bridges, the host's file says.
+fn broker() -> Finding {
+    use std::os::unix::fs::FileTypeExt;
+    let there = std::fs::metadata(wire::broker::SOCKET).is_ok_and(|m| m.file_type().is_socket());
+    let found = if there {
+        "links on bridges of the host's are lent, as far as /etc/lazaret.usernet gives you any"
+    } else {
+        "nobody lends links on bridges of the host's"
+    };
+    let mend = "sudo systemctl enable --now lazaret-broker.socket";
+    finding("bridges", there, Verdict::Warning, found.to_owned(), mend)
 }
 
 /// The control group that is the user's, and each controller that it has not.
