@@ -153,7 +153,7 @@ fn variants(text: &str, name: &str) -> Vec<String> {
     body.lines().filter_map(variant).collect()
 }
 
-const PEERS: [&str; 12] = [
+const PEERS: [&str; 13] = [
     "broker",
     "cgroupd",
     "devd",
