@@ -82,6 +82,9 @@ fn without_a_broker_or_a_line_the_refusal_says_what_mends_it() {
             .refused(125, &["ordinary user", "takes root"]);
         // Who has no line is not even on record; a refusal to who has one is.
         assert!(broker.deeds().is_empty());
+        let mut another = users.command("ip");
+        another.args(["link", "add", "br9", "type", "bridge"]);
+        capture::run(&mut another, b"").ok();
         users
             .second()
             .once(&["--network", "bridge:br9"], &["true"])
