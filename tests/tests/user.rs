@@ -363,7 +363,7 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     refused(&["--network", "host"], &["ordinary user", "host's network"]);
     refused(
         &["--cap-add", "sys_admin"],
-        &["nobody's consent", "as root): SYS_ADMIN"],
+        &["keep SYS_ADMIN", "nobody's consent", "as root)"],
     );
     // A container has the ids of one block.
     let (root, also) = (user.tree(1), format!("{}:/mnt:ro", user.tree(0)));
