@@ -25,6 +25,8 @@ pub struct Group {
     pub hierarchy: Hierarchy,
     /// The directory `lazaret`.
     pub directory: OwnedFd,
+    /// Whether it has a name in the place of controllers (cgroups(7), `name=systemd`).
+    named: bool,
 }
 
 /// A mounted hierarchy as mountinfo shows it.
@@ -94,7 +96,11 @@ impl Group {
             unified: true,
             controllers,
         };
-        Ok(Self { hierarchy, directory })
+        Ok(Self {
+            hierarchy,
+            directory,
+            named: false,
+        })
     }
 
     /// Where its directory is, by what the kernel says of the descriptor.
@@ -176,6 +182,7 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
                 controllers,
             },
             directory,
+            named: !mount.unified && mount.options.iter().any(|option| option.starts_with("name=")),
         });
     }
     if groups.is_empty() {
@@ -305,8 +312,7 @@ fn make(group: &Group, path: &str) -> Result<(), Failure> {
 /// controlled, for an init that keeps its services there; elsewhere each group below would take one of the host's ids for groups of memory, or the like.
 pub fn payload(groups: &[Group], name: &ContainerName, owner: u32) -> Result<Vec<OwnedFd>, Failure> {
     let path = format!("{name}/payload");
-    let (free, controlled): (Vec<&Group>, Vec<&Group>) =
-        version1(groups).partition(|group| group.hierarchy.controllers == [Controller::Other]);
+    let (free, controlled): (Vec<&Group>, Vec<&Group>) = version1(groups).partition(|group| group.named);
     let made: Result<(), Failure> = open::with_ids(owner, owner, || {
         free.into_iter().try_for_each(|group| make(group, &path))
     });

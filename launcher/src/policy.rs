@@ -230,6 +230,11 @@ pub struct Subordinate {
 }
 
 impl Subordinate {
+    /// Whether this id is one of the range.
+    pub fn has(&self, id: u32) -> bool {
+        (self.first..self.first.saturating_add(self.count)).contains(&u64::from(id))
+    }
+
     fn is_roots(&self) -> bool {
         self.owner == "root" || self.owner == "0"
     }

@@ -153,6 +153,11 @@ fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mu
     }
     let garbled = || Denied::Garbled.during(&what);
     let found = bridge::find(host, name)?.ok_or_else(garbled)?;
+    if found.mac != outer(link.mac) {
+        return Err(Failure::caller(&format!(
+            "{what}: it is gone already, and another one is there"
+        )));
+    }
     made.link(name, found.index);
     let (Some(peer), Some(_)) = (found.peer, found.peer_namespace) else {
         return Err(Failure::caller(&format!(

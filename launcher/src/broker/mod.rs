@@ -36,7 +36,7 @@ const PATIENCE: i64 = 20;
 /// Most bytes of a request: it stands in root's log of deeds.
 const MOST: usize = 4096;
 /// How many names are tried that others have taken meanwhile.
-const ATTEMPTS: usize = 64;
+const ATTEMPTS: usize = 8;
 
 type Connection = Channel<Reply, Request>;
 type Netd = Piece<netd::Request, netd::Reply>;
@@ -102,6 +102,13 @@ fn ready(connection: BorrowedFd<'_>) -> Result<Broker, Failure> {
     let read = |file| policy::contents(file).map_err(crate::unfollowed);
     let quota = Quota::parse(&read(quota::FILE)?, &read("/etc/passwd")?, &read("/etc/group")?);
     let quota = quota.map_err(crate::unfollowed)?;
+    // A user's subordinate ids keep his groups, and each would have turns of its own.
+    let subordinate = policy::subordinates("/etc/subuid", &read("/etc/subuid")?).map_err(crate::unfollowed)?;
+    if subordinate.iter().any(|range| range.has(asker.uid)) {
+        return Err(Failure::caller(
+            "lend a link to a subordinate id: ask as the user whose it is",
+        ));
+    }
     // Who is given nothing has nothing started, and nothing put on record.
     quota.gives(&asker)?;
     let turn = turn::take(asker.uid)?;
@@ -227,6 +234,8 @@ impl Broker {
         self.ledger.written()?;
         let mut taken = Failure::bug("find a name for a link");
         for name in names.into_iter().take(ATTEMPTS) {
+            // What was refused made nothing: on record is the last frame.
+            drop(self.programs.sent());
             let link = wire::netd::Link {
                 host: name.clone(),
                 ..link.clone()
