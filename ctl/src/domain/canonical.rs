@@ -27,7 +27,8 @@ pub fn attribute(element: &str, name: &str, value: String) -> Result<Option<Stri
         }
         ("memory", "dumpCore", other) if !matches!(other, "on" | "off") => {
             return Err(format!(
-                "attribute dumpCore of <memory> is {other:?}, not \"on\" or \"off\""
+                "attribute dumpCore of <memory> is {:?}, not \"on\" or \"off\"",
+                shown(other, 40)
             ));
         }
         ("filesystem", "fmode" | "dmode", _) => {}
@@ -40,7 +41,8 @@ pub fn attribute(element: &str, name: &str, value: String) -> Result<Option<Stri
         Some(0) => Ok(None),
         Some(mode) => Ok(Some(format!("{mode:04o}"))),
         None => Err(format!(
-            "attribute {name} of <filesystem> is {value:?}, not an octal number to 777"
+            "attribute {name} of <filesystem> is {:?}, not an octal number to 777",
+            shown(&value, 40)
         )),
     }
 }
@@ -141,7 +143,8 @@ fn clock(clock: &mut Tree) -> Result<(), String> {
     let seconds = adjustment.as_deref().map(|a| a.trim_ascii().parse::<i64>());
     match (offset.as_str(), adjustment, seconds) {
         ("utc" | "localtime", Some(said), Some(Err(_))) if said != "reset" => Err(format!(
-            "attribute adjustment of <clock> is {said:?}, not reset or a number"
+            "attribute adjustment of <clock> is {:?}, not reset or a number",
+            shown(&said, 40)
         )),
         ("utc" | "localtime", Some(_), Some(Ok(seconds))) => {
             replace(clock, "offset", "variable".to_owned());
@@ -154,7 +157,10 @@ fn clock(clock: &mut Tree) -> Result<(), String> {
             clock.add_missing("basis", "utc");
             match clock.attribute("basis") {
                 Some("utc" | "localtime") => Ok(()),
-                other => Err(format!("attribute basis of <clock> is {other:?}, not utc or localtime")),
+                other => Err(format!(
+                    "attribute basis of <clock> is {:?}, not utc or localtime",
+                    shown(other.unwrap_or_default(), 40)
+                )),
             }
         }
         ("absolute", ..) if clock.attribute("start").is_none() => {
@@ -267,6 +273,14 @@ mod tests {
         ] {
             let said = printed(&format!("<clock {bad}/>")).unwrap_err();
             assert!(said.contains(why), "{bad}: {said}");
+        }
+        let long = "x".repeat(1000);
+        for bad in [
+            format!("<clock offset='variable' basis='{long}'/>"),
+            format!("<clock offset='utc' adjustment='{long}'/>"),
+        ] {
+            let said = printed(&bad).unwrap_err();
+            assert!(said.len() < 200, "{said}");
         }
     }
 

@@ -86,7 +86,13 @@ fn usb_number(tree: &mut Tree) -> Result<(), String> {
     };
     let hexadecimal = names == "id";
     for (name, value) in tree.attributes.iter_mut().filter(|(n, _)| lists(names, n)) {
-        let wrong = || format!("attribute {name} of <{}> is {value:?}, not a number", tree.name);
+        let wrong = || {
+            format!(
+                "attribute {name} of <{}> is {:?}, not a number",
+                tree.name,
+                shown(value, 40)
+            )
+        };
         let read = of_c(value).ok_or_else(wrong)?;
         *value = if hexadecimal {
             format!("0x{read:04x}")
@@ -152,5 +158,12 @@ mod tests {
             let said = device_element(format!("<hostdev {inside}</hostdev>").as_bytes()).unwrap_err();
             assert!(said.what.contains(why), "{inside}: {}", said.what);
         }
+        let long = usb(&format!("<vendor id='{}'/>", "x".repeat(1000)));
+        let said = device_element(format!("<hostdev {long}</hostdev>").as_bytes()).unwrap_err();
+        assert!(
+            said.what.contains("not a number") && said.what.len() < 200,
+            "{}",
+            said.what
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The canonical form of what only a hypervisor reads, and a container keeps: processors, their features and places, and sizes of memory. Pure.
 
 use super::cpuset::CpuSet;
+use super::error::shown;
 use super::units::{kib, number};
 use super::xml::Tree;
 
@@ -16,8 +17,7 @@ pub fn is_nothing(tree: &Tree) -> bool {
 /// Puts one element into its canonical form.
 pub fn element(tree: &mut Tree) -> Result<(), String> {
     match tree.name.as_str() {
-        "min_guarantee" => size(tree),
-        "tb-cache" => size(tree),
+        "min_guarantee" | "tb-cache" => size(tree),
         "page" => attribute_size(tree),
         name if super::schema::lists(ON, name) => {
             tree.add_missing("state", "on");
@@ -88,7 +88,13 @@ fn pin(tree: &mut Tree) -> Result<(), String> {
     let given = tree.attributes.iter_mut().find(|(name, _)| name == "cpuset");
     let (_, list) = given.ok_or_else(|| format!("<{name}> has no attribute cpuset"))?;
     let read = CpuSet::parse(list);
-    let set = read.ok_or_else(|| format!("attribute cpuset of <{name}> is {list:?}, not a list of processors"))?;
+    let wrong = || {
+        format!(
+            "attribute cpuset of <{name}> is {:?}, not a list of processors",
+            shown(list, 40)
+        )
+    };
+    let set = read.ok_or_else(wrong)?;
     *list = set.to_string();
     Ok(())
 }
@@ -106,7 +112,8 @@ fn pci(tree: &mut Tree) -> Result<(), String> {
             Some(digits) => u32::from_str_radix(digits, 16).ok(),
             None => number(value, 0, u32::MAX),
         };
-        let read = read.ok_or_else(|| format!("attribute {name} of <address> is {value:?}, not a number"))?;
+        let wrong = || format!("attribute {name} of <address> is {:?}, not a number", shown(value, 40));
+        let read = read.ok_or_else(wrong)?;
         *value = format!("0x{read:0width$x}");
     }
     Ok(())
@@ -168,6 +175,14 @@ mod tests {
             "<address type='pci' bus='x'/>",
         ] {
             assert!(made(bad).is_err(), "{bad}");
+        }
+        let long = "x".repeat(1000);
+        for bad in [
+            format!("<vcpupin vcpu='0' cpuset='{long}'/>"),
+            format!("<address type='pci' bus='{long}'/>"),
+        ] {
+            let said = made(&bad).unwrap_err();
+            assert!(said.len() < 200, "{said}");
         }
     }
 }

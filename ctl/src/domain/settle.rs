@@ -5,7 +5,7 @@ use super::error::{Fault, shown_name};
 use super::units::number;
 use super::xml::{Attribute, Element};
 use core::mem::take;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The buses with controllers whose disks have places on them: how many disks one controller has, and how many of them a bus of it.
 const PLACES: [(&str, u32, u32); 4] = [("scsi", 7, 7), ("fdc", 2, 2), ("ide", 4, 2), ("sata", 6, 6)];
@@ -130,32 +130,26 @@ fn taken(devices: &mut Element, name: &str) -> Vec<Element> {
     taken
 }
 
-/// Each behind the last of its group that is not above it: so groups stand where their first one stood.
+/// By their groups, which stand as their first ones stood, and in a group by rank: those of one rank as they stood.
 fn sorted(
-    all: Vec<Element>,
+    mut all: Vec<Element>,
     group: fn(&Element) -> &str,
     rank: fn(&Element) -> Option<u32>,
 ) -> Result<Vec<Element>, Fault> {
-    let mut out: Vec<Element> = Vec::new();
-    for one in all {
-        let mut at = None;
-        for (place, other) in out.iter().enumerate().rev() {
-            if group(other) != group(&one) {
-                continue;
-            }
-            if rank(other) > rank(&one) {
-                at = Some(place);
-            } else if at.is_none() {
-                at = Some(place.saturating_add(1));
-            }
-            if one.name == "controller" && rank(other) == rank(&one) {
-                let what = format!("two controllers of type {} have one index", shown_name(group(&one)));
-                return Err(Fault::new(one.line, what));
-            }
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for (place, one) in all.iter().enumerate() {
+        if !places.contains_key(group(one)) {
+            places.insert(group(one).to_owned(), place);
         }
-        out.insert(at.unwrap_or(out.len()), one);
     }
-    Ok(out)
+    all.sort_by_cached_key(|one| (places.get(group(one)).copied(), rank(one)));
+    for (one, next) in all.iter().zip(all.iter().skip(1)) {
+        if next.name == "controller" && group(one) == group(next) && rank(one) == rank(next) {
+            let what = format!("two controllers of type {} have one index", shown_name(group(next)));
+            return Err(Fault::new(next.line, what));
+        }
+    }
+    Ok(all)
 }
 
 fn target(disk: &Element) -> &str {
@@ -241,15 +235,18 @@ fn index(controller: &Element) -> Option<u32> {
 
 /// Gives each controller without an index the first that none of its type has.
 fn numbered(controllers: &mut [Element]) {
-    for at in 0..controllers.len() {
-        let Some(one) = controllers.get(at).filter(|c| value(c, "index").is_none()) else {
+    // Of each type: the indexes that are said, and the one from which on it is looked for the next.
+    let mut types: BTreeMap<String, (BTreeSet<u32>, u32)> = BTreeMap::new();
+    for one in controllers.iter() {
+        let kind = value(one, "type").unwrap_or_default().to_owned();
+        types.entry(kind).or_default().0.extend(index(one));
+    }
+    for one in controllers.iter_mut().filter(|c| value(c, "index").is_none()) {
+        let Some((said, from)) = types.get_mut(value(one, "type").unwrap_or_default()) else {
             continue;
         };
-        let kind = value(one, "type").unwrap_or_default();
-        let same = |c: &&Element| value(c, "type").unwrap_or_default() == kind;
-        let used: Vec<u32> = controllers.iter().filter(same).filter_map(index).collect();
-        let free = (0..=u32::MAX).find(|n| !used.contains(n));
-        if let (Some(free), Some(one)) = (free, controllers.get_mut(at)) {
+        if let Some(free) = (*from..=u32::MAX).find(|n| !said.contains(n)) {
+            *from = free.saturating_add(1);
             set(one, "index", free);
         }
     }
@@ -257,14 +254,13 @@ fn numbered(controllers: &mut [Element]) {
 
 /// Adds the controllers of this type up to this index that are missing.
 fn needed(controllers: &mut Vec<Element>, kind: &str, most: u32) {
-    for wanted in 0..=most {
-        let is = |c: &Element| value(c, "type") == Some(kind) && index(c) == Some(wanted);
-        if !controllers.iter().any(is) {
-            let mut one = made("controller", NOWHERE);
-            set(&mut one, "type", kind);
-            set(&mut one, "index", wanted);
-            controllers.push(one);
-        }
+    let there = controllers.iter().filter(|c| value(c, "type") == Some(kind));
+    let there: BTreeSet<u32> = there.filter_map(index).collect();
+    for wanted in (0..=most).filter(|n| !there.contains(n)) {
+        let mut one = made("controller", NOWHERE);
+        set(&mut one, "type", kind);
+        set(&mut one, "index", wanted);
+        controllers.push(one);
     }
 }
 
@@ -365,6 +361,38 @@ mod tests {
         assert_eq!(shown(&printed(all).unwrap(), "controller "), order);
         let twice = printed("<controller type='usb' index='0'/><controller type='usb' index='0'/>");
         assert!(twice.unwrap_err().contains("have one index"));
+    }
+
+    #[test]
+    fn many_controllers_are_numbered_and_stand_as_few_do() {
+        let many = 3000;
+        let said = |n: u32| format!("<controller type='usb' index='{n}'/>");
+        // Every third index is said, from the last to the first; the other type stands between, and none of its is.
+        let thirds = (0..many).rev().filter(|n| n % 3 == 0);
+        let mut all: String = thirds
+            .map(|n| said(n) + "<controller type='ide'/><controller type='usb'/><controller type='usb'/>")
+            .collect();
+        let order = (0..many).map(|n| format!("controller type='usb' index='{n}'"));
+        let behind = (0..many / 3).map(|n| format!("controller type='ide' index='{n}'"));
+        let order: Vec<String> = order.chain(behind).collect();
+        assert_eq!(shown(&printed(&all).unwrap(), "controller "), order);
+        // The line is that of the second.
+        all.push('\n');
+        all.push_str(&said(many - 3));
+        let twice = printed(&all).unwrap_err();
+        assert!(twice.contains(":2: two controllers of type usb"), "{twice}");
+    }
+
+    #[test]
+    fn many_disks_of_one_place_stand_as_they_stood() {
+        let numbered = |n: u32, target: &str| {
+            format!("<disk type='block'><source dev='/dev/{target}{n}'/><target dev='{target}' bus='virtio'/></disk>")
+        };
+        let all: String = (0..1000).map(|n| numbered(n, "vdb") + &numbered(n, "vda")).collect();
+        let of =
+            |target: &str| -> Vec<String> { (0..1000).map(|n| format!("source dev='/dev/{target}{n}'")).collect() };
+        let order = [of("vda"), of("vdb")].concat();
+        assert_eq!(shown(&printed(&all).unwrap(), "source "), order);
     }
 
     #[test]
