@@ -16,7 +16,7 @@ pub struct Found {
     pub name: ContainerName,
     /// Whether a definition of it is kept.
     pub persistent: bool,
-    /// Its kept definition, if it was read.
+    /// Its kept definition, if it was read and is not refused.
     pub definition: Option<Domain>,
     /// What runs, or has ended and is kept, if that was looked at.
     pub place: Option<Place>,
@@ -40,6 +40,23 @@ impl Found {
         let live = self.running().ok().and_then(|(place, _)| place.live_definition().ok()?);
         live.and_then(|bytes| domain::parse(&bytes, "domain.xml").ok())
             .or_else(|| self.definition.clone())
+    }
+
+    /// Its kept definition, where something is to be done with it.
+    pub fn kept(&self) -> Outcome<&Domain> {
+        let none = || match self.persistent {
+            true => self.undefined(),
+            false => Error::Container(Needed::Defined, self.name.to_string()),
+        };
+        self.definition.as_ref().ok_or_else(none)
+    }
+
+    /// Why there is no definition of it.
+    pub fn undefined(&self) -> Error {
+        Error::caller(match self.persistent {
+            true => format!("the kept definition of {} is refused", self.name),
+            false => format!("{} has no definition", self.name),
+        })
     }
 
     /// The id, if it runs.
@@ -84,8 +101,18 @@ pub fn definition(store: &Store, name: &ContainerName) -> Outcome<Option<Domain>
         .map_err(|e| Error::caller(e.to_string()))
 }
 
+/// What its definition says is no hindrance: one that is refused is said, and what runs can be ended, and what is kept forgotten.
 fn known(store: &Store, name: ContainerName) -> Outcome<Found> {
-    let definition = definition(store, &name)?;
+    let (definition, persistent) = match definition(store, &name) {
+        Ok(found) => {
+            let persistent = found.is_some();
+            (found, persistent)
+        }
+        Err(e) => {
+            say(&e.to_string());
+            (None, true)
+        }
+    };
     let place = store.place(&name)?;
     let record = match &place {
         Some(place) => place.record()?,
@@ -93,7 +120,7 @@ fn known(store: &Store, name: ContainerName) -> Outcome<Found> {
     };
     Ok(Found {
         name,
-        persistent: definition.is_some(),
+        persistent,
         definition,
         place,
         record,
@@ -155,7 +182,7 @@ pub fn find(store: &Store, address: &str) -> Outcome<Found> {
     }
     if let Ok(name) = ContainerName::new(address) {
         let found = known(store, name)?;
-        if found.definition.is_some() || found.record.is_some() {
+        if found.persistent || found.record.is_some() {
             return Ok(found);
         }
     }

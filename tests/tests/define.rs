@@ -122,6 +122,61 @@ fn an_undefined_container_that_runs_stays_until_it_ends() {
 }
 
 #[test]
+fn what_runs_is_ended_and_what_is_kept_forgotten_whatever_its_document_says() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    let document = host.domain(&name, STAY, "", "");
+    host.run(&["define", &host.file("vm.xml", &document)]).ok();
+    host.run(&["start", &name]).ok();
+    // What an earlier version kept, and this one refuses: of what is defined, and of what runs.
+    let twice = "<controller type='usb' index='0'/><controller type='usb' index='0'/></devices>";
+    let refused = document.replace("</devices>", twice);
+    let kept = host.config_directory().join(format!("{name}.xml"));
+    let live = host.run_directory().join(&name).join("domain.xml");
+    for place in [&kept, &live] {
+        assert!(place.exists(), "{place:?}");
+        fs::write(place, &refused).unwrap();
+    }
+    let why = "two controllers of type usb have one index";
+    let file = host.file("refused.xml", &refused);
+    host.run(&["define", &file]).refused(1, &["refused.xml:", why]);
+    assert!(host.runs(&name));
+    let state = host.run(&["domstate", &name]).ok();
+    assert_eq!(state.stdout.trim(), "running");
+    assert!(state.stderr.contains(why), "{}", state.stderr);
+    let facts = host.run(&["dominfo", &name, "--json"]).ok().json();
+    assert_eq!(
+        (&facts["state"], &facts["persistent"]),
+        (&"running".into(), &true.into())
+    );
+    // A line says why it is refused, and the last what that hinders.
+    let hindered = |verb: &str, last: &str| {
+        let said = host.run(&[verb, &name]);
+        assert_eq!(said.code(), 1, "{said}");
+        let line = said.stderr.lines().last().unwrap_or_default();
+        assert!(said.stderr.contains(why) && line.contains(last), "{said}");
+    };
+    hindered("dumpxml", why);
+    hindered("shutdown", "waits for no signal");
+    host.run(&["destroy", &name]).ok();
+    assert_eq!(host.listed(&name)["state"], "shut off");
+    assert_eq!(host.run(&["domstate", &name]).ok().stdout.trim(), "shut off");
+    for verb in ["start", "dumpxml"] {
+        hindered(verb, &format!("the kept definition of {name} is refused"));
+    }
+    // It is replaced as if there were none, and forgotten as any other.
+    host.run(&["define", &host.file("vm.xml", &document)]).ok();
+    host.run(&["start", &name]).ok();
+    fs::write(&kept, &refused).unwrap();
+    host.run(&["destroy", &name]).ok();
+    host.run(&["undefine", &name]).ok();
+    assert!(!kept.exists() && host.listed(&name).is_null());
+    host.run(&["undefine", &name]).refused(1, &[&name]);
+    host.nothing_is_left();
+}
+
+#[test]
 fn the_domains_own_init_is_pid_1() {
     need_root!();
     let host = Host::new();

@@ -19,8 +19,8 @@ pub fn meant(found: &Found, affect: Affect) -> Outcome<(bool, bool)> {
     if live && !runs {
         return Err(Error::Container(Needed::Running, found.name.to_string()));
     }
-    if config && found.definition.is_none() {
-        return Err(Error::Container(Needed::Defined, found.name.to_string()));
+    if config {
+        found.kept()?;
     }
     Ok((live, config))
 }

@@ -13,7 +13,7 @@ pub fn autostart(session: &Session, options: &Autostart) -> Outcome<()> {
     };
     let lock = session.store.lock()?;
     let found = find(&session.store, address)?;
-    if found.definition.is_none() {
+    if !found.persistent {
         return Err(Error::Container(Needed::Defined, found.name.to_string()));
     }
     session.store.mark(&lock, &found.name, !options.disable)?;

@@ -43,7 +43,10 @@ pub fn define(session: &Session, options: &DefinitionFile) -> Outcome<()> {
     let uuid = domain.uuid.map(|u| u.to_string()).unwrap_or_default();
     let lock = session.store.lock()?;
     refuse_foreign_uuid(&session.store, name, &uuid)?;
-    let kept = definition(&session.store, name)?
+    // One that is refused is in no other's way.
+    let kept = definition(&session.store, name)
+        .ok()
+        .flatten()
         .and_then(|d| d.uuid)
         .map(|u| u.to_string());
     let live = match session.store.place(name)? {

@@ -89,7 +89,7 @@ fn as_json(known: &Known) -> Value {
         "cpu_time_ns": known.counted.map(|c| c.0),
         "max_memory_kib": memory(known.domain.as_ref(), known.plan.as_ref()).map(|m| m.0),
         "used_memory_kib": known.counted.map(|c| c.1),
-        "persistent": found.definition.is_some(),
+        "persistent": found.persistent,
         "autostart": known.autostart,
         "exit_status": exit_status(found),
         "host_ids": record.map(|r| r.block.first()),
@@ -110,7 +110,7 @@ fn virshs(known: &Known) -> Vec<(&'static str, String)> {
         .counted
         .or(memory.filter(|_| found.running().is_err()))
         .map(|c| c.1);
-    let persistent = if found.definition.is_some() { "yes" } else { "no" };
+    let persistent = if found.persistent { "yes" } else { "no" };
     let mut pairs = vec![
         ("Id", found.id().map_or_else(|| "-".to_owned(), |id| id.to_string())),
         ("Name", found.name.to_string()),

@@ -1,7 +1,7 @@
 //! `domrename`: gives a container that does not run another name. May touch: the store.
 
 use crate::domain::format;
-use crate::error::{Error, Needed, Outcome};
+use crate::error::{Error, Outcome};
 use crate::lookup::find;
 use crate::options::Domrename;
 use crate::output::done;
@@ -23,9 +23,7 @@ pub fn domrename(session: &Session, options: &Domrename) -> Outcome<()> {
             "Requested operation is not valid: cannot rename active domain",
         ));
     }
-    let Some(mut domain) = found.definition else {
-        return Err(Error::Container(Needed::Defined, found.name.to_string()));
-    };
+    let mut domain = found.kept()?.clone();
     if name == found.name {
         return Err(Error::caller(format!("{name} is its name already")));
     }

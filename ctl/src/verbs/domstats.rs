@@ -139,7 +139,7 @@ fn gather(found: &Found, wanted: Wanted) -> Outcome<Figures> {
 }
 
 fn chosen(found: &Found, o: &Domstats) -> bool {
-    let (active, persistent) = (found.id().is_some(), found.definition.is_some());
+    let (active, persistent) = (found.id().is_some(), found.persistent);
     asked(&[(o.list_active, active), (o.list_inactive, !active)])
         && asked(&[(o.list_persistent, persistent), (o.list_transient, !persistent)])
         && in_state(found, [o.list_running, o.list_paused, o.list_shutoff, o.list_other])

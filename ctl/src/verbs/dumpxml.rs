@@ -21,7 +21,7 @@ pub fn dumpxml(session: &Session, options: &Dumpxml) -> Outcome<()> {
             (domain, Some(id))
         }
         (None, Some(domain)) => (domain.clone(), None),
-        (None, None) => return Err(Error::caller(format!("{} has no definition", found.name))),
+        (None, None) => return Err(found.undefined()),
     };
     let tree = domain::tree(&domain, id);
     let text = match &options.xpath {

@@ -130,7 +130,7 @@ pub fn running(found: &Found, inactive: bool) -> Outcome<Option<&Place>> {
     match (found.running(), &found.definition) {
         (Ok((place, _)), _) if !inactive => Ok(Some(place)),
         (_, Some(_)) => Ok(None),
-        _ => Err(Error::caller(format!("{} has no definition", found.name))),
+        _ => Err(found.undefined()),
     }
 }
 

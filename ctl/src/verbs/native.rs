@@ -146,8 +146,7 @@ pub fn to_native(session: &Session, options: &ToNative) -> Outcome<()> {
         }
         (Some(container), None) => {
             let found = find(&session.store, container)?;
-            let definition = found.definition;
-            definition.ok_or_else(|| Error::caller(format!("{} has no definition", found.name)))?
+            found.definition.clone().ok_or_else(|| found.undefined())?
         }
         (None, None) => return Err(Error::Usage("neither a container nor --xml is given".into())),
     };

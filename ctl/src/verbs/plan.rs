@@ -35,6 +35,6 @@ pub fn plan(session: &Session, options: &Facts) -> Outcome<()> {
             show(&plan, options.json)
         }
         (None, Some(place)) => show(&place.plan()?, options.json),
-        (None, None) => Err(Error::caller(format!("{} has no definition", found.name))),
+        (None, None) => Err(found.undefined()),
     }
 }

@@ -91,9 +91,7 @@ pub fn start(session: &Session, options: &options::Start) -> Outcome<()> {
     if found.running().is_ok() {
         return Err(Error::Container(Needed::Inactive, found.name.to_string()));
     }
-    let Some(domain) = &found.definition else {
-        return Err(Error::Container(Needed::Defined, found.name.to_string()));
-    };
+    let domain = found.kept()?;
     let said = format!("Domain '{}' started", found.name);
     begin_domain(session, domain, Origin::Defined, &options.starting, &said)
 }

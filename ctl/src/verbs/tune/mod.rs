@@ -185,7 +185,7 @@ impl Target {
             return Ok(Tuning::in_force(limits, live_domain(place)?.as_ref()));
         }
         let kept = self.found.definition.as_ref();
-        let kept = kept.ok_or_else(|| Error::caller(format!("{} has no definition", self.found.name)))?;
+        let kept = kept.ok_or_else(|| self.found.undefined())?;
         Ok(Tuning::of_domain(kept))
     }
 
@@ -214,7 +214,7 @@ impl Target {
     fn keep(&self, session: &Session, change: impl FnOnce(Domain) -> Outcome<Domain>) -> Outcome<()> {
         let lock = session.store.lock()?;
         let kept = crate::lookup::definition(&session.store, &self.found.name)?;
-        let kept = kept.ok_or_else(|| Error::caller(format!("{} has no definition", self.found.name)))?;
+        let kept = kept.ok_or_else(|| self.found.undefined())?;
         session
             .store
             .define(&lock, &self.found.name, &domain::format(&change(kept)?))
