@@ -42,7 +42,7 @@ pub struct AuditLog {
     /// Only those of this container
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
-    /// Only those of this kind: start, stop, enter, suspend, resume, destroy, shutdown, reboot, console, rotate, open, unreadable, limit, signal, attach, detach, network, hook
+    /// Only those of this kind: start, stop, enter, suspend, resume, destroy, shutdown, reboot, console, rotate, open, unreadable, limit, signal, attach, detach, network, hook, lend
     #[arg(long, value_name = "VERB")]
     pub verb: Option<Verbs>,
     /// Only what began then or later: YYYY-MM-DD, YYYY-MM-DDTHH:MM, with or without :SS, or @SECONDS since 1970, in UTC
