@@ -4,6 +4,7 @@ use crate::domain::Uuid;
 use crate::error::{Error, Outcome};
 use crate::figures::machine::text;
 use crate::network::{self, DEFAULT, Network, none};
+use crate::output::say;
 use crate::state::Store;
 use std::collections::BTreeSet;
 use wire::ContainerName;
@@ -86,7 +87,24 @@ fn is_there(started: &Network, dev: &mut Option<String>) -> Outcome<bool> {
     Ok(started.bridge.as_ref().is_some_and(|b| has_link(dev, b.as_str())))
 }
 
-/// Every network, by name.
+/// The name, where a network of that name is kept as something that this version refuses.
+pub fn refused(store: &Store, word: &str) -> Outcome<Option<ContainerName>> {
+    let Ok(name) = ContainerName::new(word) else {
+        return Ok(None);
+    };
+    let kept = store.network(&name)?;
+    Ok(read(&name, kept).is_err().then_some(name))
+}
+
+/// What was read; what is refused is said, and is none.
+fn or_said(read: Outcome<Option<Network>>) -> Option<Network> {
+    read.unwrap_or_else(|e| {
+        say(&e.to_string());
+        None
+    })
+}
+
+/// Every network, by name. One that is refused is said, and left out.
 pub fn all(store: &Store) -> Outcome<Vec<Known>> {
     let marked = store.marked_networks()?;
     let mut names: BTreeSet<ContainerName> = store.networks()?.into_iter().collect();
@@ -96,9 +114,11 @@ pub fn all(store: &Store) -> Outcome<Vec<Known>> {
     let mut dev = None;
     let mut all = Vec::new();
     for name in names {
-        let kept = read(&name, store.network(&name)?)?;
-        let started = read(&name, store.started_network(&name)?)?;
-        let its_own = (name == built_in.name).then(|| built_in.clone());
+        let kept = read(&name, store.network(&name)?);
+        // What is kept in its place and refused is not what is built in.
+        let its_own = (kept.is_ok() && name == built_in.name).then(|| built_in.clone());
+        let kept = or_said(kept);
+        let started = or_said(read(&name, store.started_network(&name)?));
         let mut network = kept.clone().or(its_own);
         if let Some(started) = &started {
             // A note that has outlived its bridge does not say what is.

@@ -702,6 +702,49 @@ fn a_network_has_several_addresses_of_a_family_a_domain_and_names_for_others_and
 }
 
 #[test]
+fn a_kept_network_that_is_refused_stops_no_other_and_can_be_removed() {
+    need_root!();
+    let host = Host::new();
+    host.run(&["net-define", &document(&host, "quay", SUBNET)]).ok();
+    let networks = host.config_directory().join("networks");
+    for name in ["old", "default"] {
+        let text =
+            format!("<network><name>{name}</name><bandwidth><inbound average='1' floor='1'/></bandwidth></network>");
+        std::fs::write(networks.join(format!("{name}.xml")), text).unwrap();
+    }
+    let said = host.once(&["--network", "quay"], &["true"]).ok();
+    assert!(
+        said.stderr.contains("the network old") && said.stderr.contains("floor"),
+        "{said}"
+    );
+    let list = host.run(&["net-list", "--all", "--name"]).ok().stdout;
+    assert!(list.contains("quay\n") && !list.contains("old"), "{list}");
+    // What is built in does not stand in for another one that was to be in its place.
+    let refused = host.once(&["--network", "default"], &["true"]);
+    assert_eq!(refused.status.code(), Some(125), "{refused}");
+    assert!(refused.stderr.contains("there is no network default"), "{refused}");
+    for name in ["old", "default"] {
+        host.run(&["net-undefine", name]).ok();
+        host.run(&["net-undefine", name]).refused(1, &[name]);
+    }
+    assert_eq!(host.run(&["net-list", "--all"]).ok().stderr, "");
+    // One that was kept without stp is not changed by what says nothing of it, whoever is on it.
+    let text = host.run(&["net-dumpxml", "quay"]).ok().stdout;
+    assert!(text.contains("stp='on'"), "{text}");
+    std::fs::write(networks.join("quay.xml"), text.replace("stp='on'", "stp='off'")).unwrap();
+    let name = begin(&host, "one", &on("quay", ""));
+    host.run(&["net-define", &document(&host, "quay", SUBNET)]).ok();
+    host.run(&["destroy", &name]).ok();
+    host.run(&["net-undefine", "quay"]).ok();
+    // Whoever starts one that is not kept is told what has no effect.
+    let idle = "<bridge stp='off'/><ip address='192.168.150.1' prefix='24'><tftp root='/t'/></ip>";
+    let said = host.run(&["net-create", &document(&host, "passing", idle)]).ok();
+    assert!(said.stderr.contains("warning: <tftp>"), "{said}");
+    host.run(&["net-destroy", "passing"]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
 fn a_network_on_a_link_of_the_hosts_gives_each_container_a_macvlan_there() {
     need_root!();
     let host = Host::new();
@@ -722,6 +765,13 @@ fn a_network_on_a_link_of_the_hosts_gives_each_container_a_macvlan_there() {
     assert!(
         link.contains("macvlan mode private") && link.contains("52:54:00:aa:bb:cc"),
         "{link}"
+    );
+    // Who is on it is told, and of a bridge there is none.
+    let list = host.run(&["net-list", "--json"]).ok().json();
+    let wire = list.as_array().unwrap().iter().find(|n| n["name"] == "wire").unwrap();
+    assert_eq!(
+        (&wire["bridge"], &wire["containers"]),
+        (&serde_json::Value::Null, &serde_json::json!([name])),
     );
     host.run(&["destroy", &name]).ok();
     host.run(&["net-destroy", "wire"]).ok();

@@ -66,7 +66,10 @@ fn bridge(w: &mut Writer, network: &Network) {
     if !own && network.bridge.is_none() && network.managed.is_none() {
         return;
     }
-    let (delay, stp) = (network.delay.to_string(), if network.stp { "on" } else { "off" });
+    let (delay, stp) = (
+        network.delay.to_string(),
+        if network.looks_for_loops() { "on" } else { "off" },
+    );
     let manager = network.managed.map(|own| if own { "libvirt" } else { "kernel" });
     let attributes = [
         ("name", network.bridge.as_ref().map(|b| b.as_str())),

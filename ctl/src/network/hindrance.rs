@@ -1,6 +1,7 @@
 //! What a network's document says and is not done: what would make it another network stops its start, all else is told once. Pure.
 
 use super::{Mode, Network, forward};
+use wire::network::within;
 
 /// What nobody here runs.
 const NO_SERVER: &str = "no DNS server of a network's own is run";
@@ -10,8 +11,17 @@ const NO_SWITCH: &str = "of switches there is the kernel's bridge alone, and nei
 impl Network {
     /// Why nothing starts on it: what of it cannot be done, and the reason.
     pub fn hindrance(&self) -> Option<String> {
+        let (what, why) = self.obstacle()?;
+        Some(format!(
+            "the network {} has {what}, and does not start: {why}",
+            self.name
+        ))
+    }
+
+    /// The first thing that stops a start, and the reason.
+    pub fn obstacle(&self) -> Option<(String, &'static str)> {
         let first = self.hindrances().into_iter().find(|(there, ..)| *there);
-        first.map(|(_, what, why)| format!("the network {} has {what}, and does not start: {why}", self.name))
+        first.map(|(_, what, why)| (what, why))
     }
 
     /// Everything that stops a start, and whether it is said.
@@ -30,7 +40,7 @@ impl Network {
                 "none is shared out: that of an interface, or of a <portgroup>, holds each for itself",
             ),
             row(
-                (self.vlan.is_some() || self.groups.iter().any(|g| g.vlan.is_some())) && (own || self.bridge.is_none()),
+                self.vlan.is_some() && (own || self.bridge.is_none()),
                 "a <vlan>",
                 "a VLAN is a member's of a bridge of the host's",
             ),
@@ -44,8 +54,22 @@ impl Network {
                 "ipv6='yes' and no <ip> of it",
                 "a container sends from the addresses that it was given, and from no others",
             ),
+            row(
+                self.lies_in_itself(),
+                "two <ip> of one network",
+                "a container could be given the bridge's other address",
+            ),
         ]);
         all
+    }
+
+    /// Whether one of its subnets lies in another.
+    fn lies_in_itself(&self) -> bool {
+        let nets = || self.subnets.iter().map(|s| s.net).enumerate();
+        let lies = |(at, a): (usize, super::length::Net)| {
+            nets().any(|(other, b)| other != at && within(a.address, b.address, a.prefix().min(b.prefix())))
+        };
+        nets().any(lies)
     }
 
     fn of_the_bridge(&self) -> Vec<(bool, String, &'static str)> {
@@ -164,11 +188,6 @@ impl Network {
         };
         let rows = [
             (
-                self.domain.is_some() || !self.dns.hosts.is_empty(),
-                "<domain>, and <host> of <dns>,",
-                "in a container that `define` has kept, whose files are its own; `run` writes them into /etc/hosts and /etc/resolv.conf",
-            ),
-            (
                 self.filters == Some(true) || self.groups.iter().any(|g| g.filters == Some(true)),
                 "trustGuestRxFilters",
                 "it is between a hypervisor and its guest",
@@ -194,15 +213,24 @@ impl Network {
             ),
         ];
         let said = rows.into_iter().filter(|(there, ..)| *there);
-        said.map(|(_, what, why)| format!("{what} of the network {} has no effect: {why}", self.name))
-            .collect()
+        let mut idle: Vec<String> = said
+            .map(|(_, what, why)| format!("{what} of the network {} has no effect: {why}", self.name))
+            .collect();
+        if self.domain.is_some() || !self.dns.hosts.is_empty() {
+            idle.push(format!(
+                "<domain>, and <host> of <dns>, of the network {} has no effect in a container that is defined, whose files are its own; \
+                 `run` writes them into /etc/hosts and /etc/resolv.conf",
+                self.name
+            ));
+        }
+        idle
     }
 
     /// Everything that is to be told of a document that is kept.
     pub fn told(&self) -> Vec<String> {
         let mut told: Vec<String> = self.hindrance().into_iter().collect();
         told.extend(self.idle());
-        if self.is_own() && self.stp && self.delay < super::STP_DELAY {
+        if self.is_own() && self.looks_for_loops() && self.delay < super::STP_DELAY {
             told.push(format!(
                 "the bridge of the network {} has stp='on', and the kernel lets nothing through a new link of such a bridge for {} s; \
                  stp='off' lets it through at once",

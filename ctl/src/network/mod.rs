@@ -60,8 +60,8 @@ pub struct Network {
     pub bridge: Option<LinkName>,
     /// `bridge@zone`: of firewalld.
     pub zone: Option<String>,
-    /// `bridge@stp`: whether the bridge looks for loops.
-    pub stp: bool,
+    /// `bridge@stp`: whether the bridge looks for loops, where it is said.
+    pub stp: Option<bool>,
     /// `bridge@delay`, in seconds.
     pub delay: u32,
     /// `bridge@macTableManager`: whether that is libvirt, and not the kernel.
@@ -103,6 +103,11 @@ impl Network {
         self.forward.mode.is_own()
     }
 
+    /// Whether its bridge looks for loops: it does, unless something else is said.
+    pub fn looks_for_loops(&self) -> bool {
+        self.stp.unwrap_or(true)
+    }
+
     /// The bridge of ours that it is; `None` where it is one of the host's, or none.
     pub fn own_bridge(&self) -> Option<Bridge> {
         if !self.is_own() {
@@ -117,8 +122,8 @@ impl Network {
             name: self.bridge.clone()?,
             addresses: self.subnets.iter().map(on).collect(),
             mac: self.mac.map(|m| m.bytes()),
-            stp: self.stp,
-            delay: if self.stp {
+            stp: self.looks_for_loops(),
+            delay: if self.looks_for_loops() {
                 self.delay.max(STP_DELAY)
             } else {
                 self.delay

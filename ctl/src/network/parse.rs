@@ -46,7 +46,7 @@ fn network(parts: &mut Parts) -> Result<Network, Fault> {
         forward: forward.unwrap_or_default(),
         bridge: bridge.name,
         zone: bridge.zone,
-        stp: bridge.stp.unwrap_or(true),
+        stp: bridge.stp,
         delay: bridge.delay.unwrap_or(0),
         managed: bridge.managed,
         mac: attribute(parts, "mac", "address")?
@@ -192,10 +192,10 @@ fn fits(network: &Network, host_has: bool) -> Result<(), String> {
         }
         return Ok(());
     }
-    let more = host_has || network.mac.is_some() || network.mtu.is_some() || network.domain.is_some();
+    let more = host_has || network.mac.is_some() || network.domain.is_some();
     if more || !network.subnets.is_empty() {
         return Err(
-            "of a link of the host's neither addresses, stp, delay, zone, <mac>, <mtu> nor <domain> are changed".into(),
+            "of a link of the host's neither addresses, stp, delay, zone, <mac> nor <domain> are changed".into(),
         );
     }
     if network.bridge.is_some() && (mode != Mode::Bridge || !network.forward.devices.is_empty()) {
@@ -424,6 +424,16 @@ mod tests {
                 "<portgroup name='a'><virtualport type='midonet'/></portgroup>".into(),
                 "a <virtualport>",
             ),
+            ("<vlan><tag id='3'/></vlan>".into(), "a <vlan>"),
+            (
+                format!("{HOLDS}<ip address='192.168.5.9' prefix='29'/>"),
+                "two <ip> of one network",
+            ),
+            (
+                "<ip family='ipv6' address='fd00::1' prefix='64'/><ip family='ipv6' address='fd00:0:0:1::1' prefix='48'/>"
+                    .into(),
+                "two <ip> of one network",
+            ),
         ] {
             let network = of(&inside).unwrap();
             let why = network.hindrance().unwrap_or_default();
@@ -433,6 +443,9 @@ mod tests {
             format!("<forward mode='nat'><nat><port start='1024' end='65535'/></nat></forward>{HOLDS}"),
             "<forward mode='vepa' dev='eth0'/>".into(),
             "<forward mode='bridge'/><bridge name='br0'/><vlan><tag id='3'/></vlan>".into(),
+            "<forward mode='bridge'/><bridge name='br0'/><mtu size='1400'/>".into(),
+            "<portgroup name='a'><vlan><tag id='3'/></vlan></portgroup>".into(),
+            "<ip address='192.168.5.1' prefix='24'/><ip address='192.168.6.1' prefix='24'/>".into(),
             "<domain name='a' localOnly='no'/><dns enable='no'><host ip='1.2.3.4'><hostname>b</hostname></host></dns>"
                 .into(),
         ] {

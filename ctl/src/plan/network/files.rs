@@ -59,7 +59,11 @@ pub fn hosts(hostname: &Text<64>, wiring: &Wiring) -> Outcome<Text<4096>> {
     for (address, names) in &wiring.others {
         out.push_str(&format!("{address}\t{}\n", names.join(" ")));
     }
-    fit("/etc/hosts", &out)
+    let what = match wiring.naming.as_slice() {
+        [] => "/etc/hosts".to_owned(),
+        networks => format!("/etc/hosts with the names of the network {}", networks.join(" and ")),
+    };
+    fit(&what, &out)
 }
 
 #[cfg(test)]
@@ -90,6 +94,13 @@ mod tests {
             ..Wiring::default()
         };
         let text = hosts(&Text::cut("web"), &wiring).unwrap();
+        let much = Wiring {
+            others: vec![(ip("192.168.5.9"), vec!["n".repeat(63)]); 64],
+            naming: vec!["quay".into()],
+            ..Wiring::default()
+        };
+        let why = hosts(&Text::cut("web"), &much).unwrap_err().to_string();
+        assert!(why.contains("the names of the network quay is refused"), "{why}");
         let last = "192.168.5.2\tweb.quay.example web\n192.168.5.9\tdb db.quay\n";
         assert!(text.as_str().ends_with(last), "{text}");
     }

@@ -44,6 +44,8 @@ pub struct Wiring {
     pub own: Vec<IpAddr>,
     /// What its network calls others, for the same.
     pub others: Vec<(IpAddr, Vec<String>)>,
+    /// The networks that call them so.
+    pub naming: Vec<String>,
     /// The domain of its network, for that and its `/etc/resolv.conf`.
     pub domain: Option<String>,
 }
@@ -140,6 +142,9 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
             )));
         }
         if let Some(network) = network {
+            if !network.dns.hosts.is_empty() {
+                wiring.naming.push(network.name.to_string());
+            }
             wiring.others.extend(network.dns.hosts.iter().cloned());
             let domain = network.domain.as_ref().map(|d| d.name.clone());
             wiring.domain = wiring.domain.or(domain);

@@ -7,7 +7,7 @@ use crate::error::{Error, Outcome};
 use crate::existing;
 use crate::figures::machine::text;
 use crate::network::{self, DEFAULT, Network, document};
-use crate::networks::{Known, all, find, has_link};
+use crate::networks::{Known, all, find, has_link, refused};
 use crate::options::NetAutostart;
 use crate::output::{done, print, say};
 use crate::plan::run::absolute;
@@ -63,6 +63,8 @@ fn complete(network: &mut Network, known: &[Known]) -> Outcome<()> {
     if !network.is_own() {
         return Ok(());
     }
+    // An older version kept stp='off' of what said nothing.
+    network.stp = network.stp.or(kept.and_then(|k| k.stp)).or(Some(true));
     // Its address is the same as long as it is kept.
     if network.mac.is_none() {
         network.mac = match kept {
@@ -161,6 +163,7 @@ pub fn create(session: &Session, file: &str) -> Outcome<()> {
     known.retain(|k| k.name != network.name);
     complete(&mut network, &known)?;
     begin(session, lock, &network)?;
+    network.told().iter().for_each(|t| say(&format!("warning: {t}")));
     done(&format!("Network {} created from {file}", network.name))
 }
 
@@ -168,8 +171,8 @@ pub fn create(session: &Session, file: &str) -> Outcome<()> {
 /// The lock is the one under which the network was looked at.
 fn begin(session: &Session, lock: Global, network: &Network) -> Outcome<()> {
     takes_root()?;
-    if let Some(why) = network.hindrance() {
-        return Err(Error::caller(why));
+    if let Some((what, why)) = network.obstacle() {
+        return Err(Error::caller(format!("it has {what}: {why}")));
     }
     let own = network.own_bridge();
     match (&own, network.parent().or(network.bridge.as_ref())) {
@@ -229,6 +232,12 @@ pub fn destroy(session: &Session, word: &str) -> Outcome<()> {
 /// Forgets a definition. What is started goes on until it is ended.
 pub fn undefine(session: &Session, word: &str) -> Outcome<()> {
     let lock = session.store.lock()?;
+    // What an older version kept and this one refuses is known by its name alone.
+    if let Some(name) = refused(&session.store, word)? {
+        session.store.undefine_network(&lock, &name)?;
+        drop(lock);
+        return done(&format!("Network {name} has been undefined"));
+    }
     let known = find(&session.store, word)?;
     if known.kept.is_none() {
         let why = if known.name.as_str() == DEFAULT {

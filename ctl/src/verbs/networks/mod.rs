@@ -21,6 +21,7 @@ fn members(session: &Session, known: &Known) -> Outcome<Vec<(ContainerName, Stri
     let on_it = |link: &Link| match &link.side {
         HostSide::Network(bridge) => bridge.name.as_str() == known.bridge(),
         HostSide::Bridge(name) => name.as_str() == known.bridge(),
+        HostSide::Direct { parent, .. } => known.network.parent() == Some(parent),
         _ => false,
     };
     let mut found = Vec::new();
@@ -97,7 +98,7 @@ fn net_list(session: &Session, options: &NetList) -> Outcome<()> {
                 "state": state(*active),
                 "autostart": known.starts_itself(),
                 "persistent": known.persists(),
-                "bridge": known.bridge(),
+                "bridge": known.network.bridge.as_ref().map(|b| b.as_str()),
                 "addresses": addresses,
                 "containers": names.collect::<Vec<_>>(),
             }));
@@ -134,7 +135,7 @@ fn net_info(session: &Session, which: &Network) -> Outcome<()> {
     if which.json {
         return print_json(&serde_json::json!({
             "name": known.name.as_str(), "uuid": known.uuid(), "active": active, "persistent": known.persists(),
-            "autostart": known.starts_itself(), "bridge": known.bridge(),
+            "autostart": known.starts_itself(), "bridge": known.network.bridge.as_ref().map(|b| b.as_str()),
         }));
     }
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
