@@ -725,6 +725,8 @@ fn a_kept_network_that_is_refused_stops_no_other_and_can_be_removed() {
     assert!(refused.stderr.contains("there is no network default"), "{refused}");
     for name in ["old", "default"] {
         host.run(&["net-undefine", name]).ok();
+    }
+    for name in ["old", "default"] {
         host.run(&["net-undefine", name]).refused(1, &[name]);
     }
     assert_eq!(host.run(&["net-list", "--all"]).ok().stderr, "");
