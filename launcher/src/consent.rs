@@ -6,15 +6,24 @@ use policies::texts;
 use wire::init::{Command, Container};
 use wire::{ContainerName, Failure, LinkName, Node, node};
 
+/// How many capabilities a refusal names: it is one line, and what mends it is in it.
+const NAMED: usize = 3;
+
 /// Judges what a command of this container may do.
 pub fn command(policy: &Policy, name: &ContainerName, command: &Command) -> Result<(), Failure> {
     let profile = texts::profile(command.profile);
     let of_profile = policies::payload(command.profile);
     let beyond = command.capabilities & !of_profile.capabilities & !policy.capabilities_of(name);
     if beyond != 0 {
-        let beyond = named(beyond).join(" ");
-        let lines = beyond.replace(' ', &format!(" {name}`, `capability "));
-        let mend = format!("a line `capability {lines} {name}` in {FILE} would allow it");
+        let names = named(beyond);
+        let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+        let lines = first.join(&format!(" {name}`, `capability "));
+        let (more, each) = match names.len().saturating_sub(NAMED) {
+            0 => (String::new(), ""),
+            more => (format!(" and {more} more"), ", and one for each of the others,"),
+        };
+        let beyond = format!("{}{more}", first.join(" "));
+        let mend = format!("a line `capability {lines} {name}`{each} in {FILE} would allow it");
         return Err(Failure::caller(&format!(
             "keep {beyond}, which the profile {profile} lacks: {}",
             policy.missing(&mend)
@@ -177,6 +186,14 @@ mod tests {
             "{refusal}"
         );
         assert!(!refusal.contains("NET_RAW"), "{refusal}");
+        let held = std::mem::replace(&mut asked.command.capabilities, u64::MAX);
+        let refusal = judged("", &asked).unwrap_err();
+        assert!(
+            refusal.contains(" more, which the profile app lacks: a line `capability "),
+            "{refusal}"
+        );
+        assert!(refusal.ends_with("would allow it"), "it is cut: {refusal}");
+        asked.command.capabilities = held;
         assert!(judged("capability all b", &asked).is_err());
         assert_eq!(
             judged("capability CAP_NET_RAW a\ncapability net_admin a", &asked),

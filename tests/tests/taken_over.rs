@@ -55,10 +55,10 @@ fn every_request_that_is_not_allowed_is_refused_and_changes_nothing() {
             "the address of another machine",
             "`address 192.0.2.1/24` in /etc/lazaret.policy",
         ),
-        ("refused: capabilities beyond", "`capability`"),
-        ("entering with capabilities beyond", "`capability`"),
-        ("a filter in the place", "`seccomp`"),
-        ("a place that is not hidden", "`unmask`"),
+        ("refused: capabilities beyond", "`capability "),
+        ("entering with capabilities beyond", "`capability "),
+        ("a filter in the place", "`seccomp "),
+        ("a place that is not hidden", "`unmask "),
     ] {
         let line = asked.iter().find(|l| l.contains(what));
         assert!(line.is_some_and(|l| l.contains(reason)), "{what}: {said}");
