@@ -71,6 +71,17 @@ fn nanoseconds(text: &str) -> u64 {
     whole.trim().parse::<u64>().unwrap() * 1_000_000_000 + rest.parse::<u64>().unwrap()
 }
 
+/// What a verb tells, once the KiB used in it are the kernel's: what that has set aside for a group, even a frozen one, it takes back at any time.
+fn agreed(host: &Host, verb: &str, name: &str, used: impl Fn(&str) -> u64) -> String {
+    let mut text = String::new();
+    let agrees = || {
+        text = host.run(&[verb, name]).ok().stdout;
+        used(&text) == memory(name) / 1024
+    };
+    assert!(capture::until(capture::DEADLINE, agrees), "{verb} of {name}");
+    text
+}
+
 #[test]
 fn dominfo_and_dommemstat_and_cpu_stats_have_the_figures_of_the_groups() {
     need_root!();
@@ -82,9 +93,11 @@ fn dominfo_and_dommemstat_and_cpu_stats_have_the_figures_of_the_groups() {
     assert!(capture::until(std::time::Duration::from_secs(30), || cpu(&name)[1] > 100_000_000));
     // Frozen, it changes nothing while it is looked at.
     host.run(&["suspend", &name]).ok();
-    let ([total, user, system], used) = (cpu(&name), memory(&name) / 1024);
+    let [total, user, system] = cpu(&name);
 
-    let info = host.run(&["dominfo", &name]).ok().stdout;
+    let info = agreed(&host, "dominfo", &name, |text| {
+        fact(text, "Used memory:").trim_end_matches(" KiB").parse().unwrap()
+    });
     let labels: Vec<&str> = info.lines().filter_map(|l| Some(l.split_once(':')?.0)).collect();
     let virsh = [
         "Id",
@@ -116,12 +129,12 @@ fn dominfo_and_dommemstat_and_cpu_stats_have_the_figures_of_the_groups() {
         format!("{:.1}s", (total / 1_000_000) as f64 / 1000.0)
     );
     assert_eq!(fact(&info, "Max memory:"), "65536 KiB");
-    assert_eq!(fact(&info, "Used memory:"), format!("{used} KiB"));
+    assert!(fact(&info, "Used memory:").ends_with(" KiB"), "{info}");
 
-    let memstat = host.run(&["dommemstat", &name]).ok().stdout;
+    let memstat = agreed(&host, "dommemstat", &name, |text| figure(text, "rss"));
     let keys: Vec<&str> = memstat.lines().filter_map(|l| l.split(' ').next()).collect();
     assert_eq!(keys[0], "actual", "{memstat}");
-    assert_eq!((figure(&memstat, "actual"), figure(&memstat, "rss")), (65536, used));
+    assert_eq!(figure(&memstat, "actual"), 65536);
     let (group, version1) = group(&name, "memory.usage_in_bytes", "memory.current");
     let prefix = if version1 { "total_" } else { "" };
     let stat = |word: &str| named(group.join("memory.stat"), &format!("{prefix}{word}"));
@@ -165,7 +178,9 @@ fn dominfo_and_dommemstat_and_cpu_stats_have_the_figures_of_the_groups() {
     } else {
         host.run(&["cpu-stats", &name]).refused(1, &[&name, "--total"]);
     }
-    let figures = host.run(&["domstats", &name]).ok().stdout;
+    let figures = agreed(&host, "domstats", &name, |text| {
+        fact(text, "balloon.rss=").parse().unwrap()
+    });
     assert!(
         figures.starts_with(&format!("Domain: '{name}'\n  state.state=3\n  state.reason=1\n")),
         "{figures}"
@@ -173,7 +188,6 @@ fn dominfo_and_dommemstat_and_cpu_stats_have_the_figures_of_the_groups() {
     for line in [
         format!("cpu.time={total}"),
         format!("cpu.user={user}"),
-        format!("balloon.rss={used}"),
         "vcpu.current=1".into(),
     ] {
         assert!(figures.contains(&format!("  {line}\n")), "{line}: {figures}");
