@@ -289,15 +289,20 @@ impl Link {
         for s in [&self.mac, &self.mtu].into_iter().flatten() {
             lost(warnings, s, "a link of the host's is moved inside as it is");
         }
+        // libvirt's documents of such links have no name inside; ours may.
+        if let Some(inside) = &self.name {
+            let element = format!(
+                "libvirt's has no name for it; <guest dev='{}'/> in its <hostdev> is Lazaret's own",
+                link_name(inside)?
+            );
+            lost(warnings, inside, &element);
+        }
         let source = Tree::new("source").holding([Tree::leaf("interface", name.as_str())]);
-        let guest = self.name.as_ref().map(link_name).transpose()?;
-        let guest = guest.map(|guest| Tree::new("guest").with("dev", guest.as_str()));
         Ok(Tree::new("hostdev")
             .with("mode", "capabilities")
             .with("type", "net")
             .holding([source])
-            .holding(self.addressing())
-            .holding(guest))
+            .holding(self.addressing()))
     }
 
     /// `ip` and `route`, in this order.
