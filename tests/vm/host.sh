@@ -6,7 +6,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
-busybox modprobe fuse
+for module in fuse bridge veth overlay; do busybox modprobe "$module"; done
 busybox stty -F /dev/ttyS1 raw
 cp -a /vm/installed/. /
 
@@ -81,6 +81,19 @@ Service=lazaret-socket@web.service
 [Install]
 WantedBy=sockets.target
 UNIT
+# An ordinary user, to whom the host gives one link on a bridge of its own.
+echo 'alice:x:1000:1000::/home/alice:/bin/sh' >> /etc/passwd
+echo 'alice:x:1000:' >> /etc/group
+echo 'alice:700000:262144' | tee -a /etc/subuid >> /etc/subgid
+mkdir -p /home/alice /srv/open/bin /srv/open/dev /srv/open/proc /srv/open/sys /srv/open/tmp /srv/open/run /srv/open/etc /srv/open/root
+chmod 0700 /home/alice
+chown 1000:1000 /home/alice
+cp /usr/local/bin/busybox /srv/open/bin/busybox
+for program in sh sleep cat ls; do ln -s busybox "/srv/open/bin/$program"; done
+echo 'alice veth br0 1' > /etc/lazaret.usernet
+ip link add br0 type bridge > /dev/ttyS1 2>&1
+ip addr add 192.0.2.1/24 dev br0
+ip link set br0 up
 cat > /etc/systemd/system/look.service << UNIT
 [Unit]
 After=lazaret@box.service
@@ -102,6 +115,6 @@ ExecStop=/bin/sh /vm/units.sh ended
 [Install]
 WantedBy=multi-user.target
 UNIT
-systemctl enable lazaret@box web.socket look last > /dev/ttyS1 2>&1
+systemctl enable lazaret@box web.socket lazaret-broker.socket look last > /dev/ttyS1 2>&1
 umount /sys/fs/cgroup /sys /run /proc
 exec /sbin/init

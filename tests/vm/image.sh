@@ -40,11 +40,11 @@ mmdebstrap --quiet --mode=root --variant=minbase --include="$(echo $inside | tr 
 mkdir -p root/lib/modules
 cp -a "kernel/lib/modules/$version" root/lib/modules/
 chroot root depmod "$version"
-# Where the tests look for a Debian root that boots systemd, made as they make it.
+# Where the tests look for a Debian root that boots systemd, made as they make it; as the machine's host it has ordinary users, who need uidmap.
 debian=root/var/cache/lazaret-test/debian-12
 mkdir -p "$debian"
 chmod 0700 "$debian"
-mmdebstrap --quiet --mode=root --variant=minbase --include=systemd-sysv,dbus,login,iproute2 "$release" "$debian/root"
+mmdebstrap --quiet --mode=root --variant=minbase --include=systemd-sysv,dbus,login,iproute2,uidmap "$release" "$debian/root"
 touch "$debian/complete"
 
 truncate -s 4G root.ext4

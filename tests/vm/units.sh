@@ -37,6 +37,20 @@ anew() { answers end && over && listens && answers stay && serves; }
 socket_stops() { systemctl stop lazaret-socket@web && over && listens && [ "$(systemctl show -P Result lazaret-socket@web)" = success ]; }
 around() { sed -n '/^\[Service\]/,/^\[Install\]/p' "/usr/local/lib/systemd/system/$1" | grep -Ev '^(\[|#|$|Exec|Type=|RemainAfterExit=|TimeoutStopSec=|Environment=)' | sort; }
 same() { [ "$(around lazaret@.service)" = "$(around lazaret-socket@.service)" ] && [ "$(around lazaret@.service | wc -l)" -gt 10 ]; }
+# alice COMMAND...: as the ordinary user.
+alice() { setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all env --chdir=/home/alice HOME=/home/alice "$@"; }
+joins() { alice lazaret run --network bridge:br0 --ip 192.0.2.7/24 --rootfs /srv/open --read-only "$@"; }
+ports() { ip -o link show master br0 | wc -l; }
+lent() { joins -- cat /proc/net/dev | tee /dev/stderr | grep -q eth0 && lazaret audit log | tee /dev/stderr | grep -q lend; }
+brokered() { systemctl is-active lazaret-broker.socket && ! systemctl is-active 'lazaret-broker@*' && lent; }
+one_is_given() {
+    joins -d --name first -- sleep 1000 && [ "$(ports)" = 1 ] || return 1
+    said=$(joins -- cat /proc/net/dev 2>&1)
+    echo "$said"
+    alice lazaret destroy first && echo "$said" | grep -q 'none is left' || return 1
+    looks=0
+    until [ "$(ports)" = 0 ]; do looks=$((looks + 1)); [ "$looks" -lt 60 ] || return 1; sleep 1; done
+}
 only() { [ "$(lazaret list | grep -c running)" = 1 ]; }
 nothing() { systemctl start lazaret@missing && ! systemctl is-failed lazaret@missing; }
 good() { systemctl --failed --no-legend --plain | tee /dev/stderr | grep -q lazaret && return 1; return 0; }
@@ -56,6 +70,8 @@ case $1 in
         tested units::stopping_its_unit_ends_it_and_the_socket_listens_on socket_stops
         tested units::its_unit_puts_around_it_what_that_of_any_container_does same
         tested units::a_unit_of_a_container_that_is_not_defined_is_no_failure nothing
+        tested units::a_users_container_has_a_link_by_the_brokers_socket brokered
+        tested units::it_has_as_many_as_the_file_gives one_is_given
         tested units::no_unit_has_failed good
         ;;
     ended)
