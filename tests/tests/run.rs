@@ -505,7 +505,7 @@ fn capabilities_are_added_and_dropped() {
     host.policy(&format!("capability NET_RAW {name}"));
     assert_eq!(effective(&["--cap-add", "net_raw"]), plain | (1 << 13));
     assert_eq!(effective(&["--cap-add", "CAP_NET_RAW"]), plain | (1 << 13));
-    once(&["--cap-add", "all"]).refused(125, &["NET_ADMIN", &name]);
+    once(&["--cap-add", "all"]).refused(125, &["DAC_READ_SEARCH", " more, which the profile app lacks", &name]);
     assert_eq!(effective(&["--cap-drop", "chown"]), plain & !1);
     assert_eq!(effective(&["--cap-drop", "ALL"]), 0);
     assert_eq!(effective(&["--cap-drop", "ALL", "--cap-add", "chown"]), 1);
