@@ -410,3 +410,20 @@ pub fn is_possible() -> bool {
     }
     possible
 }
+
+/// A container with one link, the `n`th.
+pub fn connected(netd: &Netd, n: u8) -> Namespace {
+    let container = Namespace::container();
+    assert_eq!(netd.connect(&container, vec![link(n)]), Reply::Connected);
+    container
+}
+
+/// A port of the host's that leads to a container's.
+pub fn publish(address: Option<&str>, host: u16, container: u16, udp: bool) -> Publish {
+    Publish {
+        address: address.map(|a| a.parse().unwrap()),
+        host,
+        container,
+        udp,
+    }
+}
