@@ -227,6 +227,7 @@ fn record(start: &Start<'_>, slot: u32, (block, ids): (IdBlock, Vec<IdRange>), h
         ids,
         forwarding_changed: false,
         hook,
+        partition: None,
     }
 }
 
@@ -261,7 +262,10 @@ fn note(
     };
     held.place.renew()?;
     let hook = held.place.record()?.and_then(|r| r.hook);
-    let record = record(start, lot.slot, (plan.block, ids(&plan)), hook);
+    let record = Record {
+        partition: plan.partition().cloned(),
+        ..record(start, lot.slot, (plan.block, ids(&plan)), hook)
+    };
     held.place.write_plan(&plan)?;
     write(&held.place, start, &record)?;
     Ok(Noted { record, plan })

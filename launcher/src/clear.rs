@@ -10,6 +10,7 @@ use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
 use crate::lend;
+use crate::partition;
 use crate::piece::{LASTING, Piece};
 use crate::placeholders::{self, Holders};
 use nix::sys::wait::WaitStatus;
@@ -30,7 +31,9 @@ pub fn clear(host: &Host, remains: &Judged<Remains>, clearing: &Clearing) -> Res
         .groups_of(&remains.name)
         .is_ok_and(|groups| groups.iter().any(|g| g.hierarchy.unified));
     let groups = if clearing.groups {
+        let base = host.base_of(&remains.name);
         let gone = groups_gone(host, remains);
+        base.iter().for_each(|base| partition::prune(base));
         gone.and_then(|()| host.user.map_or(Ok(()), |_| delegated::forget(&remains.name)))
     } else {
         end_processes(remains.block)
@@ -84,12 +87,8 @@ fn groups_gone(host: &Host, remains: &Remains) -> Result<(), Failure> {
 /// `cgroupd`, and the hierarchies that it was started for.
 pub type Writer = (Piece<cgroupd::Request, cgroupd::Reply>, Vec<Hierarchy>);
 
-/// The same, for every hierarchy of root's host.
-pub fn all(host: &Host, block: IdBlock) -> Result<Writer, Failure> {
-    of(host, block, &host.groups()?)
-}
-
-fn of(host: &Host, block: IdBlock, groups: &[Group]) -> Result<Writer, Failure> {
+/// The same, for these groups.
+pub fn of(host: &Host, block: IdBlock, groups: &[Group]) -> Result<Writer, Failure> {
     let cgroupd = host.cgroupd(block, groups)?;
     Ok((cgroupd, groups.iter().map(|g| g.hierarchy.clone()).collect()))
 }

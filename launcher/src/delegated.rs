@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use sys::process::errno;
 use wire::cgroupd::Hierarchy;
+use wire::partition::PARTITIONS;
 use wire::user::{CALLERS, delegates, transient, unit, within};
 use wire::{ContainerName, Failure};
 
@@ -83,11 +84,9 @@ pub fn new(mountinfo: &str, uid: u32) -> Result<Option<Group>, Failure> {
     open::make(directory.as_fd(), CALLERS).map_err(&fail)?;
     vacate(&own, &directory)?;
     for group in [&own.directory, &directory] {
-        match groups::pass_on(group) {
-            // Before Linux 6.6 cpuset asks for power over every process; whoever then asks for processors by number is refused.
-            Ok(()) | Err(nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => {}
-            Err(e) => return Err(Failure::kernel(&format!("turn on the controllers of {path}"), e as i32)),
-        }
+        // Who then asks for processors by number is refused.
+        let on = groups::pass_on_what_may(group);
+        on.map_err(|e| Failure::kernel(&format!("turn on the controllers of {path}"), e as i32))?;
     }
     Group::of_version2(directory).map(Some).map_err(fail)
 }
@@ -147,6 +146,19 @@ pub fn of(name: &ContainerName) -> Result<Option<Group>, Failure> {
         Err(Errno::NOENT | Errno::NODEV | Errno::NOTDIR) => Ok(None),
         opened => Group::of_version2(opened.map_err(&fail)?).map(Some).map_err(&fail),
     }
+}
+
+/// The directory `lazaret` below which they lie, in a partition or not.
+pub fn base_of(name: &ContainerName) -> Result<Option<Group>, Failure> {
+    let Some(group) = of(name)? else { return Ok(None) };
+    let place = group.place();
+    let Some((above, _)) = place.as_ref().and_then(|p| p.rsplit_once(&format!("/{PARTITIONS}"))) else {
+        return Ok(Some(group));
+    };
+    let opened = open_group(above).and_then(Group::of_version2);
+    opened
+        .map(Some)
+        .map_err(kernel(format!("find the control groups of {name}")))
 }
 
 /// A container's groups are gone.

@@ -103,6 +103,19 @@ impl Group {
         })
     }
 
+    /// The same hierarchy, with another directory in the place of `lazaret`, and the controllers that are turned on below that.
+    pub fn moved(&self, directory: OwnedFd) -> Result<Self, rustix::io::Errno> {
+        let mut hierarchy = self.hierarchy.clone();
+        if hierarchy.unified {
+            hierarchy.controllers = controllers(&read(&directory, "cgroup.subtree_control")?);
+        }
+        Ok(Self {
+            hierarchy,
+            directory,
+            named: self.named,
+        })
+    }
+
     /// Where its directory is, by what the kernel says of the descriptor.
     pub fn place(&self) -> Option<String> {
         use std::os::fd::AsRawFd;
@@ -168,13 +181,8 @@ pub fn all(mountinfo: &str) -> Result<Vec<Group>, Failure> {
             controllers.push(Controller::Other);
         }
         if !mount.unified && controllers.contains(&Controller::Cpuset) {
-            // Version 1 takes no process into a group without processors and nodes; below `lazaret` cgroupd passes them on.
-            for file in ["cpuset.cpus", "cpuset.mems"] {
-                if read(&directory, file).map_err(fail)?.trim().is_empty() {
-                    let text = read(&root, file).map_err(fail)?;
-                    write(&directory, file, text.trim()).map_err(fail)?;
-                }
-            }
+            // Below `lazaret` cgroupd passes them on.
+            inherit(&root, &directory).map_err(fail)?;
         }
         groups.push(Group {
             hierarchy: Hierarchy {
@@ -264,6 +272,24 @@ pub fn pass_on(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
         }
     }
     done
+}
+
+/// The same, where it is no error that the host or its user has not the power to: before Linux 6.6 turning on cpuset needs power over every process.
+pub fn pass_on_what_may(directory: &OwnedFd) -> Result<(), nix::errno::Errno> {
+    match pass_on(directory) {
+        Err(nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => Ok(()),
+        done => done,
+    }
+}
+
+/// Gives a group of version 1 the processors and nodes of the one above, where it has none: it takes no process then.
+pub fn inherit(above: &OwnedFd, directory: &OwnedFd) -> Result<(), rustix::io::Errno> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if read(directory, file)?.trim().is_empty() {
+            write(directory, file, read(above, file)?.trim())?;
+        }
+    }
+    Ok(())
 }
 
 /// What a file of a group says.

@@ -3,6 +3,7 @@
 use crate::delegated;
 use crate::groups::{self, Group};
 use crate::ledger::Ledger;
+use crate::partition;
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
 use rustix::fs::{Mode, OFlags};
@@ -128,8 +129,20 @@ impl Host {
     /// Where this container's groups are; none, if an ordinary user's was started without.
     pub fn groups_of(&self, name: &ContainerName) -> Result<Rc<[Group]>, Failure> {
         match self.user {
-            None => self.groups(),
+            None => {
+                let base = self.groups()?;
+                let elsewhere = partition::holding(&base, name)?.into_iter().next();
+                Ok(elsewhere.map_or(base, Into::into))
+            }
             Some(_) => Ok(delegated::of(name)?.into_iter().collect()),
+        }
+    }
+
+    /// The directories `lazaret` below which this container's groups are, in a partition or not.
+    pub fn base_of(&self, name: &ContainerName) -> Result<Rc<[Group]>, Failure> {
+        match self.user {
+            None => self.groups(),
+            Some(_) => Ok(delegated::base_of(name)?.into_iter().collect()),
         }
     }
 

@@ -13,7 +13,7 @@ use wire::launcher::{Directory, Lending, LinkChange, Nodes, Opened, Plan, Planne
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
-use wire::{ContainerName, Failure, LinkName, Text, placeholder};
+use wire::{ContainerName, Failure, LinkName, Partition, Text, placeholder};
 
 /// Something that the host's policy allows.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub struct Start {
     pub protect: Option<(Firewall, bool)>,
     /// How many processors its definition names.
     pub processors: Option<u32>,
+    /// In which partition its groups lie, where it names one.
+    pub partition: Option<Partition>,
 }
 
 impl Start {
@@ -120,7 +122,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     given_out(policy, plan.block)?;
     let (mut limits, mut rules, mut container, mut maps, mut mounts) = (None, None, None, None, None);
     let (mut meminfo, mut links, mut protect, mut keep) = (false, Vec::new(), None, false);
-    let mut lent = Vec::new();
+    let (mut lent, mut partition) = (Vec::new(), None);
     for step in plan.steps {
         let twice = match step {
             Step::Groups(l) => limits.replace(l).is_some(),
@@ -133,6 +135,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
             Step::Protect { firewall, forward } => protect.replace((firewall, forward)).is_some(),
             Step::Keep => std::mem::replace(&mut keep, true),
             Step::Lend(l) => !std::mem::replace(&mut lent, l).is_empty(),
+            Step::Partition(p) => partition.replace(p).is_some(),
         };
         if twice {
             return refuse("follow this plan: a step stands in it twice");
@@ -200,6 +203,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
         lent,
         protect,
         processors: plan.processors,
+        partition,
     };
     few_enough(&start.lent)?;
     consent::links(policy, &start.name, start.lent.iter().map(|l| &l.found.name))?;

@@ -28,6 +28,7 @@ mod network;
 mod networks;
 mod nodes;
 mod open;
+mod partition;
 mod piece;
 mod placeholders;
 mod policy;

@@ -14,6 +14,7 @@ use crate::judge::{self, Judged, Start, Way};
 use crate::lend;
 use crate::nodes;
 use crate::open;
+use crate::partition;
 use crate::piece::Piece;
 use crate::share;
 use nix::unistd::Pid;
@@ -224,7 +225,12 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 /// What runs then, and the inode number of its pid namespace.
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply, u64), Failure> {
     let start = start.get();
-    let groups = host.groups()?;
+    let base = host.groups()?;
+    let placed = placed(&base, start)?;
+    let groups: &[Group] = match &placed {
+        Some(place) => &place.groups,
+        None => &base,
+    };
     let shared = share::start(&host.policy, &start.name, &start.container.shares, given.shared)?;
     let disks = Disks::new(host, start)?;
     let sources = sources(host, start, disks.as_ref())?;
@@ -239,9 +245,9 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     } else {
         0
     };
-    let cradle = cradle(host, &groups, start, owner)?;
+    let cradle = cradle(host, [&*base, groups], start, owner)?;
     // What outlives this is born where the end of the caller's session does not reach it.
-    let kept = groups::keep(&groups)?;
+    let kept = groups::keep(&base)?;
     let kept = kept.as_ref().map(AsFd::as_fd);
 
     // `init` has the longest way to go, and what it waits for comes next; what it needs last is started while it is at work.
@@ -266,8 +272,8 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
         host.begin(start.block)?;
     }
     let netd = netd(host, start)?;
-    let cgroupd = limited(host, start, &groups)?;
-    let devices = Devices::new(host, start.block, &groups)?;
+    let cgroupd = limited(host, start, groups)?;
+    let devices = Devices::new(host, start.block, groups)?;
     // A sysfs shows the links of whoever makes it.
     let birth = Birth {
         group: None,
@@ -302,13 +308,13 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     if let Some(cgroupd) = &cgroupd {
         expect!(cgroupd, cgroupd, (cgroupd::Reply::Made, _) => ());
     }
-    devices.allow(&groups, start, given_nodes.iter().map(|n| n.rule))?;
+    devices.allow(groups, start, given_nodes.iter().map(|n| n.rule))?;
     // Version 1 takes no rules for a group that has others below it.
     let unified = groups.iter().any(|g| g.hierarchy.unified);
     if !unified {
         devices.in_force()?;
     }
-    let members = groups::payload(&groups, &start.name, owner)?;
+    let members = groups::payload(groups, &start.name, owner)?;
     if unified {
         devices.in_force()?;
     }
@@ -321,7 +327,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     if let Some(within) = at.and_then(|at| mounts.get(at)?.as_ref()) {
         nodes::make(&given_nodes, within, root_of(&start.container))?;
     }
-    let fused = fused(host, start, &groups, &sources, kept)?;
+    let fused = fused(host, start, groups, &sources, kept)?;
     // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
     drop(sources);
     let born = expect!(init, init, (init::Reply::Born, fds) => fds);
@@ -493,10 +499,23 @@ fn reason(init: &Init, failure: Failure) -> Failure {
     }
 }
 
-/// The groups in which the container's processes are born. What a crashed start left there is removed first.
-fn cradle(host: &Host, groups: &[Group], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
-    if let (Some(_), [group]) = (host.user, groups) {
-        settled(host, start, group)?;
+/// The partition in which its groups are to lie, if it names one.
+fn placed(base: &[Group], start: &Start) -> Result<Option<partition::Place>, Failure> {
+    match &start.partition {
+        Some(partition) if base.is_empty() => Err(Failure::caller(&format!(
+            "have control groups in the partition {partition}: an ordinary user's container has some only if it is started in one of the user's own"
+        ))),
+        Some(partition) => partition::make(base, partition).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The groups in which the container's processes are born. What a crashed start left there, or in another partition, is removed first.
+fn cradle(host: &Host, [base, groups]: [&[Group]; 2], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
+    match (host.user, groups) {
+        (Some(_), [group]) => settled(host, start, group)?,
+        (Some(_), _) => {}
+        (None, _) => nowhere_else(host, base, groups, start)?,
     }
     let make = || cradle::make(groups, &start.name, owner, start.block.keeper());
     match make() {
@@ -510,6 +529,21 @@ fn cradle(host: &Host, groups: &[Group], start: &Start, owner: u32) -> Result<Op
         }
         made => made,
     }
+}
+
+/// Removes what a start that crashed left in a partition that this one does not name.
+fn nowhere_else(host: &Host, base: &[Group], groups: &[Group], start: &Start) -> Result<(), Failure> {
+    let own = groups.first().and_then(Group::place);
+    let mut others = partition::holding(base, &start.name)?;
+    others.retain(|other| other.first().and_then(Group::place) != own);
+    let also = start.partition.is_some() && base.iter().any(|g| open::exists(&g.directory, start.name.as_str()));
+    for other in others.iter().map(Vec::as_slice).chain(also.then_some(base)) {
+        let (cgroupd, hierarchies) = clear::of(host, start.block, other)?;
+        let name = start.name.clone();
+        cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
+        expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
+    }
+    Ok(())
 }
 
 /// Notes where an ordinary user's container will have its groups. What a start that crashed left in another group goes first.

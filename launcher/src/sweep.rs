@@ -4,8 +4,10 @@
 use crate::claim::{self, Turn};
 use crate::clear;
 use crate::delegated;
-use crate::groups;
+use crate::groups::{self, Group};
 use crate::host::Host;
+use crate::partition;
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use wire::ids::IdBlock;
@@ -59,11 +61,40 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
     }
     // Until it is given up no name is claimed by anybody, neither for a start nor to clear away: what is nobody's stays so until it is removed.
     let turn = claim::turn()?;
-    let nobodys = nobodys(&groups::existing(&host.mountinfo()?)?, &turn)?;
-    if nobodys.is_empty() {
-        return Ok(nobodys);
+    let existing = groups::existing(&host.mountinfo()?)?;
+    let found = nobodys(&existing, &turn)?;
+    let mut swept = match found.is_empty() {
+        true => found,
+        false => remove(host, block, &host.groups()?, found)?,
+    };
+    if partition::any(existing.iter().map(|(directory, _)| directory)) {
+        let base = host.groups()?;
+        for groups in partition::every(&base)? {
+            let mut within = Vec::new();
+            for group in &groups {
+                let directory = group.directory.try_clone();
+                let directory =
+                    directory.map_err(|_| Failure::kernel("look through the partitions", Errno::EMFILE as i32))?;
+                within.push((directory, group.hierarchy.unified));
+            }
+            let found = nobodys(&within, &turn)?;
+            if !found.is_empty() {
+                swept.extend(remove(host, block, &groups, found)?);
+            }
+        }
+        partition::prune(&base);
     }
-    let (cgroupd, hierarchies) = clear::all(host, block)?;
+    Ok(swept)
+}
+
+/// Removes those of these names that lie in these groups, as far as nobody is in them; which.
+fn remove(
+    host: &Host,
+    block: IdBlock,
+    groups: &[Group],
+    nobodys: Vec<ContainerName>,
+) -> Result<Vec<ContainerName>, Failure> {
+    let (cgroupd, hierarchies) = clear::of(host, block, groups)?;
     let mut swept = Vec::new();
     for name in nobodys {
         let hierarchies = hierarchies.clone();
@@ -90,7 +121,7 @@ fn users(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
         if !turn.is_nobodys(&name)? {
             continue;
         }
-        let group = delegated::of(&name)?;
+        let (group, base) = (delegated::of(&name)?, delegated::base_of(&name)?);
         if let Some(group) = &group {
             if groups::is_in_use(&group.directory, true, &name)? {
                 continue;
@@ -107,6 +138,8 @@ fn users(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
                 _ => return Err(cgroupd.confused()),
             }
         }
+        base.iter()
+            .for_each(|base| partition::prune(std::slice::from_ref(base)));
         delegated::forget(&name)?;
         swept.extend(group.map(|_| name));
     }

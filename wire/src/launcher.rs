@@ -13,6 +13,7 @@ use crate::name::{ContainerName, LinkName, Text};
 use crate::netd::{Bridge, Dropping, Firewall, Found, Lent, Link};
 use crate::node::Node;
 use crate::nsenter::Runlevel;
+use crate::partition::Partition;
 use crate::placeholder::{self, Etc};
 use crate::program::Program;
 use crate::recordd::Deed;
@@ -88,6 +89,8 @@ pub enum Step {
     Keep,
     /// `netd` moves links of the host's inside, before it makes others. Undo: it moves them back.
     Lend(Vec<Lent>),
+    /// The launcher makes these groups, where they are not there, and the container's below them. Undo: it removes those that it made, once nothing is in them.
+    Partition(Partition),
 }
 
 impl Step {
@@ -102,6 +105,7 @@ impl Step {
             Self::Meminfo => Program::Fused,
             Self::Connect(_) | Self::Protect { .. } | Self::Lend(_) => Program::Netd,
             Self::Keep => Program::Supervisor,
+            Self::Partition(_) => Program::Launcher,
         }
     }
 
@@ -117,6 +121,7 @@ impl Step {
             Self::Connect(_) => "the links go with the network namespace; netd removes a bridge without ports",
             Self::Protect { .. } => "the table goes with its socket",
             Self::Keep => "the supervisor ends with init",
+            Self::Partition(_) => "the launcher removes those that it made, once nothing is in them",
             Self::Lend(_) => {
                 "netd moves them back; of those that are left the kernel moves back hardware, and ends what is none"
             }
@@ -156,6 +161,12 @@ impl Plan {
         self.steps
             .iter_mut()
             .find_map(|s| if let Step::Build(c) = s { Some(&mut **c) } else { None })
+    }
+
+    /// The partition in which its groups lie, if it has one.
+    pub fn partition(&self) -> Option<&Partition> {
+        let mut steps = self.steps.iter();
+        steps.find_map(|s| if let Step::Partition(p) = s { Some(p) } else { None })
     }
 
     /// Where the empty files may be that its image was given ([`placeholder`]).

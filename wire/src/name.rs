@@ -19,6 +19,10 @@ pub enum NameError {
     Taken,
     /// Not of the parts that an SELinux context has.
     Context,
+    /// Does not begin with `/`.
+    Relative,
+    /// One of the names in it is `.` or `..`.
+    Dots,
 }
 
 impl core::fmt::Display for NameError {
@@ -30,6 +34,8 @@ impl core::fmt::Display for NameError {
             Self::Reserved => write!(f, "it begins with '-' or '.'"),
             Self::Nothing => write!(f, "it means to have none"),
             Self::Taken => write!(f, "every container has one of its own"),
+            Self::Relative => write!(f, "it does not begin with '/'"),
+            Self::Dots => write!(f, "'.' and '..' are no names in it"),
             Self::Context => write!(f, "it is neither USER:ROLE:TYPE nor USER:ROLE:TYPE:RANGE"),
         }
     }

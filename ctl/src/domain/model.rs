@@ -39,7 +39,7 @@ pub struct Domain {
     pub vcpu: Vcpu,
     /// `cputune`
     pub cputune: Cputune,
-    /// `resource/partition`: kept and printed; only `/machine`, libvirt's own default, is accepted.
+    /// `resource/partition`: the group in which its groups lie, as it is said; whether it can be one is judged at a start.
     pub partition: Option<Path>,
     /// `os`
     pub os: Os,

@@ -381,7 +381,6 @@ fn otherwise(element: &Element, path: &str) -> bool {
         kinds.any(|a| lists("serial virtio xen uml sclp sclplm", &a.value))
     };
     rows.any(|found| found)
-        || path == "/resource" && child("partition").is_some_and(|p| p.text.starts_with('/') && p.text != "/machine")
         || path == "/seclabel" && other_label(element)
         || path == "/devices/console" && child("target").is_some_and(other_target)
 }

@@ -38,7 +38,11 @@ impl Groups {
     pub fn if_any(found: &Found) -> Outcome<Option<Self>> {
         let mut hierarchies = groups::mounted(&text("/proc/self/mountinfo")?);
         if crate::user::here().is_none() {
-            let below = format!("/lazaret/{}", found.name);
+            let partition = found.record.as_ref().and_then(|r| r.partition.as_ref());
+            let below = match partition {
+                Some(partition) => format!("/lazaret/{}/{}", partition.below(), found.name),
+                None => format!("/lazaret/{}", found.name),
+            };
             return Ok(Some(Self { hierarchies, below }));
         }
         hierarchies.retain(|h| h.unified);
@@ -48,7 +52,11 @@ impl Groups {
         // It has ended if it is not there.
         let cgroup = text(&format!("/proc/{init}/cgroup")).unwrap_or_default();
         let place = within(&cgroup).and_then(|path| path.strip_suffix("/keep"));
-        let below = place.filter(|p| p.ends_with(&format!("/lazaret/{}", found.name)));
+        let of_it = |p: &&str| {
+            let above = p.strip_suffix(found.name.as_str()).and_then(|p| p.strip_suffix('/'));
+            above.is_some_and(|above| above.ends_with("/lazaret") || above.contains("/lazaret/.partition/"))
+        };
+        let below = place.filter(of_it);
         Ok(below.map(|below| Self {
             hierarchies,
             below: below.to_owned(),

@@ -133,6 +133,7 @@ mod tests {
             ids: Vec::new(),
             forwarding_changed: false,
             hook,
+            partition: None,
         }
     }
 

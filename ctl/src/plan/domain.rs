@@ -5,6 +5,8 @@ use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, hostname, limits};
 use crate::domain::{Domain, Share, Source, Uuid, device, lent};
 use crate::error::{Error, Outcome};
+use crate::escape::escape;
+use wire::Partition;
 use wire::devd::Rule;
 use wire::init::{Container, Stream};
 use wire::launcher::{Opened, Plan, PlannedMount};
@@ -68,8 +70,28 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         lent,
         firewall: wiring.firewall,
         processors: Some(domain.vcpu.count.into()),
+        partition: partition(domain)?,
     };
     assemble(draft, lot, host)
+}
+
+/// The partition that libvirt assumes where none is named; it and the root of all are where every container's groups lie, `lazaret`.
+const USUAL_PARTITIONS: [&str; 2] = ["/machine", "/"];
+
+/// The partition of its groups, where that is another one.
+fn partition(domain: &Domain) -> Outcome<Option<Partition>> {
+    let is_usual = |path: &str| {
+        USUAL_PARTITIONS
+            .iter()
+            .any(|usual| std::path::Path::new(path) == std::path::Path::new(usual))
+    };
+    let Some(path) = domain.partition.as_ref().filter(|path| !is_usual(path.as_str())) else {
+        return Ok(None);
+    };
+    Partition::new(path.as_str()).map(Some).map_err(|e| {
+        let said = escape(path.as_str());
+        Error::caller(format!("the partition {said} of <resource> cannot be a group: {e}"))
+    })
 }
 
 /// Whose namespaces it has.

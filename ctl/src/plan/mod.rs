@@ -17,6 +17,7 @@ pub mod user;
 
 use crate::domain::device::FindUsb;
 use crate::error::{Error, Outcome};
+use crate::escape::escape;
 use crate::network::Network;
 use crate::state::record::overlap;
 use wire::cgroupd::{Controller, Hierarchy, Limits};
@@ -27,7 +28,7 @@ use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
 use wire::netd::{Firewall, Found, HostSide, Lent, Link, Through};
 use wire::user::SCOPE;
-use wire::{ContainerName, IdBlock, Text};
+use wire::{ContainerName, IdBlock, Partition, Text};
 
 /// What the planner must know of the host.
 #[derive(Debug, Clone)]
@@ -90,6 +91,8 @@ pub struct Draft {
     pub firewall: Option<Firewall>,
     /// How many processors its definition names.
     pub processors: Option<u32>,
+    /// The partition of its groups, if it names one.
+    pub partition: Option<Partition>,
 }
 
 /// Lays out the steps of a draft.
@@ -104,6 +107,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         lent,
         firewall,
         processors,
+        partition,
     } = draft;
     // Links on bridges of the host's the broker lends, as far as the host's file gives any.
     let bridged = |l: &Link| matches!(l.side, HostSide::Bridge(_));
@@ -116,6 +120,12 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     container.unified = host.hierarchies.iter().any(|h| h.unified);
     check_ids(&container, lot, host)?;
     check_controllers(&limits, host)?;
+    if let (Some(partition), true) = (&partition, host.hierarchies.is_empty()) {
+        return Err(Error::caller(format!(
+            "lazaret was called in no control group of yours, and so there is no partition {} ({SCOPE} lazaret ..., or call lazaret as root)",
+            escape(partition.as_str())
+        )));
+    }
     let mut mounts = vec![root];
     let node = |device: &Device| PlannedMount {
         mount: Mount::Node(*device),
@@ -156,11 +166,12 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     }
     let name = container.name.clone();
     let (uid, gid, meminfo) = (container.uid_map.clone(), container.gid_map.clone(), container.meminfo);
-    let mut steps = vec![
+    let mut steps: Vec<Step> = partition.map(Step::Partition).into_iter().collect();
+    steps.extend([
         Step::Groups(limits),
         Step::Devices(devices),
         Step::Build(Box::new(container)),
-    ];
+    ]);
     steps.push(Step::Maps { uid, gid });
     steps.push(Step::Mounts(mounts));
     if meminfo {

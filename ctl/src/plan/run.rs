@@ -183,6 +183,7 @@ pub fn plan(
         lent: Vec::new(),
         firewall: wiring.firewall,
         processors: None,
+        partition: None,
     };
     assemble(draft, lot, host)
 }

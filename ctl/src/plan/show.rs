@@ -93,6 +93,10 @@ fn describe(step: &Step, plan: &Plan, user: bool) -> (&'static str, Vec<String>)
             ("make the container's firewall table", lines)
         }
         Step::Keep => ("keep the container", vec![]),
+        Step::Partition(partition) => (
+            "have the control groups in a partition",
+            vec![format!("lazaret/{}", partition.below())],
+        ),
         Step::Lend(links) => ("move links of the host's inside", links.iter().map(lent).collect()),
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wire::ids::IdRange;
 use wire::launcher::{Plan, Remains, Step};
 use wire::netd::{HostSide, Lent};
-use wire::{ContainerName, Hook, IdBlock, LinkName, Text};
+use wire::{ContainerName, Hook, IdBlock, LinkName, Partition, Text};
 
 /// How far a container has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,9 @@ pub struct Record {
     /// As which the host's hook script was called for it last, or is about to be; not all are noted ([`crate::hooks`]).
     #[serde(default)]
     pub hook: Option<Hook>,
+    /// The partition in which its control groups lie, where it names one.
+    #[serde(default)]
+    pub partition: Option<Partition>,
 }
 
 impl Record {

@@ -309,6 +309,8 @@ fn bytes_are_frozen() {
         .map(|b| format!("{b:02x}"))
         .collect();
     assert_eq!(frame, "09".to_owned() + bytes);
+    let partition = Step::Partition(Partition::new("/a").unwrap());
+    assert_eq!(postcard::to_allocvec(&partition).unwrap(), [10, 2, b'/', b'a']);
 }
 
 #[test]

@@ -117,22 +117,14 @@ fn title(given: Given) -> Result<String, Fault> {
     Ok(given.value)
 }
 
-/// The partition that libvirt assumes where none is named: asking for it asks for nothing else than is done anyway.
-const USUAL_PARTITION: &str = "/machine";
-
+/// Whether it can be one is found out at a start, as libvirt has it.
 fn partition(parts: &mut Parts) -> Result<Option<Path>, Fault> {
     let Some(resource) = parts.child("resource")? else {
         return Ok(None);
     };
     resource.read(|parts| {
-        let Some(given) = parts.leaf("partition")? else {
-            return Ok(None);
-        };
-        let path = absolute(&given)?;
-        if path.as_str() != USUAL_PARTITION {
-            return Err(given.fault("is another partition than /machine, which is not offered yet"));
-        }
-        Ok(Some(path))
+        let given = parts.leaf("partition")?;
+        given.map(|given| given.try_read(Path::new)).transpose()
     })
 }
 

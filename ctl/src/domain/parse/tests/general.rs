@@ -148,10 +148,6 @@ fn refuses_general_values_that_are_not_supported() {
     refuses_general("<uuid>x</uuid>", "<uuid> is \"x\", not a uuid");
     refuses_general("<title>a\nb</title>", "<title> has more than one line");
     refuses_general(
-        "<resource><partition>a</partition></resource>",
-        "<partition> is \"a\", not a path that begins with '/'",
-    );
-    refuses_general(
         "<clock offset='noon'/>",
         "attribute offset of <clock> is \"noon\", not utc, localtime, timezone, variable or absolute",
     );

@@ -126,7 +126,6 @@ fn what_is_not_done_yet_comes_back_as_it_was() {
     let names: Vec<String> = domain.kept.iter().map(|k| k.name()).collect();
     for name in [
         "<vcpu> in <domain>",
-        "<resource> in <domain>",
         "<disk type='block'> in <devices>",
         "<filesystem type='volume'> in <devices>",
         "<driver> in <filesystem>",
