@@ -4,7 +4,7 @@
 # usage: tests/version1.sh [FILE ...]    (without arguments: the files listed below)
 set -u
 cd "$(dirname "$0")/.." || exit 1
-[ "$#" -gt 0 ] || set -- run define enter console tuning devices statistics
+[ "$#" -gt 0 ] || set -- run define enter console tuning devices attach_live statistics
 
 # skipped REASON: as cargo tells of a test that is not run.
 skipped() {

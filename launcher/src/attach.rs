@@ -1,8 +1,8 @@
 //! Device nodes that come to a container while it runs, or go from it. A node is there before it may be opened, and may not be opened any more
-//! before it goes. May touch: what `nodes` and `groups` open, and through `devd`, `mountd` and `nsenter` the container's group and `/dev`.
+//! before it goes. May touch: what `nodes` and `devices` open, and through `devd`, `mountd` and `nsenter` the container's groups and `/dev`.
 
+use crate::devices::Devices;
 use crate::expect;
-use crate::groups;
 use crate::host::Host;
 use crate::judge::Judged;
 use crate::nodes;
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use wire::devd::Rule;
 use wire::launcher::Nodes;
 use wire::mountd::Mount;
-use wire::{ContainerName, Failure, Program, devd, mountd, nsenter};
+use wire::{Failure, Program, mountd, nsenter};
 
 /// One change, and how far it has come.
 #[derive(Debug)]
@@ -46,8 +46,6 @@ impl<'a> Change<'a> {
     /// Attaches or detaches. Where it fails, [`Change::undo`] is next.
     pub fn make(&mut self) -> Result<(), Failure> {
         let without = self.without();
-        // Before anything is done: there may be no group whose rules can be changed.
-        group(self.host, &self.asked.name)?;
         if !self.asked.attach {
             self.allow(without)?;
             // It is detached with that: its root, who may lay what it likes over the node, is in nobody's way.
@@ -135,11 +133,8 @@ impl<'a> Change<'a> {
 
     /// Puts these rules in force in the place of those that are.
     fn allow(&self, rules: Vec<Rule>) -> Result<(), Failure> {
-        let directory = group(self.host, &self.asked.name)?;
-        let devd: Piece<devd::Request, devd::Reply> = self.host.piece(Program::Devd, self.asked.block)?;
-        devd.send(&devd::Request::Attach(rules), &[directory.as_fd()])?;
-        expect!(devd, devd, (devd::Reply::InForce, _) => ());
-        Ok(())
+        let groups = self.host.groups_of(&self.asked.name)?;
+        Devices::new(self.host, self.asked.block, &groups)?.replace(&groups, &self.asked.name, rules)
     }
 }
 
@@ -157,17 +152,6 @@ pub fn both(why: &Failure, left: &Failure) -> Failure {
         e => format!("{} ({})", f.what.as_str(), Errno::from_raw(e).desc()),
     };
     Failure::caller(&format!("{}, nor undo what was done for it: {}", said(why), said(left)))
-}
-
-fn group(host: &Host, name: &ContainerName) -> Result<OwnedFd, Failure> {
-    let groups = host.groups_of(name)?;
-    let unified = groups.iter().find(|g| g.hierarchy.unified).ok_or_else(|| {
-        Failure::caller(
-            "change the devices of a container that runs: where control groups are of version 1 alone its device rules stay as they are; \
-             --config changes the next start",
-        )
-    })?;
-    groups::directory(unified, name.as_str())
 }
 
 #[cfg(test)]

@@ -316,7 +316,7 @@ pub fn write(directory: impl AsFd, name: &str, text: &str) -> Result<(), rustix:
 }
 
 /// Opens what lies below `lazaret` at this path, and nowhere else.
-fn below(group: &Group, path: &str, how: OFlags) -> Result<OwnedFd, Failure> {
+pub fn below(group: &Group, path: &str, how: OFlags) -> Result<OwnedFd, Failure> {
     let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     rustix::fs::openat2(&group.directory, path, how, Mode::empty(), within)
@@ -415,14 +415,6 @@ fn version1(groups: &[Group]) -> impl Iterator<Item = &Group> {
 /// this does not make the kernel wait until every processor has passed through the scheduler, since no other thread can come into being
 /// meanwhile (`cgroup_procs_write_start` of `kernel/cgroup/cgroup.c`).
 const TASKS: &str = "tasks";
-
-/// `devices.deny` and `devices.allow` of the container's version 1 group, open for writing.
-pub fn device_files(group: &Group, name: &ContainerName) -> Result<Vec<OwnedFd>, Failure> {
-    ["devices.deny", "devices.allow"]
-        .iter()
-        .map(|file| below(group, &format!("{name}/{file}"), OFlags::WRONLY))
-        .collect()
-}
 
 /// Files of the container's memory group, for `fused`: the unified hierarchy's, or version 1's; with swap where it is accounted.
 pub fn memory(groups: &[Group], name: &ContainerName) -> Result<(wire::fused::Source, Vec<OwnedFd>), Failure> {

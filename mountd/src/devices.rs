@@ -1,15 +1,15 @@
 //! Puts device rules in force on a version 1 group (`Documentation/admin-guide/cgroup-v1/devices.rst`), which takes the capability that this program
-//! has, and no other does. Touches the two files that came with the frame, already open for writing.
+//! has, and no other does. Touches the files that came with the frame, already open for writing.
 
 use crate::judge::Rules;
 use std::os::fd::OwnedFd;
 use wire::Failure;
 use wire::devd::Rule;
 
-/// Denies everything, then allows one rule with each write: the kernel takes one at a time.
-pub fn allow(Rules { rules, deny, allow }: &Rules<'_>) -> Result<(), Failure> {
-    put(deny, "a")?;
-    rules.iter().try_for_each(|rule| put(allow, &line(rule)))
+/// Denies everything where that is asked for, then writes one rule with each write: the kernel takes one at a time.
+pub fn write(Rules { rules, deny, to }: &Rules<'_>) -> Result<(), Failure> {
+    deny.iter().try_for_each(|deny| put(deny, "a"))?;
+    rules.iter().try_for_each(|rule| put(to, &line(rule)))
 }
 
 fn put(file: &OwnedFd, text: &str) -> Result<(), Failure> {
@@ -69,11 +69,11 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_is_an_error() {
         let open = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let (rules, deny) = (&[][..], open());
-        let failure = allow(&Rules {
+        let (rules, deny) = (&[][..], Some(open()));
+        let failure = write(&Rules {
             rules,
             deny,
-            allow: open(),
+            to: open(),
         });
         assert_eq!(failure.unwrap_err().errno, 9);
     }

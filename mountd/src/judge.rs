@@ -88,16 +88,17 @@ pub fn judge(mounts: &[Mount], descriptors: Vec<OwnedFd>) -> Result<Judged, Fail
 pub struct Rules<'a> {
     /// The rules.
     pub rules: &'a [Rule],
-    /// `devices.deny`.
-    pub deny: OwnedFd,
-    /// `devices.allow`.
-    pub allow: OwnedFd,
+    /// The `devices.deny` that is told to deny everything first.
+    pub deny: Option<OwnedFd>,
+    /// Where they are written.
+    pub to: OwnedFd,
 }
 
-/// Judges device rules. None is fine: it denies every device.
-pub fn judge_rules(rules: &[Rule], descriptors: Vec<OwnedFd>) -> Result<Rules<'_>, Failure> {
-    match <[OwnedFd; 2]>::try_from(descriptors) {
-        Ok([deny, allow]) if rules.iter().all(Rule::is_sound) => Ok(Rules { rules, deny, allow }),
+/// Judges device rules, to be put `whole` in the place of all that are in force, or beside them. None is fine: it denies every device.
+pub fn judge_rules(rules: &[Rule], whole: bool, mut descriptors: Vec<OwnedFd>) -> Result<Rules<'_>, Failure> {
+    let sound = rules.iter().all(Rule::is_sound);
+    match (descriptors.pop(), descriptors.pop(), descriptors.is_empty()) {
+        (Some(to), deny, true) if sound && deny.is_some() == whole => Ok(Rules { rules, deny, to }),
         _ => Err(Failure::caller("put device rules in force that are not sound")),
     }
 }
@@ -152,15 +153,22 @@ mod tests {
             write: false,
             make: false,
         };
-        assert!(judge_rules(&[], descriptors(2)).is_ok() && judge_rules(&[sound], descriptors(2)).is_ok());
+        for (whole, number) in [(true, 2), (false, 1)] {
+            assert!(judge_rules(&[], whole, descriptors(number)).is_ok_and(|r| r.deny.is_some() == whole));
+            assert!(judge_rules(&[sound], whole, descriptors(number)).is_ok());
+        }
         let nothing = Rule { read: false, ..sound };
         let major = Some(1 << 12);
         let minor = Some(1 << 20);
         for wrong in [nothing, Rule { major, ..sound }, Rule { minor, ..sound }] {
-            assert!(judge_rules(&[sound, wrong], descriptors(2)).is_err(), "{wrong:?}");
+            assert!(judge_rules(&[sound, wrong], true, descriptors(2)).is_err(), "{wrong:?}");
+            assert!(
+                judge_rules(&[sound, wrong], false, descriptors(1)).is_err(),
+                "{wrong:?}"
+            );
         }
-        for number in [0, 1, 3] {
-            assert!(judge_rules(&[sound], descriptors(number)).is_err());
+        for (whole, number) in [(true, 0), (true, 1), (true, 3), (false, 0), (false, 2), (false, 3)] {
+            assert!(judge_rules(&[sound], whole, descriptors(number)).is_err());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Receive, judge, act, reply: the only place that knows every request.
 
-use crate::devices::allow;
+use crate::devices::write;
 use crate::judge::{judge, judge_rules};
 use crate::make::make;
 use policies::{Confined, Ended};
@@ -27,7 +27,8 @@ pub fn serve(_confined: &Confined, channel: &Channel<Reply, Request>) -> Result<
 fn answer(request: &Request, descriptors: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
     match request {
         Request::Make(mounts) => make(judge(mounts, descriptors)?),
-        Request::Allow(rules) => allow(&judge_rules(rules, descriptors)?).map(|()| Vec::new()),
+        Request::Allow(rules) => write(&judge_rules(rules, true, descriptors)?).map(|()| Vec::new()),
+        Request::Change(rules) => write(&judge_rules(rules, false, descriptors)?).map(|()| Vec::new()),
     }
 }
 
@@ -40,6 +41,7 @@ mod tests {
     fn refuses_to_make_what_is_not_judged_well() {
         assert!(answer(&Request::Make(vec![]), vec![]).is_err());
         assert!(answer(&Request::Allow(vec![]), vec![]).is_err());
+        assert!(answer(&Request::Change(vec![]), vec![]).is_err());
         let wrong = std::fs::File::open("/dev/zero").unwrap().into();
         assert!(answer(&Request::Make(vec![Mount::Node(Device::Null)]), vec![wrong]).is_err());
     }

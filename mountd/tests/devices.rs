@@ -30,6 +30,11 @@ mod tests {
         ..NULL
     };
 
+    const FULL_READ: Rule = Rule {
+        minor: Some(7),
+        ..ZERO_READ
+    };
+
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
     struct Group(PathBuf);
@@ -147,6 +152,35 @@ mod tests {
         assert_eq!(write(&group), Reply::Made(0));
         writer.end();
         obeys_the_rules(&group.below("payload"));
+    }
+
+    /// What the launcher's change of a container that runs rests on.
+    #[test]
+    fn version_1_gives_each_group_one_more_line_and_takes_it_from_all_below() {
+        let Some(group) = Group::new("devices") else {
+            return eprintln!("SKIPPED: needs a version 1 devices hierarchy");
+        };
+        if !nix::unistd::geteuid().is_root() {
+            return eprintln!("SKIPPED: needs root");
+        }
+        let writer = Writer::start(policies::power(Program::Mountd, true).to_vec());
+        let open = |group: &Group, file: &str| File::options().write(true).open(group.0.join(file)).unwrap();
+        let (deny, allow) = (open(&group, "devices.deny"), open(&group, "devices.allow"));
+        let of_a_start = Request::Allow(vec![NULL, ZERO_READ]);
+        assert_eq!(writer.ask(&of_a_start, &[deny.as_fd(), allow.as_fd()]), Reply::Made(0));
+        let below = group.below("payload");
+        let change = |file: &File| writer.ask(&Request::Change(vec![FULL_READ]), &[file.as_fd()]);
+        let full = "true < /dev/full";
+        let below_first = change(&open(&below, "devices.allow"));
+        assert!(matches!(below_first, Reply::Refused(f) if f.errno == nix::errno::Errno::EPERM as i32));
+        assert_eq!(change(&allow), Reply::Made(0));
+        assert!(group.can(full) && !below.can(full));
+        assert_eq!(change(&open(&below, "devices.allow")), Reply::Made(0));
+        assert!(below.can(full));
+        assert_eq!(change(&deny), Reply::Made(0));
+        assert!(!group.can(full) && !below.can(full));
+        writer.end();
+        obeys_the_rules(&below);
     }
 
     #[test]

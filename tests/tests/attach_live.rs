@@ -5,7 +5,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::time::Duration;
 use tests::inject::{Account, Fault, Injection, When, follow};
-use tests::{Host, need_root};
+use tests::{Host, kernel, need_root};
 use wire::Program;
 
 const STAY: &str = "while :; do sleep 1000; done";
@@ -40,35 +40,61 @@ fn version_2() -> bool {
         .contains(" - cgroup2 ")
 }
 
-/// What a host lacks on which the devices of a container that runs cannot change.
-fn lacking() -> Option<&'static str> {
-    (!version_2()).then_some("device rules of a container that runs change on version 2 alone")
-}
-
 /// That there is no second device to give.
 fn no_second() -> Option<&'static str> {
     (!std::path::Path::new(SECOND).exists()).then_some("needs /dev/loop-control for a second device")
 }
 
+/// The rules of each of the container's groups of version 1, as the kernel lists them.
+fn rules(name: &str) -> Vec<(String, Vec<String>)> {
+    let hierarchies = kernel::hierarchies();
+    let groups = hierarchies.iter().map(|h| h.join("lazaret").join(name));
+    let group = groups.into_iter().find(|g| g.join("devices.list").exists()).unwrap();
+    let listed = |part: &str| {
+        let list = std::fs::read_to_string(group.join(part).join("devices.list")).unwrap();
+        let mut lines: Vec<String> = list.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        (part.to_owned(), lines)
+    };
+    ["", "payload", "enter"].map(listed).into()
+}
+
 #[test]
-fn on_version_1_alone_a_container_that_runs_keeps_its_devices() {
+fn on_version_1_alone_each_of_its_groups_has_the_rule_as_long_as_the_node_is_there() {
     need_root!();
     if version_2() {
         tests::skip!("control groups of version 2 are mounted");
     }
     let host = Host::new();
     let name = host.name("old");
-    host.policy(&format!("device /dev/fuse {name}"));
+    host.policy(&format!("device /dev/fuse {name}\ndevice /dev/null {name} readonly"));
     host.run(&["define", &host.domain_file(&name, STAY, "", "")]).ok();
     host.run(&["start", &name]).ok();
-    let (text, seen) = (host.run(&["dumpxml", &name]).ok().stdout, mounts(&host, &name));
+    sh(&host, &name, ":").ok();
+    let before = rules(&name);
+    assert!(before.iter().all(|(_, lines)| lines.len() == 8), "{before:?}");
+    let with = |rule: &str| {
+        let mut with = before.clone();
+        for (_, lines) in &mut with {
+            lines.push(rule.to_owned());
+            lines.sort_unstable();
+        }
+        with
+    };
     let file = host.file("fuse.xml", misc("/dev/fuse"));
-    host.run(&["attach-device", &name, &file, "--live"])
-        .refused(1, &[&name, "version 1", "--config changes the next start"]);
-    assert_eq!(
-        (host.run(&["dumpxml", &name]).ok().stdout, mounts(&host, &name)),
-        (text, seen)
-    );
+    for _ in 0..2 {
+        host.run(&["attach-device", &name, &file, "--live"]).ok();
+        assert_eq!(rules(&name), with("c 10:229 rwm"));
+        host.run(&["detach-device", &name, &file, "--live"]).ok();
+        assert_eq!(rules(&name), before);
+    }
+    // One whose device every container has takes nothing away when it goes.
+    host.run(&["attach-disk", &name, "/dev/null", "xvdn", "--mode", "readonly"])
+        .ok();
+    assert_eq!(rules(&name), before);
+    host.run(&["detach-disk", &name, "xvdn"]).ok();
+    assert_eq!(rules(&name), before);
+    sh(&host, &name, "echo x > /dev/null").ok();
     host.run(&["destroy", &name]).ok();
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
@@ -77,7 +103,7 @@ fn on_version_1_alone_a_container_that_runs_keeps_its_devices() {
 #[test]
 fn of_two_changes_at_once_both_stay() {
     need_root!();
-    if let Some(what) = lacking().or_else(no_second) {
+    if let Some(what) = no_second() {
         tests::skip!("{what}");
     }
     let host = Host::new();
@@ -140,7 +166,7 @@ fn of_two_changes_at_once_both_stay() {
 fn a_container_that_runs_is_given_a_device_and_loses_it_again() {
     need_root!();
     let host = Host::new();
-    if let Some(what) = lacking().or_else(no_second) {
+    if let Some(what) = no_second() {
         tests::skip!("{what}");
     }
     let name = host.name("live");
@@ -214,9 +240,6 @@ fn a_container_that_runs_is_given_a_device_and_loses_it_again() {
 #[test]
 fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
     need_root!();
-    if let Some(what) = lacking() {
-        tests::skip!("{what}");
-    }
     let host = Host::new();
     let name = host.name("traps");
     host.policy(&format!("device /dev/fuse {name}"));
@@ -307,7 +330,7 @@ fn a_containers_root_that_was_there_first_leads_nobody_anywhere() {
 #[test]
 fn a_container_that_starts_by_itself_has_the_nodes_that_it_was_started_with() {
     need_root!();
-    if let Some(what) = lacking().or_else(no_second) {
+    if let Some(what) = no_second() {
         tests::skip!("{what}");
     }
     let host = Host::new();
@@ -355,9 +378,6 @@ fn struck(host: &Host, [verb, name, file]: [&str; 3], fault: Option<Fault>) -> (
 #[test]
 fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
     need_root!();
-    if let Some(what) = lacking() {
-        tests::skip!("{what}");
-    }
     let host = Host::new();
     let name = host.name("struck");
     host.policy(&format!("device /dev/fuse {name}"));
@@ -370,14 +390,19 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
     let (calm, said) = struck(&host, attach, None);
     assert_eq!(calm.status, 0, "{said}");
     host.run(&["detach-device", &name, &file, "--live"]).ok();
-    // sendmsg(2), recvmsg(2), bpf(2), move_mount(2).
-    let (send, receive, bpf, lay) = (46, 47, 321, 429);
+    // sendmsg(2), recvmsg(2), move_mount(2), bpf(2), write(2).
+    let (send, receive, lay) = (46, 47, 429);
+    // Who puts the rules in force, and by what. Of two factories the second does.
+    let (writer, instance, put) = match version_2() {
+        true => (Program::Devd, 0, 321),
+        false => (Program::Mountd, 1, 1),
+    };
     let (kill, fail) = (Injection::Kill, Injection::Fail(Errno::EIO));
     let mut reached = 0;
     for (program, number, injection) in [
-        (Program::Devd, bpf, fail),
-        (Program::Devd, bpf, kill),
-        (Program::Devd, send, kill),
+        (writer, put, fail),
+        (writer, put, kill),
+        (writer, send, kill),
         (Program::Nsenter, lay, fail),
         (Program::Nsenter, lay, kill),
         (Program::Nsenter, send, kill),
@@ -386,18 +411,19 @@ fn what_strikes_in_the_midst_of_it_leaves_nothing_or_what_can_be_detached() {
         (Program::Launcher, receive, kill),
         (Program::Lazaret, receive, kill),
     ] {
-        let made = &calm.calls[&(program, 0)];
+        let instance = (program, if program == writer { instance } else { 0 });
+        let made = &calm.calls[&instance];
         let places = (1..).zip(made).filter(|(_, n)| **n == number).map(|(call, _)| call);
         for call in places.collect::<Vec<_>>() {
             let fault = Fault {
-                instance: (program, 0),
+                instance,
                 when: When::Call(call),
                 injection,
             };
             let (account, said) = struck(&host, attach, Some(fault));
             reached += usize::from(account.struck.is_some());
             let what = format!("{fault:?}: {} {said}", account.status);
-            if program == Program::Devd || program == Program::Nsenter {
+            if program == writer || program == Program::Nsenter {
                 // It is refused, and all is as it was.
                 assert_eq!(account.status, 1, "{what}");
                 assert_eq!((listed(), mounts(&host, &name)), (text.clone(), seen.clone()), "{what}");

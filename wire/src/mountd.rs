@@ -153,6 +153,9 @@ pub enum Request {
     /// in that order, allow just these. It must have no group below it: the kernel gives EINVAL otherwise
     /// (`Documentation/admin-guide/cgroup-v1/devices.rst`). Answer: `Made(0)`.
     Allow(Vec<Rule>),
+    /// Of a version 1 group with groups below it, which the kernel never has deny everything: writes these to its `devices.deny`, which takes them
+    /// from those below as well, or to its `devices.allow`; that one comes open for writing. Answer: `Made(0)`.
+    Change(Vec<Rule>),
 }
 
 /// The mount factory's answer.
@@ -168,6 +171,7 @@ impl Message for Request {
     fn descriptors(&self) -> usize {
         match self {
             Self::Allow(_) => 2,
+            Self::Change(_) => 1,
             Self::Make(mounts) => mounts.iter().map(Mount::descriptors).fold(0, usize::saturating_add),
         }
     }
@@ -220,6 +224,8 @@ mod tests {
         };
         let allow = encode(&Request::Allow(vec![disks])).unwrap();
         assert_eq!(&allow[HEADER..], [1, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]);
+        let change = encode(&Request::Change(vec![disks])).unwrap();
+        assert_eq!(&change[HEADER..], [2, 1, 1, 1, 0x83, 0x02, 0, 1, 0, 1]);
         assert_eq!(payload(Mount::Meminfo), [0, 1, 2]);
         assert_eq!(payload(Mount::Proc), [0, 1, 3]);
         assert_eq!(payload(Mount::Sysfs), [0, 1, 4]);
@@ -255,6 +261,7 @@ mod tests {
         ];
         assert_eq!(Request::Make(all).descriptors(), 5);
         assert_eq!(Request::Allow(vec![]).descriptors(), 2);
+        assert_eq!(Request::Change(vec![]).descriptors(), 1);
         assert_eq!(Reply::Made(6).descriptors(), 6);
     }
 }
