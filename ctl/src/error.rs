@@ -6,6 +6,8 @@ use wire::failure::{Failure, Kind};
 
 /// Exit status of a verb that was refused or failed.
 pub const REFUSED: u8 = 1;
+/// Exit status of what nobody reads any more: that of a program which SIGPIPE ended, as a shell tells it.
+pub const UNREAD: u8 = 141;
 /// Exit status of a verb that was used wrongly.
 pub const USAGE: u8 = 2;
 /// Exit status of `run` and `enter` where Lazaret itself failed.
@@ -32,6 +34,8 @@ pub enum Error {
     Peer(String),
     /// Our own mistake.
     Bug(String),
+    /// Whoever read what is printed has gone, as `head` does once it has its lines: there is nothing to be said, and nobody to hear it.
+    Unread,
 }
 
 /// What a verb needs of a container.
@@ -93,6 +97,14 @@ impl Error {
         }
     }
 
+    /// Standard output did not take what was printed.
+    pub fn printing(errno: Errno) -> Self {
+        match errno {
+            Errno::EPIPE => Self::Unread,
+            errno => Self::kernel("write to standard output", errno),
+        }
+    }
+
     /// What the user is told when a peer's channel failed.
     pub fn channel(peer: &str, error: ChannelError) -> Self {
         match error {
@@ -106,6 +118,7 @@ impl Error {
     pub fn status(&self, runs: bool) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
+            Self::Unread => UNREAD,
             Self::Execution(_, Errno::ENOENT) if runs => NOT_FOUND,
             Self::Execution(_, _) if runs => NOT_EXECUTABLE,
             _ if runs => OWN,
@@ -122,6 +135,7 @@ impl std::fmt::Display for Error {
             Self::Kernel(what, errno) => write!(f, "cannot {what}: {}", reason(*errno)),
             Self::Execution(what, errno) => write!(f, "{what}: {}", reason(*errno)),
             Self::Bug(text) => write!(f, "{text} (a mistake of Lazaret's own)"),
+            Self::Unread => write!(f, "nobody reads what is printed any more"),
         }
     }
 }
@@ -182,6 +196,16 @@ mod tests {
         assert_eq!(Error::Execution("x".into(), Errno::EACCES).status(true), 126);
         assert_eq!(Error::caller("x").status(true), 125);
         assert_eq!(Error::Usage("x".into()).status(false), 2);
+    }
+
+    #[test]
+    fn what_nobody_reads_ends_as_sigpipe_would_end_it() {
+        assert_eq!(Error::printing(Errno::EPIPE).status(false), 141);
+        let full = Error::printing(Errno::ENOSPC);
+        assert_eq!(
+            (full.status(false), full.to_string()),
+            (1, "cannot write to standard output: no space left on device".into())
+        );
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
             output::fail(&[&reason]);
             error::REFUSED
         }),
-        What::Print(text) => output::print(&text).map_or(error::REFUSED, |()| 0),
+        What::Print(text) => output::print(&text).map_or_else(|e| e.status(false), |()| 0),
         What::Refused(reasons) => {
             output::fail(&reasons.iter().map(String::as_str).collect::<Vec<_>>());
             if called.manner.virsh {
@@ -146,6 +146,9 @@ fn verb(words: &[OsString], clock: Clock) -> u8 {
         Err(powerless(obstacle))
     };
     let status = status.unwrap_or_else(|e| {
+        if e == Error::Unread {
+            return error::UNREAD;
+        }
         let told = told(&options, &e);
         output::fail(&told.iter().map(String::as_str).collect::<Vec<_>>());
         let virsh = manner::manner().virsh;

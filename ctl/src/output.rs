@@ -16,12 +16,7 @@ pub fn print(text: &str) -> Outcome<()> {
 pub fn print_bytes(bytes: &[u8]) -> Outcome<()> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
-    written.map_err(|e| {
-        Error::kernel(
-            "write to standard output",
-            Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-        )
-    })
+    written.map_err(|e| Error::printing(Errno::from_raw(e.raw_os_error().unwrap_or(0))))
 }
 
 /// Prints a value as JSON of several lines. Control characters are escaped in JSON itself.

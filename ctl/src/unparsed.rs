@@ -17,9 +17,7 @@ pub fn unparsed(error: &clap::Error, words: &[String]) -> u8 {
                 Some(Ok(about)) => format!("{about}\n"),
                 _ => about_verb(&text),
             };
-            // Nobody is there to be told that standard output is closed.
-            let _ = print(&text);
-            0
+            print(&text).map_or_else(|e| e.status(false), |()| 0)
         }
         _ if manner().virsh => {
             if let Err(reasons) = in_virsh(error, words) {

@@ -1,6 +1,7 @@
 //! Claims ids, a name, ports and addresses for one container, across every state directory and policy of this host: locks on bytes of a sparse file of
 //! root's, one for each, that go with their last holder, the supervisor (fcntl(2), open file description locks); and, at the first id of a
-//! block, the name of whoever claimed it last. The supervisor's descriptor cannot write: it can neither rename a block nor claim another.
+//! block, the name of whoever claimed it last; and, for each name, of which state directory it was claimed last. The supervisor's descriptor
+//! cannot write: it can neither rename a block nor claim another.
 //! May touch: that file, the identity of the host's network namespace.
 
 use crate::user::claims;
@@ -24,6 +25,10 @@ const NAME: usize = 64;
 const TURN: Span = Span(1 << 40, 1);
 /// From here on there is a byte for each name, by its hash. Two names of one byte are as good as one: that has odds of 1 to 2^40.
 const NAMES: i64 = 1 << 41;
+/// From here on it is noted for each name, by its hash, whose it was last: that hash whole, and that of the state directory.
+const NOTES: i64 = 1 << 32;
+/// Bytes of such a note.
+const NOTE: i64 = 16;
 /// From here on there is for each port of a network namespace, by their hash, a byte for each IPv4 address and one for each IPv6 address.
 const PORTS: i64 = 1 << 42;
 /// From here on there is a byte for each address of a container on a bridge of a network namespace, by their hash.
@@ -80,7 +85,20 @@ pub fn turn() -> Result<Turn, Failure> {
     turn_in(&claims()).map_err(|e| Failure::kernel("wait for the turn to claim ids", e as i32))
 }
 
+/// What stands for a state directory: the hash of its path.
+pub fn home(path: &str) -> u64 {
+    whole(path.bytes())
+}
+
 impl Turn {
+    /// Whether the last container of that name was another state directory's, which clears away what is left of it. Of a name that no
+    /// container ever had on this host nothing is noted; and where a name of the same hash was claimed since, nothing is any more.
+    pub fn is_anothers(&self, name: &ContainerName, home: u64) -> Result<bool, Failure> {
+        noted(&self.0, name)
+            .map(|noted| noted.is_some_and(|noted| noted != home))
+            .map_err(|e| Failure::kernel(&format!("learn whose {name} was"), e as i32))
+    }
+
     /// Whether no container of this host has that name.
     pub fn is_nobodys(&self, name: &ContainerName) -> Result<bool, Failure> {
         match set(&self.0, libc::F_WRLCK, name_span(name)) {
@@ -94,7 +112,7 @@ impl Turn {
 
 /// Claims it all. `None`: another container has the block, and the planner then chooses another. What else another container has is refused:
 /// its name, ids that the maps reach beyond the block, a port, an address on a bridge.
-pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
+pub fn claim(wanted: &Wanted<'_>, home: u64) -> Result<Option<OwnedFd>, Failure> {
     let kernel = |e: Errno| Failure::kernel("claim ids for the container", e as i32);
     let network = std::fs::metadata("/proc/self/ns/net").map_err(|e| {
         let errno = e.raw_os_error().unwrap_or(0);
@@ -115,6 +133,7 @@ pub fn claim(wanted: &Wanted<'_>) -> Result<Option<OwnedFd>, Failure> {
             wanted.name
         )
     })?;
+    note_in(&file, wanted.name, home).map_err(kernel)?;
     for range in &wanted.ranges {
         also(Span(range.outside.into(), range.count.into()), &|| {
             format!(
@@ -194,11 +213,21 @@ fn address_span(network: u64, bridge: &LinkName, address: IpAddr) -> Span {
     Span(ON_BRIDGES.saturating_add(hash(key, 59)), 1)
 }
 
+/// Where the note of a name is.
+fn note_at(name: &ContainerName) -> i64 {
+    NOTES.saturating_add(hash(name.as_str().bytes(), 24).saturating_mul(NOTE))
+}
+
 /// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>), its upper bits.
 fn hash(bytes: impl IntoIterator<Item = u8>, bits: u32) -> i64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let whole = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step);
+    let whole = whole(bytes);
     whole.checked_shr(64u32.saturating_sub(bits)).unwrap_or(0).cast_signed()
+}
+
+/// The same, all of it.
+fn whole(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 fn turn_in(file: &str) -> Result<Turn, Errno> {
@@ -221,6 +250,26 @@ fn claim_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<OwnedFd,
 fn extend_in(file: &str, held: &OwnedFd, span: Span) -> Result<(), Errno> {
     let writer = open(file, OFlags::RDWR)?;
     take(&writer, held, span)
+}
+
+/// Notes whose a name is, which nobody else has.
+fn note_in(file: &str, name: &ContainerName, home: u64) -> Result<(), Errno> {
+    let note = [whole(name.as_str().bytes()).to_le_bytes(), home.to_le_bytes()].concat();
+    let written = pwrite(&open(file, OFlags::RDWR)?, &note, note_at(name))?;
+    if written == note.len() {
+        Ok(())
+    } else {
+        Err(Errno::ENOSPC)
+    }
+}
+
+/// The state directory that is noted for a name.
+fn noted(file: &OwnedFd, name: &ContainerName) -> Result<Option<u64>, Errno> {
+    let (mut of, mut home) = ([0u8; 8], [0u8; 8]);
+    let at = note_at(name);
+    let read = [pread(file, &mut of, at)?, pread(file, &mut home, at.saturating_add(8))?];
+    let whole = whole(name.as_str().bytes()).to_le_bytes();
+    Ok((read == [8, 8] && of == whole).then(|| u64::from_le_bytes(home)))
 }
 
 /// Locks a span for reading through `held`, if nobody but `held` itself has locked any of it; one at a time does so.
@@ -383,6 +432,22 @@ mod tests {
         assert_eq!(set(&other, libc::F_WRLCK, TURN), Err(Errno::EBUSY));
         drop(turn);
         assert!(claim_in(&file, block(0), &name("a")).is_ok());
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn whose_a_name_was_is_noted_until_another_has_it() {
+        let file = file("note");
+        let turn = turn_in(&file).unwrap();
+        let (here, there) = (home("/run/lazaret"), home("/run/other"));
+        assert!(!turn.is_anothers(&name("a"), here).unwrap());
+        note_in(&file, &name("a"), here).unwrap();
+        assert!(!turn.is_anothers(&name("a"), here).unwrap() && turn.is_anothers(&name("a"), there).unwrap());
+        assert!(!turn.is_anothers(&name("b"), there).unwrap());
+        note_in(&file, &name("a"), there).unwrap();
+        assert!(turn.is_anothers(&name("a"), here).unwrap());
+        // It lies where no name of a block does.
+        assert!(note_at(&name("a")) > u32::MAX.into());
         std::fs::remove_file(file).unwrap();
     }
 

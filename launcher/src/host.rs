@@ -7,7 +7,7 @@ use crate::partition;
 use crate::piece::{Piece, Programs};
 use crate::policy::Policy;
 use rustix::fs::{Mode, OFlags};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use sys::birth::Birth;
@@ -35,6 +35,8 @@ pub struct Host {
     pub hooks: Option<Channel<Request, Reply>>,
     /// The ordinary user whose host it is, if it is not root's.
     pub user: Option<User>,
+    /// The state directory of whoever asks, once it is open.
+    pub home: Cell<u64>,
     groups: RefCell<Option<Rc<[Group]>>>,
 }
 
@@ -100,6 +102,7 @@ impl Host {
             ledger,
             hooks: hooks.map(Channel::new),
             user: crate::user::here(),
+            home: Cell::default(),
             groups: RefCell::default(),
         }
     }

@@ -295,6 +295,14 @@ fn of_root(directory: &OwnedFd, name: &str, path: &str, how: OFlags) -> Result<O
     Ok(fd)
 }
 
+/// The path of what was opened, by whatever way it was named.
+pub fn path(opened: &OwnedFd) -> Result<String, Failure> {
+    let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    let path = std::fs::read_link(link);
+    let path = path.map_err(|e| Failure::kernel("tell where the state directory is", e.raw_os_error().unwrap_or(0)))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
 /// One of `lazaret`'s own directories. A missing one is made, owned by `lazaret`'s uid, in a directory that nobody else may write; one
 /// that is there must be `lazaret`'s, and closed to others.
 pub fn own_directory(which: Directory, path: &str) -> Result<OwnedFd, Failure> {

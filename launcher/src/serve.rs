@@ -208,6 +208,7 @@ fn act(
                 open::own_directory(which, named.get())
             };
             let run = open(Directory::Run, &run)?;
+            host.home.set(claim::home(&open::path(&run)?));
             let definitions = open(Directory::Definitions, &definitions)?;
             let data = open(Directory::Data, &data)?;
             Ok((Reply::Directories, vec![run, definitions, data]))
@@ -232,7 +233,7 @@ fn act(
             if fit::other(host, &judged)? {
                 return Ok((Reply::Busy, Vec::new()));
             }
-            let Some(claim) = claim::claim(&judged.get().claims())? else {
+            let Some(claim) = claim::claim(&judged.get().claims(), host.home.get())? else {
                 return Ok((Reply::Busy, Vec::new()));
             };
             // Nobody else has these ids and this name before what failed is cleared away.

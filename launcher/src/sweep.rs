@@ -1,5 +1,6 @@
 //! Groups that nobody would clear away any more: their container is gone, and so is its state directory, which says that it was. Only what is
-//! below `lazaret`, has the name of no container of this host, and holds no process, is removed. May touch: those groups, through `cgroupd`.
+//! below `lazaret`, has the name of no container of this host and of none that another state directory had last, and holds no process, is
+//! removed. May touch: those groups, through `cgroupd`.
 
 use crate::claim::{self, Turn};
 use crate::clear;
@@ -15,7 +16,7 @@ use wire::{ContainerName, Failure, cgroupd};
 
 /// The names of such groups in these hierarchies. Whether a process is in one is asked first, since a claim is sought among those of all names.
 /// Every container that lives is in every hierarchy: of those that have just as many groups as the first, which are all kept, nothing is listed.
-fn nobodys(hierarchies: &[(OwnedFd, bool)], turn: &Turn) -> Result<Vec<ContainerName>, Failure> {
+fn nobodys(hierarchies: &[(OwnedFd, bool)], turn: &Turn, home: u64) -> Result<Vec<ContainerName>, Failure> {
     let mut hierarchies: Vec<&(OwnedFd, bool)> = hierarchies.iter().collect();
     // First the one in which one file tells of all groups below.
     hierarchies.sort_by_key(|(_, unified)| !unified);
@@ -29,7 +30,7 @@ fn nobodys(hierarchies: &[(OwnedFd, bool)], turn: &Turn) -> Result<Vec<Container
                 return Ok(false);
             }
         }
-        turn.is_nobodys(name)
+        Ok(turn.is_nobodys(name)? && !turn.is_anothers(name, home)?)
     };
     let looked: BTreeSet<ContainerName> = groups::names(first)?.into_iter().collect();
     let mut nobodys = Vec::new();
@@ -62,7 +63,7 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
     // Until it is given up no name is claimed by anybody, neither for a start nor to clear away: what is nobody's stays so until it is removed.
     let turn = claim::turn()?;
     let existing = groups::existing(&host.mountinfo()?)?;
-    let found = nobodys(&existing, &turn)?;
+    let found = nobodys(&existing, &turn, host.home.get())?;
     let mut swept = match found.is_empty() {
         true => found,
         false => remove(host, block, &host.groups()?, found)?,
@@ -77,7 +78,7 @@ pub fn sweep(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure>
                     directory.map_err(|_| Failure::kernel("look through the partitions", Errno::EMFILE as i32))?;
                 within.push((directory, group.hierarchy.unified));
             }
-            let found = nobodys(&within, &turn)?;
+            let found = nobodys(&within, &turn, host.home.get())?;
             if !found.is_empty() {
                 swept.extend(remove(host, block, &groups, found)?);
             }
@@ -118,7 +119,7 @@ fn users(host: &Host, block: IdBlock) -> Result<Vec<ContainerName>, Failure> {
     let turn = claim::turn()?;
     let mut swept = Vec::new();
     for name in delegated::names()? {
-        if !turn.is_nobodys(&name)? {
+        if !turn.is_nobodys(&name)? || turn.is_anothers(&name, host.home.get())? {
             continue;
         }
         let (group, base) = (delegated::of(&name)?, delegated::base_of(&name)?);

@@ -1,6 +1,9 @@
 //! The verbs that only tell something of containers and of the host: in virsh's columns and words, and as the kernel has it.
 
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use tests::virsh::virsh;
 use tests::{Host, capture, need_root};
 
 const STAY: &str = "while :; do sleep 1000; done";
@@ -339,5 +342,59 @@ fn the_host_is_told_as_proc_tells_it() {
     ] {
         host.run(&[verb, "--json"]).ok().json();
     }
+    host.nothing_is_left();
+}
+
+/// What `head` does once it has its lines, and here before anything is written: no command ever writes to somebody who reads.
+#[test]
+fn what_nobody_reads_any_more_ends_as_sigpipe_would_end_it_and_nothing_is_said() {
+    need_root!();
+    let host = Host::new();
+    let name = host.name("vm");
+    let file = host.domain_file(&name, STAY, "", "");
+    host.run(&["define", &file]).ok();
+    let unread = |mut command: Command, input: &[u8]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let shown = format!("{command:?}");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may have ended without reading it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let said = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!((said.status.code(), told.as_str()), (Some(141), ""), "{shown}");
+    };
+    for words in [
+        &["list"] as &[&str],
+        &["list", "--json"],
+        &["dumpxml", &name],
+        &["version"],
+        &["check"],
+        &["generate", "completions", "bash"],
+        &["audit", "log"],
+        &["list", "--help"],
+        &["event", "--all", "--timeout", "1"],
+        // It is done, whoever reads that.
+        &["autostart", &name],
+    ] {
+        unread(host.lazaret(words), b"");
+    }
+    for words in [
+        &["list"] as &[&str],
+        &["list; echo a"],
+        &["help"],
+        &["--help"],
+        &["--version"],
+    ] {
+        unread(virsh(&host, words), b"");
+    }
+    unread(virsh(&host, &[]), b"list\n");
+    assert!(host.run(&["list", "--all", "--autostart"]).ok().stdout.contains(&name));
+    host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
 }

@@ -341,6 +341,11 @@ fn of_all_that_keep_a_container_whose_state_is_removed_too_leaves_no_group_after
         }
     }
     std::fs::write(other.join("cgroup.procs"), sleeper.id().to_string()).unwrap();
+    // Who has another state directory leaves them to whoever has this one.
+    let left = groups(&gone);
+    let elsewhere = host.directory().join("other").display().to_string();
+    let said = host.run(&["--run-dir", &elsewhere, "list"]).ok();
+    assert_eq!((said.stderr.as_str(), groups(&gone)), ("", left), "{said}");
     let said = host.run(&["list"]).ok();
     assert_eq!(groups(&gone), Vec::<PathBuf>::new(), "{said}");
     let told = said.stderr.contains(&format!("the control groups of {gone}, "));

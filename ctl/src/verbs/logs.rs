@@ -79,7 +79,10 @@ fn put(bytes: &[u8]) -> Outcome<()> {
         let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
         return write_all(out, crate::escape::escape_lines(&text).as_bytes());
     }
-    write_all(out, bytes)
+    write_all(out, bytes).map_err(|e| match e {
+        Error::Kernel(_, errno) => Error::printing(errno),
+        other => other,
+    })
 }
 
 #[cfg(test)]

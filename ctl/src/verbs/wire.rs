@@ -3,6 +3,7 @@
 use crate::error::{Error, Outcome};
 use crate::options::{Direction, Peer, Wire};
 use crate::output::print_bytes;
+use nix::errno::Errno;
 use serde_json::{Value, json};
 use std::io::{BufRead, Read, Write};
 use wire::frame::{self, HEADER, Message};
@@ -167,7 +168,7 @@ fn decode_frames(codec: &Codec, mut from: impl Read, mut to: impl Write) -> Outc
         let line = json!({"descriptors": numbers, "message": message});
         writeln!(to, "{line}")
             .and_then(|()| to.flush())
-            .map_err(|e| Error::caller(format!("standard output: {e}")))?;
+            .map_err(|e| Error::printing(Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::builtin::{Answer, answer};
 use super::starter::{GO, MOST, RUN, WHERE};
 use super::{Session, line, operands};
+use crate::error::{Error, UNREAD};
 use crate::handover::{Standing, become_bare, keep_streams, standing};
 use crate::options::Options;
 use crate::output::{after, fail, print_bytes};
@@ -81,7 +82,8 @@ impl Reader {
             }
             Answer::Quit => return Err(0),
             Answer::Print(text) => {
-                let _ = print_bytes(text.as_bytes());
+                // As whoever writes to a reader that is gone, the session is over.
+                print_bytes(text.as_bytes()).map_err(|e| e.status(false))?;
                 0
             }
             Answer::Say(text) => {
@@ -108,7 +110,7 @@ impl Reader {
             Answer::Where => {
                 let (status, text) = self.ask(&[WHERE]);
                 if status == 0 {
-                    let _ = print_bytes(format!("{text}\n").as_bytes());
+                    print_bytes(format!("{text}\n").as_bytes()).map_err(|e| e.status(false))?;
                 }
                 status
             }
@@ -152,12 +154,20 @@ impl Reader {
 
     fn prompt(&self) -> Result<u8, String> {
         let seen = isatty(rustix::stdio::stdin());
-        let show = |text: &str| print_bytes(text.as_bytes()).map_err(|e| e.to_string());
-        if !self.quiet {
-            show(WELCOME)?;
+        let show = |text: &str| match print_bytes(text.as_bytes()) {
+            Ok(()) => Ok(None),
+            Err(Error::Unread) => Ok(Some(UNREAD)),
+            Err(e) => Err(e.to_string()),
+        };
+        if !self.quiet
+            && let Some(status) = show(WELCOME)?
+        {
+            return Ok(status);
         }
         loop {
-            show(PROMPT)?;
+            if let Some(status) = show(PROMPT)? {
+                return Ok(status);
+            }
             let Some(typed) = typed()? else {
                 show("\n")?;
                 return Ok(0);
