@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Stdio;
 use tests::ordinary::{User, Users};
 use tests::terminal::Terminal;
+use tests::virsh::status;
 use tests::{Host, capture, need_root, process, trace};
+use wire::ids::BLOCK;
 
 const STAY: &str = "trap 'exit 0' TERM PWR; while :; do sleep 1000 & wait $!; done";
 
@@ -49,6 +51,15 @@ fn a_domain_is_defined_started_entered_listed_and_ended() {
     assert_eq!(user.listed(&name)["state"], "shut off");
     user.run(&["start", &name]).ok();
     assert_eq!(user.listed(&name)["state"], "running");
+    // Ids are told as the host has them, not as the user's own namespace does.
+    let info = user.run(&["dominfo", &name, "--json"]).ok().json();
+    let first = u32::try_from(info["pids"]["pid1"].as_u64().unwrap()).unwrap();
+    let root: u32 = status(first, "Uid").split_whitespace().next().unwrap().parse().unwrap();
+    let ids = u32::try_from(info["host_ids"].as_u64().unwrap()).unwrap();
+    assert!((ids..ids + BLOCK).contains(&root), "{info}, {root}");
+    assert_eq!(user.listed(&name)["host_ids"], ids);
+    let info = user.run(&["dominfo", &name]).ok().stdout;
+    assert!(info.contains(&format!("Host ids:       {ids}+{BLOCK}\n")), "{info}");
     let said = user
         .run(&[
             "enter",

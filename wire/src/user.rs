@@ -46,6 +46,22 @@ fn line(text: &str) -> Option<Line> {
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
 
+/// Where ids from `first` on are outside of the user namespace whose map this is: from where on how many, in the order of the ids inside.
+pub fn outside(map: &str, first: u32, count: u32) -> Vec<(u32, u32)> {
+    let mut lines: Vec<Line> = map.lines().filter_map(line).collect();
+    lines.sort_unstable();
+    let end = first.saturating_add(count);
+    let common = |(inside, outside, count): Line| {
+        let from = inside.max(first);
+        let to = inside.saturating_add(count).min(end);
+        let outside = outside.checked_add(from.checked_sub(inside)?)?;
+        to.checked_sub(from)
+            .filter(|count| *count > 0)
+            .map(|count| (outside, count))
+    };
+    lines.into_iter().filter_map(common).collect()
+}
+
 /// Ids from [`OWN_FIRST`] on, without a gap, of a map that has just 0 and [`LAZARET`] beside them.
 fn given(map: &[Line]) -> Option<u32> {
     let one = |wanted: u32| map.iter().any(|(inside, _, count)| (*inside, *count) == (wanted, 1));
@@ -209,6 +225,17 @@ pub fn delegates(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_a_user_namespace_are_told_as_they_are_outside_of_it() {
+        let map = "  0 1000 1\n 65536 100000 65536\n 131072 500000 100\n1879048192 165536 1\n";
+        assert_eq!(outside(map, 65536, 65536), [(100_000, 65536)]);
+        assert_eq!(outside(map, 65546, 65626), [(100_010, 65526), (500_000, 100)]);
+        assert_eq!(outside(map, 0, 1), [(1000, 1)]);
+        assert_eq!(outside(map, 7, 3), []);
+        let all = "0 0 4294967295\n";
+        assert_eq!(outside(all, 1_879_048_192, 65536), [(1_879_048_192, 65536)]);
+    }
 
     #[test]
     fn a_group_of_a_users_manager_is_a_units_and_given_away_by_that_units_file() {

@@ -14,7 +14,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use sys::namespace::{self, Kind};
-use wire::user::{Places, User, account};
+use wire::ids::{BLOCK, IdBlock};
+use wire::user::{Places, User, account, outside};
 
 /// Verbs that need no launcher, whoever asks.
 const BARE: [&str; 15] = [
@@ -45,6 +46,12 @@ pub fn is_needed(words: &[String]) -> bool {
 pub fn here() -> Option<User> {
     let read = |file: &str| std::fs::read_to_string(file).ok();
     User::of_maps(&read("/proc/self/uid_map")?, &read("/proc/self/gid_map")?)
+}
+
+/// The ids of a block as the host has them, in one range or several: of an ordinary user's container those that the user was given for it.
+pub fn on_host(block: IdBlock) -> Vec<(u32, u32)> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    outside(&map, block.first(), BLOCK)
 }
 
 /// Name and places of the user with this id. Where ids are claimed is one place for each user, whatever a session says: what HOME names would be

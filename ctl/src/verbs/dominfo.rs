@@ -1,6 +1,6 @@
 //! `dominfo`: what is known of one container. May touch: the store; what `figures/read.rs` reads.
 
-use super::list::{exit_status, maps_host_root};
+use super::list::{exit_status, first_host_id, maps_host_root};
 use crate::domain::Domain;
 use crate::error::{Error, Outcome};
 use crate::figures::read::Groups;
@@ -92,7 +92,7 @@ fn as_json(known: &Known) -> Value {
         "persistent": found.persistent,
         "autostart": known.autostart,
         "exit_status": exit_status(found),
-        "host_ids": record.map(|r| r.block.first()),
+        "host_ids": record.and_then(|r| first_host_id(r.block)),
         "addresses": addresses(known.plan.as_ref()),
         "pids": found.pids(),
         "started": record.map(|r| r.started),
@@ -168,7 +168,9 @@ pub fn dominfo(session: &Session, options: &Facts) -> Outcome<()> {
         pairs.push(("Exit status", status.to_string()));
     }
     if let Some(record) = found.record.as_ref().filter(|r| r.occupies()) {
-        pairs.push(("Host ids", format!("{}+{}", record.block.first(), wire::ids::BLOCK)));
+        let ids = crate::user::on_host(record.block);
+        let ids: Vec<String> = ids.iter().map(|(first, count)| format!("{first}+{count}")).collect();
+        pairs.push(("Host ids", ids.join(", ")));
     }
     if maps_host_root(found) {
         pairs.push(("Host root", "mapped, by the host's policy".to_owned()));

@@ -8,6 +8,7 @@ use crate::output::{gap, print, print_json, table};
 use crate::session::Session;
 use crate::state::record::End;
 use serde::Serialize;
+use wire::ids::IdBlock;
 
 /// What `--json` shows of one container.
 #[derive(Debug, Serialize)]
@@ -41,9 +42,14 @@ fn title(found: &Found) -> Option<String> {
     found.domain()?.title
 }
 
+/// The first of a block's ids, as the host has it.
+pub fn first_host_id(block: IdBlock) -> Option<u32> {
+    crate::user::on_host(block).first().map(|(first, _)| *first)
+}
+
 fn host_ids(found: &Found) -> Option<u32> {
     let record = found.record.as_ref().filter(|r| r.occupies());
-    record.map(|r| r.block.first())
+    record.and_then(|r| first_host_id(r.block))
 }
 
 fn entry(found: &Found) -> Entry {
