@@ -15,7 +15,7 @@ use wire::Failure;
 
 /// Bytes that one answer may have: the kernel fills less of a dump into one datagram, and of one link all its other names, which are almost 64 KiB at most.
 const DATAGRAM: usize = 96 * 1024;
-/// Datagrams read for one request before it is given up: a dump of 65,536 ports takes fewer.
+/// Datagrams read for one request before it is given up, whoever sent them: a dump of 65,536 ports takes fewer.
 const DATAGRAMS: usize = 16 * 1024;
 
 /// How often a list is asked for that changes while it is read.
@@ -134,9 +134,10 @@ impl Netlink {
         }
     }
 
-    /// One datagram from the kernel itself; `None` where no more is there. What other processes sent is passed over.
-    fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Option<&'a [u8]>, Denied> {
-        for _ in 0..DATAGRAMS {
+    /// One datagram from the kernel itself; `None` where no more is there. What other processes sent is passed over, and counts as well.
+    fn receive<'a>(&self, buffer: &'a mut [u8], left: &mut usize) -> Result<Option<&'a [u8]>, Denied> {
+        while let Some(fewer) = left.checked_sub(1) {
+            *left = fewer;
             let (length, sender, flags) = {
                 let mut parts = [IoSliceMut::new(buffer)];
                 match recvmsg::<NetlinkAddr>(self.socket.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT) {
@@ -178,8 +179,9 @@ impl Netlink {
         self.send(&request.bytes(sequence)?)?;
         let mut buffer = vec![0; DATAGRAM];
         let mut found = Vec::new();
-        for _ in 0..DATAGRAMS {
-            let datagram = self.receive(&mut buffer)?.ok_or(Denied::Garbled)?;
+        let mut left = DATAGRAMS;
+        loop {
+            let datagram = self.receive(&mut buffer, &mut left)?.ok_or(Denied::Garbled)?;
             for message in messages(datagram) {
                 let message = message?;
                 match message.kind {
@@ -197,17 +199,14 @@ impl Netlink {
                 }
             }
         }
-        Err(Denied::Garbled)
     }
 
     /// Every answer that waits, in the order of the requests.
     pub fn answers(&self) -> Result<Vec<Answer>, Denied> {
         let mut buffer = vec![0; DATAGRAM];
         let mut answers = Vec::new();
-        for _ in 0..DATAGRAMS {
-            let Some(datagram) = self.receive(&mut buffer)? else {
-                return Ok(answers);
-            };
+        let mut left = DATAGRAMS;
+        while let Some(datagram) = self.receive(&mut buffer, &mut left)? {
             for message in messages(datagram) {
                 let message = message?;
                 if message.kind == ERROR {
@@ -218,7 +217,7 @@ impl Netlink {
                 }
             }
         }
-        Err(Denied::Garbled)
+        Ok(answers)
     }
 
     /// Does it, and says what could not be done.

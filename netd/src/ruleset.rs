@@ -17,8 +17,10 @@ const IPV6: [u8; 2] = 0x86ddu16.to_be_bytes();
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
-/// ICMPv6 (RFC 4861): what a router says of itself, what a neighbour says of an address, and what a router says of other ways.
+/// ICMPv6 (RFC 4861): what a router says of itself, whether anybody has an address, what a neighbour says of one, and what a router says of
+/// other ways.
 const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
 /// Bits of a packet's state (`NF_CT_STATE_BIT`): established or related.
@@ -234,13 +236,17 @@ impl Tables<'_> {
         for kind in [ROUTER_ADVERTISEMENT, REDIRECT] {
             rule(icmpv6(kind).drop());
         }
-        let mut foreign = icmpv6(NEIGHBOUR_ADVERTISEMENT)
-            .bytes(Header::Transport, 8, 16)
-            .differs(&local.octets());
-        if let Some(v6) = firewall.v6 {
-            foreign = foreign.differs(&v6.octets());
+        // Who asks from no address is about to take the one it asks for (RFC 4862): whoever else is doing so lets go of it.
+        let taking = icmpv6(NEIGHBOUR_SOLICITATION)
+            .bytes(Header::Network, 8, 16)
+            .equals(&Ipv6Addr::UNSPECIFIED.octets());
+        for kind in [icmpv6(NEIGHBOUR_ADVERTISEMENT), taking] {
+            let mut foreign = kind.bytes(Header::Transport, 8, 16).differs(&local.octets());
+            if let Some(v6) = firewall.v6 {
+                foreign = foreign.differs(&v6.octets());
+            }
+            rule(foreign.drop());
         }
-        rule(foreign.drop());
         for source in firewall.v6.into_iter().chain([local, Ipv6Addr::UNSPECIFIED]) {
             rule(
                 Rule::new()

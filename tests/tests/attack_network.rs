@@ -103,6 +103,73 @@ fn cve_2020_13401_a_router_advertisement_changes_no_route_of_the_hosts() {
     assert!(!said.stdout.contains("done"), "{said}");
 }
 
+/// A neighbour that is about to take an address lets go of it where somebody else asks for it at that moment, from no address (RFC 4862, section
+/// 5.4.3): so one container kept another from its own.
+#[test]
+fn no_neighbour_loses_its_own_address_to_who_asks_for_it() {
+    need_root!();
+    if !tests::skip::have("python3") {
+        tests::skip!("sending needs python3 on the host's root");
+    }
+    let ground = ground();
+    let host = &ground.host;
+    let (liar, name) = (host.name("liar"), host.name("neighbour"));
+    host.policy(&format!("capability NET_RAW {liar}"));
+    // Of the neighbour's hardware address, and beside it of one that nobody has, which ends as the address of who sends does.
+    let program = "import socket,struct,time\nto=lambda a: socket.inet_pton(socket.AF_INET6,a)\nindex=socket.if_nametoindex('eth0')\n\
+        s=socket.socket(socket.AF_INET6,socket.SOCK_RAW,socket.IPPROTO_RAW)\n\
+        def ask(target):\n from_,group=bytes(16),to('ff02::1:ff00:0')[:13]+target[13:]\n body=struct.pack('!BBHI',135,0,0,0)+target\n\
+        \x20whole=from_+group+struct.pack('!II',len(body),58)+body\n total=sum(struct.unpack('!%dH'%(len(whole)//2),whole))\n\
+        \x20while total>>16: total=(total&0xffff)+(total>>16)\n body=body[:2]+struct.pack('!H',~total&0xffff)+body[4:]\n\
+        \x20s.sendto(struct.pack('!IHBB',6<<28,len(body),58,255)+from_+group+body,(socket.inet_ntop(socket.AF_INET6,group),0,0,index))\n\
+        ask(to('fe80::5054:ff:fe11:2233')); print('asking',flush=True)\n\
+        while True:\n ask(to('fe80::5054:ff:fe11:2233')); time.sleep(0.005)\n";
+    let arguments = [
+        "run",
+        "--detach",
+        "--name",
+        &liar,
+        "--network",
+        "default",
+        "--cap-add",
+        "NET_RAW",
+        "--",
+        "python3",
+        "-c",
+        program,
+    ];
+    host.run(&arguments).ok();
+    let asks = || host.run(&["logs", &liar]).stdout.contains("asking");
+    assert!(
+        tests::capture::until(tests::capture::DEADLINE, asks),
+        "nobody asks: {}",
+        host.run(&["logs", &liar])
+    );
+    let link = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>";
+    host.run(&["create", &host.domain_file(&name, "sleep 1000000", "", link)])
+        .ok();
+    let mut seen = String::new();
+    let settled = tests::capture::until(tests::capture::DEADLINE, || {
+        seen = ground.enter(&name, "ip -6 addr show dev eth0").ok().stdout;
+        seen.contains("fe80::5054:ff:fe11:2233") && (!seen.contains("tentative") || seen.contains("dadfailed"))
+    });
+    assert!(settled && !seen.contains("dadfailed"), "{seen}");
+    // It was asked for all the while; and who asks has its own.
+    assert!(host.runs(&liar));
+    // Flags: 0x40 is one that is still about to be taken, 0x08 one that was lost, 0x80 one that stays (linux/if_addr.h).
+    let mut own = String::new();
+    let kept = tests::capture::until(tests::capture::DEADLINE, || {
+        let all = ground.enter(&liar, "cat /proc/net/if_inet6").ok().stdout;
+        own = all
+            .lines()
+            .find(|l| l.starts_with("fe80"))
+            .unwrap_or_default()
+            .to_owned();
+        own.split_whitespace().nth(4) == Some("80")
+    });
+    assert!(kept, "{own}");
+}
+
 /// CVE-2021-20206, and names that are options, paths or patterns: of a bridge, of a link, of one inside.
 #[test]
 fn cve_2021_20206_a_link_with_a_name_that_is_none_is_refused() {
