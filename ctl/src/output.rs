@@ -1,7 +1,7 @@
 //! What `lazaret` prints: text that is safe for a terminal, tables as virsh lays them out, JSON. May touch: standard output and error.
 
 use crate::error::{Error, Outcome};
-use crate::escape::{escape, escape_lines};
+use crate::escape::{escape, escape_json, escape_lines};
 use crate::manner::manner;
 use nix::errno::Errno;
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub fn print_bytes(bytes: &[u8]) -> Outcome<()> {
     written.map_err(|e| Error::printing(Errno::from_raw(e.raw_os_error().unwrap_or(0))))
 }
 
-/// Prints a value as JSON of several lines. Control characters are escaped in JSON itself.
+/// Prints a value as JSON of several lines.
 pub fn print_json<T: Serialize>(value: &T) -> Outcome<()> {
     print_bytes(format!("{}\n", json(value)?).as_bytes())
 }
@@ -27,12 +27,14 @@ pub fn print_json<T: Serialize>(value: &T) -> Outcome<()> {
 /// Prints a value as JSON of one line, for what comes one after the other.
 pub fn print_json_line<T: Serialize>(value: &T) -> Outcome<()> {
     let line = serde_json::to_string(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))?;
-    print_bytes(format!("{line}\n").as_bytes())
+    print_bytes(format!("{}\n", escape_json(&line)).as_bytes())
 }
 
-/// A value as JSON of several lines.
+/// A value as JSON of several lines, in which nothing is that a terminal would act on.
 pub fn json<T: Serialize>(value: &T) -> Outcome<String> {
-    serde_json::to_string_pretty(value).map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|e| Error::Bug(format!("the answer cannot be printed: {e}")))?;
+    Ok(escape_json(&text))
 }
 
 /// Says something of one line on standard error.

@@ -1,6 +1,7 @@
 //! `wire`: frames as JSON lines and back, in the form that frames have on a pipe. May touch: standard input and output.
 
 use crate::error::{Error, Outcome};
+use crate::escape::escape_json;
 use crate::options::{Direction, Peer, Wire};
 use crate::output::print_bytes;
 use nix::errno::Errno;
@@ -166,7 +167,7 @@ fn decode_frames(codec: &Codec, mut from: impl Read, mut to: impl Write) -> Outc
             break;
         };
         let line = json!({"descriptors": numbers, "message": message});
-        writeln!(to, "{line}")
+        writeln!(to, "{}", escape_json(&line.to_string()))
             .and_then(|()| to.flush())
             .map_err(|e| Error::printing(Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
     }

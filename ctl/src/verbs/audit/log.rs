@@ -5,7 +5,7 @@ use super::files::walk;
 use crate::error::{Error, Outcome};
 use crate::instant::Instant;
 use crate::options::{AuditLog, Peer};
-use crate::output::{print, print_bytes, table};
+use crate::output::{print, print_json_line, table};
 use crate::session::Session;
 use crate::values::audit::name_of;
 use crate::verbs::wire::codec_of;
@@ -22,10 +22,10 @@ pub fn log(session: &Session, options: &AuditLog) -> Outcome<()> {
             return Ok(());
         }
         if options.json {
-            return print_bytes(format!("{}\n", line(&done)).as_bytes());
+            return print_json_line(&line(&done));
         }
         if options.virt {
-            return print_bytes(virt(&done).as_bytes());
+            return print(&virt(&done));
         }
         rows.push((done.id, row(&done)));
         Ok(())

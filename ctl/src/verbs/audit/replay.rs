@@ -5,10 +5,10 @@ use super::files::walk;
 use super::log::asked_of;
 use crate::error::{Error, Outcome};
 use crate::options::{AuditReplay, Peer};
-use crate::output::{print_bytes, say};
+use crate::output::{print_bytes, print_json_line, say};
 use crate::session::Session;
 use crate::verbs::wire::codec_of;
-use serde_json::json;
+use serde_json::{Value, json};
 use wire::frame;
 use wire::recordd::{Deed, Sent};
 use wire::{Bytes, Program};
@@ -43,20 +43,19 @@ pub fn replay(session: &Session, options: &AuditReplay) -> Outcome<()> {
             } else {
                 peer(sent.to)?
             };
-            print_bytes(line(&sent, to)?.as_bytes())?;
+            print_json_line(&line(&sent, to)?)?;
         }
     }
     Ok(())
 }
 
 /// As `wire decode` prints it. On a socket descriptors have no numbers but their order.
-fn line(sent: &Sent, to: Peer) -> Outcome<String> {
+fn line(sent: &Sent, to: Peer) -> Outcome<Value> {
     let frame = &sent.frame.0;
     let header = frame::header(frame).map_err(|e| Error::Bug(e.to_string()))?;
     let message = (codec_of(to, false)?.decode)(frame, header.descriptors)?;
     let descriptors: Vec<usize> = (0..header.descriptors).collect();
-    let line = json!({"program": sent.to.name(), "descriptors": descriptors, "message": message});
-    Ok(format!("{line}\n"))
+    Ok(json!({"program": sent.to.name(), "descriptors": descriptors, "message": message}))
 }
 
 fn peer(program: Program) -> Outcome<Peer> {
