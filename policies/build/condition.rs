@@ -79,6 +79,17 @@ fn conjunct_choices(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition,
         value,
     };
     let union = values.iter().fold(0, |all, v| all | v);
+    // Of no bits everything is true, and of what lies beyond the bits that count nothing: neither is what was meant.
+    let mask = values.first().copied().unwrap_or_default();
+    let says_nothing = match verb {
+        "with" | "without" => union == 0,
+        "with-any" => values.contains(&0),
+        "field" => mask == 0 || values.iter().any(|v| v & !mask != 0),
+        _ => false,
+    };
+    if says_nothing {
+        return Err(format!("condition `{text}` names no bit, or one that does not count"));
+    }
     match (verb, values.len()) {
         ("is", 1) | ("in", _) => Ok(values.iter().map(|v| vec![test(None, false, *v)]).collect()),
         ("not", _) => Ok(vec![values.iter().map(|v| test(None, true, *v)).collect()]),
@@ -87,14 +98,11 @@ fn conjunct_choices(text: &str, vocabulary: Vocabulary<'_>) -> Result<Condition,
         // Some of the bits: one alternative for each.
         ("with-any", _) => Ok(values.iter().map(|v| vec![test(Some(*v), false, *v)]).collect()),
         // A field of bits with one of these values: `argN field MASK VALUE...`
-        ("field", n) if n > 1 => {
-            let mask = values.first().copied().unwrap_or_default();
-            Ok(values
-                .iter()
-                .skip(1)
-                .map(|v| vec![test(Some(mask), false, *v)])
-                .collect())
-        }
+        ("field", n) if n > 1 => Ok(values
+            .iter()
+            .skip(1)
+            .map(|v| vec![test(Some(mask), false, *v)])
+            .collect()),
         _ => Err(bad()),
     }
 }
@@ -167,5 +175,28 @@ mod tests {
             read("arg1 field 0xf000 0x2000"),
             [vec![test(Some(0xf000), false, 0x2000)]]
         );
+    }
+
+    #[test]
+    fn refuses_bits_of_which_everything_or_nothing_is_true() {
+        let words = Vocabulary {
+            calls: &[],
+            constants: &[&[("NONE", 0)]],
+        };
+        for bad in [
+            "arg1 with 0",
+            "arg1 without NONE",
+            "arg1 without 0 0x0",
+            "arg1 with-any 1 0",
+            "arg1 field 0 0",
+            "arg1 field 0xf0 0x10 0x5",
+            "arg0 is 1 or arg1 with NONE",
+        ] {
+            let refused = alternatives(bad, words).unwrap_err();
+            assert!(refused.contains("names no bit"), "{bad}: {refused}");
+        }
+        for good in ["arg1 with 0 1", "arg1 field 0xf0 0 0x10", "arg1 is 0", "arg1 not NONE"] {
+            assert!(alternatives(good, words).is_ok(), "{good}");
+        }
     }
 }
