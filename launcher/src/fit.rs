@@ -25,7 +25,7 @@ pub fn other(host: &Host, start: &Judged<Start>) -> Result<bool, Failure> {
             Way::Below(root, below) => (root, below),
             Way::Named => ("/", path.as_str()),
         };
-        let owner = open::place(root, below)?.stat.st_uid;
+        let owner = open::place(root, below, true)?.stat.st_uid;
         let Some(block) = block_of(owner, host.policy.first, host.policy.blocks) else {
             continue;
         };

@@ -7,6 +7,7 @@ use crate::policy::{FILE, Policy, system_directory};
 use std::net::IpAddr;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
+use wire::frame::MAX_DESCRIPTORS;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
 use wire::launcher::{Directory, Lending, LinkChange, Nodes, Opened, Plan, PlannedMount, Remains, Step, uuid_of};
@@ -14,6 +15,9 @@ use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
 use wire::{ContainerName, Failure, LinkName, Partition, Text, placeholder};
+
+/// The most trees with mapped ids: `mountd` is asked for all of them at once, each with the descriptor of the tree and that of the user namespace.
+const MOST_TREES: usize = MAX_DESCRIPTORS / 2;
 
 /// Something that the host's policy allows.
 #[derive(Debug)]
@@ -298,6 +302,13 @@ fn expected(container: &Container) -> Vec<Expected> {
 }
 
 fn all_mounts(policy: &Policy, named: &Named, container: &Container, mounts: &[PlannedMount]) -> Result<(), Failure> {
+    let mapped = |m: &&PlannedMount| matches!(m.mount, Mount::Tree { idmapped: true, .. });
+    let trees = mounts.iter().filter(mapped).count();
+    if trees > MOST_TREES {
+        return refuse(&format!(
+            "mount {trees} places of the host: a container has at most {MOST_TREES}, its root among them"
+        ));
+    }
     let expected = expected(container);
     if mounts.len() != expected.len() {
         return refuse("follow this plan: the number of mounts differs from what init expects");

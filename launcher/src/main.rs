@@ -24,6 +24,7 @@ mod kernel_audit;
 mod ledger;
 mod lend;
 mod link;
+mod links;
 mod network;
 mod networks;
 mod nodes;

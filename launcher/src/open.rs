@@ -1,6 +1,7 @@
 //! Opens host paths, once each, and tells how far others can reach them. May touch: what the judged requests name, for reading or as
 //! `O_PATH`; nothing is opened for writing but what is named here.
 
+use crate::links;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::process::errno;
@@ -21,8 +22,9 @@ pub struct Place {
     pub stat: Stat,
 }
 
-/// Opens the directory or regular file `below` a directory, as `O_PATH`. No link, symbolic or magic, and no `..` leads out of the directory.
-pub fn place(root: &str, below: &str) -> Result<Place, Failure> {
+/// Opens the directory or regular file `below` a directory, as `O_PATH`. No link, symbolic or magic, and no `..` leads out of the directory, and
+/// no link is followed that a container may have laid; `users`: on an ordinary user's host.
+pub fn place(root: &str, below: &str, users: bool) -> Result<Place, Failure> {
     let path = format!("{}{below}", root.trim_end_matches('/'));
     let fail = kernel(format!("open {path}"));
     let how = OFlags::PATH | OFlags::CLOEXEC;
@@ -36,10 +38,19 @@ pub fn place(root: &str, below: &str) -> Result<Place, Failure> {
         "" => ".",
         some => some,
     };
-    let fd = rustix::fs::openat2(&top, below, how, Mode::empty(), within | ResolveFlags::NO_MAGICLINKS);
-    let fd = fd.map_err(|e| match e {
+    let denied = |e| match e {
         rustix::io::Errno::XDEV => Failure::caller(&format!("open {path}: a link or .. in it leads out of {root}")),
         e => fail(e),
+    };
+    let within = within | ResolveFlags::NO_MAGICLINKS;
+    // What the kernel would not open is refused with its own reason.
+    rustix::fs::openat2(&top, below, how, Mode::empty(), within).map_err(&denied)?;
+    let fd = links::open(top.as_fd(), below, within, users).map_err(|e| match e {
+        links::Denied::Kernel(e) => denied(e),
+        links::Denied::Laid(at) => Failure::caller(&format!(
+            "open {path}: {}/{at} is a symbolic link where a container may have laid it; name the place that it leads to",
+            root.trim_end_matches('/')
+        )),
     })?;
     let stat = rustix::fs::fstat(&fd).map_err(&fail)?;
     match FileType::from_raw_mode(stat.st_mode) {
@@ -433,24 +444,32 @@ mod tests {
         symlink("../secret", scratch.path("root/out")).unwrap();
         symlink(scratch.path("secret"), scratch.path("root/away")).unwrap();
         symlink("below", scratch.path("root/in")).unwrap();
-        for good in ["", "/", "/below", "/in", "/below/../below"] {
-            assert!(place(&root, good).is_ok(), "{good}");
+        for good in ["", "/", "/below", "/below/../below"] {
+            assert!(place(&root, good, false).is_ok(), "{good}");
         }
+        // Everybody may lay one in the directory of temporary files.
+        let failure = place(&root, "/in", false).unwrap_err();
+        assert!(
+            failure
+                .what
+                .as_str()
+                .contains("/root/in is a symbolic link where a container"),
+            "{failure:?}"
+        );
         for bad in ["/../secret", "/out", "/away", "/out/file", "/in/../../secret"] {
-            let failure = place(&root, bad).unwrap_err();
+            let failure = place(&root, bad, false).unwrap_err();
             assert!(failure.what.as_str().contains("leads out"), "{bad}: {failure:?}");
         }
-        assert!(place(&root, "/missing").is_err());
-        assert!(place("/", &scratch.path("root/away")).unwrap().stat.st_ino > 0);
-        assert!(place("/", "/proc/self/cwd").is_err() && place("/", "/dev/null").is_err());
+        assert!(place(&root, "/missing", false).is_err());
+        assert!(place("/", "/proc/self/cwd", false).is_err() && place("/", "/dev/null", false).is_err());
     }
 
     #[test]
     fn the_hosts_root_is_known_by_whatever_path() {
         for path in ["", "/", "/proc/..", "/./"] {
-            assert!(place("/", path).unwrap().is_hosts_root().unwrap(), "{path}");
+            assert!(place("/", path, false).unwrap().is_hosts_root().unwrap(), "{path}");
         }
-        assert!(!place("/", "/proc").unwrap().is_hosts_root().unwrap());
+        assert!(!place("/", "/proc", false).unwrap().is_hosts_root().unwrap());
     }
 
     #[test]
@@ -460,19 +479,26 @@ mod tests {
             return;
         }
         let scratch = Scratch::new("file");
-        let closed = |path: &str| closed_to_others(path, &place("/", path).unwrap()).is_ok();
-        let link = scratch.path("root/link");
-        symlink(scratch.path("secret/file"), &link).unwrap();
+        let closed = |path: &str| closed_to_others(path, &place("/", path, false).unwrap()).is_ok();
         if closed(&scratch.path("secret")) {
             eprintln!("skipped: the directory of temporary files is closed or nosuid");
             return;
         }
+        // Where only root lays one.
+        let link = format!("/lazaret-open-{}", std::process::id());
+        symlink(scratch.path("secret/file"), &link).unwrap();
+        let (open, shut, shared) = file_states(&scratch, &link, closed);
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!((open, shut, shared), (false, true, false));
+    }
+
+    fn file_states(scratch: &Scratch, link: &str, closed: impl Fn(&str) -> bool) -> (bool, bool, bool) {
         std::fs::set_permissions(scratch.path("root"), std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(closed(&scratch.path("root/below")) && !closed(&link));
+        let open = closed(link) || !closed(&scratch.path("root/below"));
         std::fs::set_permissions(scratch.path("secret"), std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(closed(&link));
+        let shut = closed(link);
         std::fs::hard_link(scratch.path("secret/file"), scratch.path("other")).unwrap();
-        assert!(!closed(&link));
+        (open, shut, closed(link))
     }
 
     #[test]
@@ -483,7 +509,7 @@ mod tests {
         }
         let scratch = Scratch::new("closed");
         let below = scratch.path("root/below");
-        let closed = || closed_to_others(&below, &place("/", &below).unwrap()).is_ok();
+        let closed = || closed_to_others(&below, &place("/", &below, false).unwrap()).is_ok();
         if closed() {
             eprintln!("skipped: the directory of temporary files is closed or nosuid");
             return;
@@ -505,7 +531,7 @@ mod tests {
         let open = |path: &str| OwnedFd::from(std::fs::File::open(path).unwrap());
         assert!(no_directories(&[open("/dev/null"), open("/proc/self/status")]).is_ok());
         assert!(no_directories(&[open("/dev/null"), open("/usr")]).is_err());
-        assert!(no_directories(&[place("/", "/usr").unwrap().fd]).is_err());
+        assert!(no_directories(&[place("/", "/usr", false).unwrap().fd]).is_err());
     }
 
     #[test]
@@ -514,7 +540,7 @@ mod tests {
         std::fs::set_permissions(scratch.path("secret"), std::fs::Permissions::from_mode(0o700)).unwrap();
         let path = scratch.path("secret/file");
         let refused_for_links = || {
-            let judged = closed_to_others(&path, &place("/", &path).unwrap());
+            let judged = closed_to_others(&path, &place("/", &path, false).unwrap());
             judged.is_err_and(|f| f.what.as_str().contains("hard links"))
         };
         assert!(!refused_for_links());

@@ -1,7 +1,7 @@
 //! The host's policy file, `/etc/lazaret.policy`: what the administrator allows. Pure but for [`read`], which opens that one file and
 //! the two of subordinate ids (subuid(5), subgid(5)).
 //!
-//! One statement on a line, `#` begins a comment; `SECURITY.md` lists them. Without a `root` line it is as with `root named` and one for
+//! One statement on a line, `#` at its beginning or after a space begins a comment; `SECURITY.md` lists them. Without a `root` line it is as with `root named` and one for
 //! each of [`USUAL_ROOTS`].
 
 use crate::networks::Networks;
@@ -279,10 +279,13 @@ pub fn contents(file: &'static str) -> Result<String, PolicyError> {
         ));
     }
     let mut text = String::new();
-    handle
-        .take(LARGEST)
+    let read = handle
+        .take(LARGEST.saturating_add(1))
         .read_to_string(&mut text)
         .map_err(|e| refuse(e.to_string()))?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST {
+        return Err(refuse("it is longer than 1 MiB".into()));
+    }
     Ok(text)
 }
 
@@ -320,6 +323,16 @@ fn overlaps(a: u64, a_count: u64, b: u64, b_count: u64) -> bool {
     a < b.saturating_add(b_count) && b < a.saturating_add(a_count)
 }
 
+/// A line without its comment. A `#` within a word is a part of it: a path that was cut there would be another one, above it perhaps.
+fn uncommented(line: &str) -> &str {
+    let begins = |at: usize| {
+        line.get(..at)
+            .is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace))
+    };
+    let at = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
+    at.and_then(|at| line.get(..at)).unwrap_or(line)
+}
+
 /// Makes the policy of the file's text and of the subordinate ids of this host.
 pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Result<Policy, PolicyError> {
     let (mut roots, mut named) = (Vec::new(), false);
@@ -342,7 +355,7 @@ pub fn parse(text: &str, users: &[Subordinate], groups: &[Subordinate]) -> Resul
             line: number,
             what,
         };
-        let line = line.split('#').next().unwrap_or_default().trim();
+        let line = uncommented(line).trim();
         let Some((word, rest)) = line.split_once(char::is_whitespace).map(|(w, r)| (w, r.trim())) else {
             if line.is_empty() {
                 continue;

@@ -61,12 +61,12 @@ fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources,
         let mut mount = planned.mount.clone();
         let from = match (&planned.from, &mount) {
             (Opened::Nothing, _) => None,
-            (Opened::HostRoot, _) => Some(open::place("/", "")?.fd),
+            (Opened::HostRoot, _) => Some(open::place("/", "", host.user.is_some())?.fd),
             (Opened::Path { path, writable }, _) => {
                 let place = match judge::way(policy, named, path.as_str(), *writable)? {
-                    Way::Below(root, below) => open::place(root, below)?,
+                    Way::Below(root, below) => open::place(root, below, host.user.is_some())?,
                     Way::Named => {
-                        let place = open::place("/", path.as_str())?;
+                        let place = open::place("/", path.as_str(), host.user.is_some())?;
                         // Who writes there is nobody's root where the host is an ordinary user's.
                         if *writable && host.user.is_none() {
                             judge::written(policy, path.as_str(), &place.led()?)?;

@@ -305,6 +305,7 @@ pub const ROWS: [Row; 65] = [
         &[14],
         &[
             "attack_network::cve_2020_13401_a_router_advertisement_changes_no_route_of_the_hosts",
+            "attack_network::no_neighbour_loses_its_own_address_to_who_asks_for_it",
             "attack_calls::cve_2020_14386_only_the_socket_families_that_are_listed_can_be_made",
             "network::a_container_cannot_speak_with_anothers_address",
         ],
@@ -322,7 +323,10 @@ pub const ROWS: [Row; 65] = [
         48,
         "CVE-2022-23648, CVE-2024-1753, CVE-2024-23651",
         &[17, 2],
-        &["attack_image::cve_2022_23648_a_source_that_a_container_has_exchanged_for_a_link_leads_nowhere"],
+        &[
+            "attack_image::cve_2022_23648_a_source_that_a_container_has_exchanged_for_a_link_leads_nowhere",
+            "attack_image::cve_2024_1753_a_link_that_a_container_laid_in_its_own_tree_is_not_followed_for_who_names_the_place",
+        ],
     ),
     row(
         49,

@@ -68,11 +68,18 @@ fn what_the_command_line_names_is_allowed_but_no_directory_of_the_systems_to_be_
         let line = format!("`root {led}` in /etc/lazaret.policy");
         host.once(&["--bind", bind], &["true"]).refused(125, &[&line]);
     }
-    // It is where a path leads that counts.
+    // It is where a path leads that counts: by a link of root's, and by none that a container may have laid.
+    host.inside("ln", &["-s", "/usr/local", "/etc/led"]).ok();
+    host.once(&["--bind", "/etc/led:/mnt"], &["true"])
+        .refused(125, &["`root /usr/local` in /etc/lazaret.policy"]);
     let link = host.directory().join("files/link");
     symlink("/etc", &link).unwrap();
+    let said = format!(
+        "{} is a symbolic link where a container may have laid it",
+        link.display()
+    );
     host.once(&["--bind", &format!("{}:/mnt", link.display())], &["true"])
-        .refused(125, &["`root /etc` in /etc/lazaret.policy"]);
+        .refused(125, &[&said, "name the place that it leads to"]);
     let down = host.directory().join("files/../../../../usr");
     host.once(&["--bind", &format!("{}:/mnt", down.display())], &["true"])
         .refused(125, &["`root /usr` in /etc/lazaret.policy"]);

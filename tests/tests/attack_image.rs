@@ -415,6 +415,54 @@ fn cve_2022_23648_a_source_that_a_container_has_exchanged_for_a_link_leads_nowhe
     ground.host.nothing_is_left();
 }
 
+/// CVE-2024-1753: what root names to be bound lies in a tree that a container writes, and its root has laid a link there: to a directory of the
+/// host's, to a file, and to another container's tree below the same root of the policy.
+#[test]
+fn cve_2024_1753_a_link_that_a_container_laid_in_its_own_tree_is_not_followed_for_who_names_the_place() {
+    need_root!();
+    let ground = ground();
+    let image = ground.host.image();
+    let other = ground.host.image_called("other");
+    fs::write(other.join("home/user/theirs"), ground.canary.secret()).unwrap();
+    let before = tests::image::fingerprint(&other);
+    for policy in ["", "root /"] {
+        ground.host.policy(policy);
+        let script = format!(
+            "rm -rf /srv/*; mkdir /srv/deep; ln -s {} /srv/away; ln -s {} /srv/file; ln -s ../../other/home/user /srv/beside; ln -s ../beside /srv/deep/chain; ls /srv",
+            ground.canary.directory().display(),
+            ground.canary.directory().join("secret").display(),
+        );
+        let laid = ground.host.once(&[], &["sh", "-c", &script]).ok();
+        assert_eq!(laid.stdout, "away\nbeside\ndeep\nfile\n", "{laid}");
+        for (link, inside) in [
+            ("away", "/mnt"),
+            ("file", "/etc/passwd"),
+            ("beside", "/mnt"),
+            ("deep/chain", "/mnt"),
+            ("beside/theirs", "/etc/passwd"),
+        ] {
+            let source = format!("{}/srv/{link}", image.display());
+            for how in ["", ":ro"] {
+                let script = "cat /mnt/* /etc/passwd; echo x > /mnt/x; echo x > /etc/passwd";
+                let bind = format!("{source}:{inside}{how}");
+                let said = ground.host.once(&["--bind", &bind], &["sh", "-c", script]);
+                ground.canary.lives(&format!("{}{}", said.stdout, said.stderr));
+                said.refused(125, &["symbolic link where a container may have laid it"]);
+            }
+            // Nor for who defines it.
+            let name = ground.host.name("beside");
+            let xml = format!("<filesystem type='mount'><source dir='{source}'/><target dir='/mnt'/></filesystem>");
+            let file = ground.host.domain_file(&name, "sleep 1000", "", &xml);
+            assert_eq!(ground.host.run(&["create", &file]).code(), 1, "{source}");
+        }
+        assert!(
+            tests::image::fingerprint(&other) == before,
+            "another container's tree was changed"
+        );
+    }
+    ground.host.nothing_is_left();
+}
+
 /// CVE-2025-64507: a container makes a setuid file in a volume that users of the host can reach.
 #[test]
 fn cve_2025_64507_a_setuid_file_made_in_a_volume_is_nobodys_root() {

@@ -14,6 +14,7 @@ mod src {
     pub mod host;
     pub mod judge;
     pub mod ledger;
+    pub mod links;
     pub mod networks;
     pub mod open;
     pub mod piece;

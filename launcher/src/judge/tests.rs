@@ -555,3 +555,32 @@ fn a_link_comes_to_what_runs_as_to_what_starts_and_goes_without_consent() {
     };
     assert!(!judged("direct eth1", on_link(), first, true) && !judged("", on_link(), first, false));
 }
+
+#[test]
+fn refuses_more_trees_than_can_be_asked_for_at_once() {
+    for (more, most) in [(61, true), (62, true), (63, false)] {
+        let mut plan = plan();
+        let mut places = Vec::new();
+        for number in 0..more {
+            places.push(Attachment {
+                target: Path::new(&format!("/mnt{number}")).unwrap(),
+                source: Source::Factory,
+                read_only: true,
+            });
+        }
+        plan.container_mut().unwrap().attachments.append(&mut places);
+        for step in &mut plan.steps {
+            if let Step::Mounts(mounts) = step {
+                mounts.extend((0..more).map(|_| tree("/srv/b", true)));
+            }
+        }
+        let judged = start(&host(), &named("start a"), plan).map_err(|f| f.what.as_str().to_owned());
+        match judged {
+            Ok(_) => assert!(most, "{more}"),
+            Err(why) => assert!(
+                !most && why.starts_with("mount 65 places of the host: a container has at most 64"),
+                "{why}"
+            ),
+        }
+    }
+}

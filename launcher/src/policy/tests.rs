@@ -224,3 +224,16 @@ fn a_link_is_lent_to_one_container() {
         assert!(parse(bad, &[], &[]).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_comment_is_cut_off_and_no_word_is() {
+    let policy = parse(
+        "#root /a\nroot /srv/#box # where they lie\n  # root /b\nroot /c#\t#d\nseccomp web#1",
+        &[],
+        &[],
+    )
+    .unwrap();
+    assert_eq!(policy.roots, ["/srv/#box", "/c#"]);
+    assert_eq!(policy.root_of("/srv/other"), None);
+    assert_eq!(policy.own_filter, [ContainerName::new("web#1").unwrap()]);
+}
