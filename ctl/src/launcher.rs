@@ -55,8 +55,8 @@ impl Launcher {
         }
     }
 
-    /// Opens the three directories.
-    pub fn directories(&self, paths: &[String; 3]) -> Outcome<[OwnedFd; 3]> {
+    /// Opens the three directories; what is done meanwhile is given with them.
+    pub fn directories<T>(&self, paths: &[String; 3], meanwhile: impl FnOnce() -> T) -> Outcome<([OwnedFd; 3], T)> {
         let path = |p: &str| Text::new(p).map_err(|e| Error::caller(format!("the directory {p} is refused: {e}")));
         let [run, definitions, data] = paths;
         let request = Request::Directories {
@@ -64,8 +64,17 @@ impl Launcher {
             definitions: path(definitions)?,
             data: path(data)?,
         };
-        match self.ask(&request, &[])? {
-            (Reply::Directories, descriptors) => descriptors.try_into().map_err(|_| unexpected()),
+        let mut done = None;
+        let answer = self.answer_while(&request, &[], |_| {
+            done = Some(meanwhile());
+            Ok(())
+        })?;
+        match (answer, done) {
+            ((Reply::Refused(failure), _), _) => Err(failure.into()),
+            ((Reply::Directories, descriptors), Some(done)) => {
+                let directories = descriptors.try_into().map_err(|_| unexpected())?;
+                Ok((directories, done))
+            }
             _ => Err(unexpected()),
         }
     }

@@ -9,7 +9,7 @@ use crate::plan::run::{absolute, working_directory};
 use crate::state::Store;
 use crate::timing::Clock;
 use crate::user;
-use policies::Confined;
+use policies::{Confined, ViewOfLazaret};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -68,12 +68,16 @@ impl Session {
             let chosen = asked.clone().or_else(named);
             *path = absolute(&chosen.unwrap_or(usual), directory.as_deref())?;
         }
-        // The host's resolv.conf may be a link to a place that is out of sight afterwards.
-        let resolv = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].iter();
-        let resolv = resolv.filter_map(|p| std::fs::read_to_string(p).ok()).collect();
-        let [run, definitions, data] = launcher.directories(&paths)?;
+        let meanwhile = || {
+            // The host's resolv.conf may be a link to a place that is out of sight afterwards.
+            let resolv = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].iter();
+            let resolv = resolv.filter_map(|p| std::fs::read_to_string(p).ok()).collect();
+            (resolv, ViewOfLazaret::new())
+        };
+        let ([run, definitions, data], (resolv, view)) = launcher.directories(&paths, meanwhile)?;
         let store = Store::new(run, definitions, data);
-        policies::restrict_lazaret(&store.directories()).map_err(Error::Caller)?;
+        let view = view.and_then(|view| view.restrict(&store.directories()));
+        view.map_err(Error::Caller)?;
         clock.done("opens its directories, and sees no others");
         Ok(Self {
             launcher,

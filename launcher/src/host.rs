@@ -68,6 +68,11 @@ impl Named {
         self.0.directories.iter().any(|(d, p)| *d == which && p == path)
     }
 
+    /// Whether the verb is one for which something can be made ready.
+    pub const fn acts(&self) -> bool {
+        self.0.acts
+    }
+
     /// Whether the log of deeds is named.
     pub const fn audit(&self) -> bool {
         self.0.audit

@@ -71,7 +71,7 @@ impl Ledger {
         }
     }
 
-    /// Starts the writer, for who will have no power to do so later.
+    /// Starts the writer before anything is asked for: while nobody waits for it, or for who will have no power to do so later.
     pub fn ready(&self, programs: &Programs, block: IdBlock) -> Result<(), Failure> {
         let started = self.start(programs, block);
         self.unless_required(started.map(|writer| self.state.borrow_mut().writer = Some(writer)))

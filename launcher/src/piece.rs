@@ -124,9 +124,9 @@ impl Programs {
         self.sent.take()
     }
 
-    /// Forgets what happened until now.
+    /// Forgets what happened until now, but that somebody was started ahead.
     pub fn forget_moments(&self) {
-        self.moments.borrow_mut().clear();
+        self.moments.borrow_mut().retain(|m| m.step == Step::Started);
     }
 
     /// What happened, and when.

@@ -56,6 +56,9 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
         if channel.send(&reply, &borrowed).is_err() {
             break;
         }
+        if matches!(reply, Reply::Directories) && host.named.acts() {
+            make_ready(host);
+        }
     }
     for remains in tied {
         // It may have been cleared away by another command, and its ids be another container's.
@@ -72,6 +75,15 @@ pub fn serve(host: &Host, channel: &Channel<Reply, Request>) {
     }
     host.ledger.close();
     host.programs.collect();
+}
+
+/// Makes ready, while `lazaret` reads its state, what nearly every deed takes: who writes its records, and where the control groups are. What cannot
+/// be had is missed when it is wanted, and that is told then.
+fn make_ready(host: &Host) {
+    let _ = first(host).and_then(|block| host.ledger.ready(&host.programs, block));
+    if host.user.is_none() {
+        let _ = host.groups();
+    }
 }
 
 /// A block that the host's policy gives out, whose ids the programs have that work for no container.

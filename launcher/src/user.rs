@@ -3,6 +3,7 @@
 
 use crate::policy::{Policy, PolicyError, parse};
 use rustix::fs::{Mode, OFlags};
+use std::sync::OnceLock;
 use wire::ids::{BLOCK, OWN_FIRST};
 use wire::launcher::Directory;
 use wire::user::{Places, User, account};
@@ -14,7 +15,9 @@ fn text(path: &str) -> Option<String> {
 
 /// The user whose host this is; `None` if it is root's.
 pub fn here() -> Option<User> {
-    User::of_maps(&text("/proc/self/uid_map")?, &text("/proc/self/gid_map")?)
+    // The kernel takes each map once.
+    static HERE: OnceLock<Option<User>> = OnceLock::new();
+    *HERE.get_or_init(|| User::of_maps(&text("/proc/self/uid_map")?, &text("/proc/self/gid_map")?))
 }
 
 /// Where this user's state lies, by the variables of whoever called.

@@ -33,4 +33,4 @@ pub use piece::Ended;
 pub use policy::{Payload, Policy, State, Stricter, View, of, payload, power, stricter};
 pub use steady::{Steady, steady};
 pub use sys::confine::landlock_abi;
-pub use view::restrict_lazaret;
+pub use view::{ViewOfLazaret, restrict_lazaret};

@@ -14,17 +14,25 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Restricts the calling process for good. A kernel without Landlock restricts nothing, which `lazaret check` says; one that
 /// has it and does not take a rule makes this fail.
 pub(crate) fn restrict(policy: &Policy, beneath: &[impl AsFd]) -> Result<(), Refusal> {
-    let Some(version) = sys::confine::landlock_abi().map_err(|e| format!("landlock: {e}"))? else {
+    let Some(abi) = abi()? else {
         return Ok(());
     };
-    let abi = ABI::from(i32::try_from(version).unwrap_or(i32::MAX));
     let ruleset = create(policy, abi).map_err(said)?;
-    let ruleset = match policy.view {
+    enforce(match policy.view {
         View::None | View::Exempt => ruleset,
         View::BeneathInherited => allow_beneath(ruleset, abi, beneath)?,
         View::WriteProc => allow_path(ruleset, "/proc", AccessFs::WriteFile.into())?,
-        View::Lazaret => allow_lazaret(allow_beneath(ruleset, abi, beneath)?, abi)?,
-    };
+        View::Lazaret => allow_beneath(allow_lazaret(ruleset, abi)?, abi, beneath)?,
+    })
+}
+
+/// What the kernel has of Landlock; `None` if that is nothing.
+fn abi() -> Result<Option<ABI>, Refusal> {
+    let version = sys::confine::landlock_abi().map_err(|e| format!("landlock: {e}"))?;
+    Ok(version.map(|version| ABI::from(i32::try_from(version).unwrap_or(i32::MAX))))
+}
+
+fn enforce(ruleset: RulesetCreated) -> Result<(), Refusal> {
     // no-new-privileges is set already, by confine.rs.
     match ruleset.no_new_privs(false).restrict_self().map_err(said)?.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
@@ -97,8 +105,37 @@ fn allow_path(ruleset: RulesetCreated, path: &str, rights: BitFlags<AccessFs>) -
     }
 }
 
-/// Restricts `lazaret` once the launcher has opened its directories: it reads /proc, /sys/fs/cgroup, /etc, which USB devices there are (/sys/bus/usb, /sys/devices) and whether SELinux enforces, uses terminals,
-/// and does as it likes beneath `directories`. The rest of its confinement is [`crate::confine_lazaret`].
+/// The view of `lazaret`, not in force yet: what it sees beside its own directories, which the launcher may still be opening.
+#[must_use = "it restricts nobody before it is in force"]
+pub struct ViewOfLazaret(Option<(RulesetCreated, ABI)>);
+
+impl std::fmt::Debug for ViewOfLazaret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let abi = self.0.as_ref().map(|(_, abi)| abi);
+        f.debug_tuple("ViewOfLazaret").field(&abi).finish()
+    }
+}
+
+impl ViewOfLazaret {
+    /// Makes it: /proc, /sys/fs/cgroup, /etc, which USB devices there are (/sys/bus/usb, /sys/devices), whether SELinux enforces, and terminals.
+    pub fn new() -> Result<Self, String> {
+        let Some(abi) = abi()? else {
+            return Ok(Self(None));
+        };
+        let ruleset = create(crate::of(wire::Program::Lazaret), abi).map_err(said)?;
+        Ok(Self(Some((allow_lazaret(ruleset, abi)?, abi))))
+    }
+
+    /// Restricts `lazaret` to it for good, and to what is beneath `directories`, where it does as it likes. The rest of its confinement is
+    /// [`crate::confine_lazaret`].
+    pub fn restrict(self, directories: &[BorrowedFd<'_>]) -> Result<(), String> {
+        self.0.map_or(Ok(()), |(ruleset, abi)| {
+            enforce(allow_beneath(ruleset, abi, directories)?)
+        })
+    }
+}
+
+/// Makes the view of `lazaret` and puts it in force at once.
 pub fn restrict_lazaret(directories: &[BorrowedFd<'_>]) -> Result<(), String> {
-    restrict(crate::of(wire::Program::Lazaret), directories)
+    ViewOfLazaret::new()?.restrict(directories)
 }

@@ -30,6 +30,8 @@ pub struct Named {
     pub audit: bool,
     /// Whether the verb is one that gives a command's exit status.
     pub runs: bool,
+    /// Whether the verb is one that starts, enters or ends a container: what that takes can be made ready before it is asked for.
+    pub acts: bool,
 }
 
 /// Options of `run`, `enter`, `create`, `attach-device`, `audit` and `domxml-from-native`, and those of every verb, that take no value; letters are those of short options.
@@ -81,6 +83,7 @@ impl Named {
                         verb = Some(word);
                         named.audit = word == "audit";
                         named.runs = matches!(word, "run" | "enter" | "lxc-enter-namespace");
+                        named.acts = named.runs || matches!(word, "start" | "create" | "destroy");
                     }
                     (Some("audit"), 0) => {
                         operands = 1;
@@ -101,6 +104,7 @@ impl Named {
                     (Some("policy"), 0) if word == "learn" => {
                         verb = Some("run");
                         named.runs = true;
+                        named.acts = true;
                     }
                     (Some("policy"), 0) => operands = 1,
                     (Some("policy"), _) => named.definitions.push(word.to_owned()),
@@ -190,6 +194,7 @@ mod tests {
         named
             == Named {
                 runs: named.runs,
+                acts: named.acts,
                 ..Named::default()
             }
     }
@@ -234,6 +239,23 @@ mod tests {
         let runs = |line: &str| named(line).runs;
         assert!(runs("run -- true") && runs("--run-dir /x enter web -- run") && runs("lxc-enter-namespace web -- x"));
         assert!(!runs("list") && !runs("--run-dir run list") && !runs("start run"));
+        let acts = |line: &str| named(line).acts;
+        assert!(
+            [
+                "run -- true",
+                "enter web -- list",
+                "start web",
+                "create x.xml",
+                "destroy web"
+            ]
+            .into_iter()
+            .all(acts)
+        );
+        assert!(
+            !["list", "dominfo start", "--run-dir run plan destroy"]
+                .into_iter()
+                .any(acts)
+        );
     }
 
     #[test]
