@@ -165,6 +165,7 @@ pub(crate) mod tests {
                 filter: None,
                 apparmor: None,
                 selinux: None,
+                memory: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,

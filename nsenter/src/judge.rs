@@ -87,6 +87,7 @@ mod tests {
             filter: None,
             apparmor: None,
             selinux: None,
+            memory: None,
         }
     }
 

@@ -7,7 +7,9 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 use policies::compile::{Otherwise, compile};
+use sys::nodes::{Placement, place_memory};
 use sys::seccomp::Instruction;
+use wire::MemoryPolicy;
 use wire::failure::Failure;
 use wire::filter::OwnFilter;
 use wire::init::{Command, Rlimit};
@@ -74,6 +76,9 @@ pub fn restrict(command: &Command, account: Account) -> Result<Restricted, Failu
     if command.linux32 {
         sys::process::show_32_bit().to("show a 32-bit machine")?;
     }
+    if let Some(policy) = &command.memory {
+        place(policy)?;
+    }
     if command.no_new_privileges {
         rustix::thread::set_no_new_privs(true).to("set no-new-privileges")?;
     }
@@ -89,6 +94,19 @@ pub fn restrict(command: &Command, account: Account) -> Result<Restricted, Failu
         unfiltered: in_place.then_some(profile),
         own,
     })
+}
+
+/// Says where memory comes from, from here on and for whatever is executed. The command's own filter may deny that.
+fn place(policy: &MemoryPolicy) -> Result<(), Failure> {
+    let nodes = policy
+        .mask()
+        .ok_or_else(|| Failure::caller("place memory on nodes that no machine has"))?;
+    let how = match policy {
+        MemoryPolicy::Interleave(_) => Placement::Interleave,
+        MemoryPolicy::Preferred(_) => Placement::Preferred,
+    };
+    let named: Vec<String> = policy.nodes().iter().map(u16::to_string).collect();
+    place_memory(how, &nodes).to(&format!("place memory on the nodes {}", named.join(",")))
 }
 
 /// Cuts the bounding set down to `keep`.

@@ -15,6 +15,7 @@ pub mod loops;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod nodes;
 pub mod notify;
 pub mod peer;
 pub mod process;

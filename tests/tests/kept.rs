@@ -20,12 +20,6 @@ fn what_has_no_effect_yet_is_kept_and_nothing_starts_with_it() {
             "<disk type='file'> in <devices>",
         ),
         (
-            "share",
-            "<numatune><memory mode='interleave' nodeset='0'/></numatune>",
-            "",
-            "<memory> in <numatune>",
-        ),
-        (
             "filter",
             "",
             "<interface type='ethernet'><filterref filter='clean-traffic'/></interface>",

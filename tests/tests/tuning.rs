@@ -320,3 +320,57 @@ fn memory_nodes_are_held_by_the_group_in_both_modes_that_say_so() {
     }
     host.nothing_is_left();
 }
+
+#[test]
+fn memory_comes_from_the_nodes_that_are_named_and_so_does_that_of_who_enters() {
+    need_root!();
+    if fs::metadata("/proc/self/numa_maps").is_err() {
+        skip!("this kernel has no memory nodes");
+    }
+    let host = Host::new();
+    let name = &host.name("nodes");
+    for (mode, seen) in [("interleave", "interleave:0"), ("preferred", "prefer:0")] {
+        let numa = |nodes: &str| format!("<numatune><memory mode='{mode}' nodeset='{nodes}'/></numatune>");
+        defined(&host, name, &numa("0"));
+        let shown = host.run(&["dumpxml", name]).ok().stdout;
+        assert!(
+            shown.contains(&format!("    <memory mode='{mode}' nodeset='0'/>\n")),
+            "{shown}"
+        );
+        assert!(host.run(&["plan", name]).ok().stdout.contains("node"), "{mode}");
+        host.run(&["start", name]).ok();
+        let first = host.pid_1(name).expect("it runs");
+        let map = fs::read_to_string(format!("/proc/{first}/numa_maps")).expect("its first process");
+        assert!(map.lines().all(|l| l.contains(seen)), "{mode}: {map}");
+        let inside = host
+            .run(&["enter", name, "--", "cat", "/proc/self/numa_maps"])
+            .ok()
+            .stdout;
+        assert!(
+            inside.contains(seen) && !inside.contains(" default "),
+            "{mode}: {inside}"
+        );
+        host.run(&["destroy", name]).ok();
+        // A node that is not there.
+        defined(&host, name, &numa("900"));
+        host.run(&["start", name]).refused(1, &[name, "900"]);
+        assert!(kernel::groups_of(name).is_empty());
+        host.run(&["undefine", name]).ok();
+    }
+    defined(
+        &host,
+        name,
+        "<numatune><memory mode='preferred' nodeset='0-1'/></numatune>",
+    );
+    host.run(&["start", name]).refused(1, &["single node"]);
+    let file = host.domain_file(
+        name,
+        STAY,
+        "<numatune><memory mode='first' nodeset='0'/></numatune>",
+        "",
+    );
+    host.run(&["define", &file])
+        .refused(1, &["strict, preferred, interleave"]);
+    host.run(&["undefine", name]).ok();
+    host.nothing_is_left();
+}

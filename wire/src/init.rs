@@ -5,6 +5,7 @@ use crate::filter::OwnFilter;
 use crate::frame::Message;
 use crate::ids::IdRange;
 use crate::label::{Context, ProfileName};
+use crate::memory::MemoryPolicy;
 use crate::mountd::Device;
 use crate::name::{ContainerName, Text};
 use crate::node::Node;
@@ -112,6 +113,8 @@ pub struct Command {
     pub apparmor: Option<ProfileName>,
     /// The SELinux context that it has from its first instruction on.
     pub selinux: Option<Context>,
+    /// Where its memory comes from, and that of whatever it executes.
+    pub memory: Option<MemoryPolicy>,
 }
 
 /// The size of a terminal (ioctl_tty(2), `TIOCSWINSZ`).
@@ -382,6 +385,7 @@ pub(crate) mod tests {
                 filter: None,
                 apparmor: None,
                 selinux: None,
+                memory: None,
             },
             afterwards: Afterwards {
                 poweroff: Then::End,
@@ -402,7 +406,7 @@ pub(crate) mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             hex(&Request::Begin(Box::new(container()))),
-            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff010118500000000000010001016e0000000000000000"
+            "00016301680100ac020100000103022f610001022f62018020ed0301022f6302022f6101020005010001000200010201022f780101780103413d62012f01017500ac020101010701ffffffffffffffffff01011850000000000000010001016e0000000000000000"
         );
         assert_eq!(hex(&Request::Mapped), "01");
         assert_eq!(hex(&Request::Join(3)), "0203");

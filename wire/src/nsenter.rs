@@ -131,6 +131,7 @@ mod tests {
             filter: None,
             apparmor: None,
             selinux: None,
+            memory: None,
         };
         Request::Enter {
             command: Box::new(command),
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn bytes_are_frozen() {
-        assert_eq!(hex(&enter(3)), "0001780000012f000001000000000000000002000103");
+        assert_eq!(hex(&enter(3)), "0001780000012f00000100000000000000000002000103");
         assert_eq!(hex(&Request::Signal(15)), "011e");
         let name = NodeName::new("vda").unwrap();
         let place = Request::Place {

@@ -113,7 +113,7 @@ fn general(w: &mut Writer, domain: &Domain) {
             w.empty(
                 "memory",
                 &[
-                    ("mode", Some(if domain.restrictive { "restrictive" } else { "strict" })),
+                    ("mode", Some(domain.memory_mode.word())),
                     ("nodeset", Some(&nodes.to_string())),
                 ],
             );

@@ -31,10 +31,10 @@ pub struct Domain {
     pub memtune: Memtune,
     /// `blkiotune`
     pub blkiotune: Blkiotune,
-    /// `numatune/memory@nodeset`, of mode `strict` or `restrictive`: the memory nodes that may be used.
+    /// `numatune/memory@nodeset`: the memory nodes that are meant.
     pub nodes: Option<CpuSet>,
-    /// Whether `numatune/memory@mode` is `restrictive`: what holds the nodes is the control group alone, as it is for both here.
-    pub restrictive: bool,
+    /// `numatune/memory@mode`
+    pub memory_mode: MemoryMode,
     /// `vcpu`
     pub vcpu: Vcpu,
     /// `cputune`
@@ -65,6 +65,44 @@ pub struct Domain {
     pub shares: [Option<Share>; 3],
     /// What is said and not done.
     pub kept: Vec<Kept>,
+}
+
+/// `numatune/memory@mode`: what is made of the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemoryMode {
+    /// `strict`: no others may be used.
+    #[default]
+    Strict,
+    /// `restrictive`: the same, and only the control group says so, as it does for both here.
+    Restrictive,
+    /// `interleave`: memory comes from each in turn.
+    Interleave,
+    /// `preferred`: memory comes from the one as long as it has some.
+    Preferred,
+}
+
+impl MemoryMode {
+    const ALL: [Self; 4] = [Self::Strict, Self::Restrictive, Self::Interleave, Self::Preferred];
+
+    /// The word of documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Restrictive => "restrictive",
+            Self::Interleave => "interleave",
+            Self::Preferred => "preferred",
+        }
+    }
+
+    /// The mode of that word.
+    pub fn read(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
+    /// Whether it is the control group that holds the nodes.
+    pub const fn is_the_groups(self) -> bool {
+        matches!(self, Self::Strict | Self::Restrictive)
+    }
 }
 
 /// `lxc:sharenet`, `lxc:shareipc`, `lxc:shareuts`

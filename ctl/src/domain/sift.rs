@@ -87,8 +87,7 @@ const UNBUILT: [(&str, &str); 4] = [
 ];
 
 /// Values with which an element as a whole is not done: of an attribute, or of its text.
-const OTHERWISE: [(&str, &str, &str); 12] = [
-    ("/numatune/memory", "mode", "interleave preferred"),
+const OTHERWISE: [(&str, &str, &str); 11] = [
     ("/vcpu", "placement", "auto"),
     ("/on_poweroff", "", "preserve rename-restart"),
     ("/on_reboot", "", "preserve rename-restart"),

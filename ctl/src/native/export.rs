@@ -274,8 +274,10 @@ impl Export {
                 format!("{quota} {}", tune.period.unwrap_or(100_000)),
             );
         }
-        if let Some(nodes) = &domain.nodes {
-            self.group("cpuset.mems", "cpuset.mems", nodes);
+        match &domain.nodes {
+            Some(nodes) if domain.memory_mode.is_the_groups() => self.group("cpuset.mems", "cpuset.mems", nodes),
+            Some(_) => self.warn(&format!("mode {} of <numatune>", domain.memory_mode.word())),
+            None => {}
         }
         if let Some(weight) = domain.blkiotune.weight {
             self.group("blkio.weight", "io.weight", weight);

@@ -1,11 +1,12 @@
 //! What a container executes: arguments, environment, user, working directory. Pure.
 
 use super::fit;
+use crate::domain::model::MemoryMode;
 use crate::domain::{Arch, Domain};
 use crate::error::{Error, Outcome};
 use crate::values::{Environment, UserSpec, identity, inside};
-use wire::Text;
 use wire::init::{Command, Profile, Rlimit, User, Window};
+use wire::{MemoryPolicy, Text};
 
 /// The search path of `run`.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -88,6 +89,7 @@ pub fn of_asked(asked: Asked<'_>) -> Outcome<Command> {
         filter: None,
         apparmor: None,
         selinux: None,
+        memory: None,
     })
 }
 
@@ -166,7 +168,22 @@ pub fn of_domain(domain: &Domain, uuid: &str, consoles: u8, capabilities: u64) -
         filter: None,
         apparmor: domain.seclabel.profile().cloned(),
         selinux: domain.seclabel.context().cloned(),
+        memory: memory(domain)?,
     })
+}
+
+/// Where its memory comes from, as far as that is not for the control group to say.
+fn memory(domain: &Domain) -> Outcome<Option<MemoryPolicy>> {
+    let Some(nodes) = &domain.nodes else { return Ok(None) };
+    let mut nodes: Vec<u16> = nodes.members().filter_map(|n| u16::try_from(n).ok()).collect();
+    match (domain.memory_mode, nodes.as_slice()) {
+        (MemoryMode::Strict | MemoryMode::Restrictive, _) => Ok(None),
+        (MemoryMode::Interleave, _) => Ok(Some(MemoryPolicy::Interleave(core::mem::take(&mut nodes)))),
+        (MemoryMode::Preferred, [node]) => Ok(Some(MemoryPolicy::Preferred(*node))),
+        (MemoryMode::Preferred, _) => Err(Error::caller(
+            "NUMA memory tuning in 'preferred' mode only supports single node: <numatune> names several",
+        )),
+    }
 }
 
 #[cfg(test)]

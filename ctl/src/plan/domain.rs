@@ -169,6 +169,7 @@ mod tests {
     use super::super::testing::{host, lot};
     use super::*;
     use crate::domain::{complete, parse};
+    use wire::MemoryPolicy;
     use wire::ids::IdRange;
     use wire::init::{Profile, Then};
     use wire::launcher::Step;
@@ -357,6 +358,19 @@ mod tests {
             };
             assert_eq!(limits.nodes.as_ref().unwrap().as_str(), "0,2", "{mode}");
         }
-        assert!(planned("<numatune><memory mode='preferred' nodeset='0'/></numatune>").is_err());
+        for (mode, policy) in [
+            ("interleave' nodeset='0,2", MemoryPolicy::Interleave(vec![0, 2])),
+            ("preferred' nodeset='3", MemoryPolicy::Preferred(3)),
+        ] {
+            let plan = planned(&format!("<numatune><memory mode='{mode}'/></numatune>")).unwrap();
+            let Some(Step::Groups(limits)) = plan.steps.first() else {
+                panic!()
+            };
+            assert_eq!(
+                (&limits.nodes, &plan.container().unwrap().command.memory),
+                (&None, &Some(policy))
+            );
+        }
+        assert!(planned("<numatune><memory mode='preferred' nodeset='0-1'/></numatune>").is_err());
     }
 }

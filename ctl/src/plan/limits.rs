@@ -64,7 +64,10 @@ pub fn of_domain(domain: &Domain, host: &Host) -> Outcome<Limits> {
         cpu_quota: domain.cputune.quota,
         cpus: list("the cpuset", &domain.vcpu.cpuset)?,
         tasks: user::sets(host, Controller::Pids).then_some(TASKS),
-        nodes: list("the nodeset", &domain.nodes)?,
+        nodes: match domain.memory_mode.is_the_groups() {
+            true => list("the nodeset", &domain.nodes)?,
+            false => None,
+        },
         io_weight: domain.blkiotune.weight,
         io: domain
             .blkiotune

@@ -2,6 +2,7 @@
 
 use super::capabilities;
 use std::fmt::Write;
+use wire::MemoryPolicy;
 use wire::cgroupd::Limits;
 use wire::devd::Rule;
 use wire::ids::IdRange;
@@ -206,6 +207,14 @@ fn container_lines(c: &Container) -> Vec<String> {
     }
     lines.extend(c.command.apparmor.iter().map(|p| format!("AppArmor profile {p}")));
     lines.extend(c.command.selinux.iter().map(|c| format!("SELinux context {c}")));
+    lines.extend(c.command.memory.as_ref().map(|policy| {
+        let how = match policy {
+            MemoryPolicy::Interleave(_) => "from these nodes in turn",
+            MemoryPolicy::Preferred(_) => "from this node before others",
+        };
+        let nodes: Vec<String> = policy.nodes().iter().map(u16::to_string).collect();
+        format!("memory {how}: {}", nodes.join(","))
+    }));
     for space in Space::ALL {
         lines.extend(c.shares.of(space).map(|sharing| {
             let whose = match sharing {

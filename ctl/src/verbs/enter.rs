@@ -49,6 +49,7 @@ fn command(options: &Enter, container: &Container, terminal: bool) -> Outcome<Co
     command.filter.clone_from(&own.filter);
     command.apparmor.clone_from(&own.apparmor);
     command.selinux.clone_from(&own.selinux);
+    command.memory.clone_from(&own.memory);
     let profile = own.apparmor.iter().map(|p| format!("AppArmor profile {p}"));
     let mut labels = profile.chain(own.selinux.iter().map(|c| format!("SELinux context {c}")));
     match labels.next() {

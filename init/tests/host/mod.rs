@@ -139,6 +139,7 @@ pub fn command(script: &str) -> Command {
         filter: None,
         apparmor: None,
         selinux: None,
+        memory: None,
     }
 }
 

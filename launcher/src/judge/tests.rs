@@ -76,6 +76,7 @@ pub(crate) fn plan() -> Plan {
         filter: None,
         apparmor: None,
         selinux: None,
+        memory: None,
     };
     let container = Container {
         name: name.clone(),

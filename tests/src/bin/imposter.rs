@@ -212,6 +212,7 @@ fn command() -> Box<Command> {
         filter: None,
         apparmor: None,
         selinux: None,
+        memory: None,
     })
 }
 

@@ -75,7 +75,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         .map(|e| e.read(devices::devices))
         .transpose()?
         .unwrap_or_default();
-    let (nodes, restrictive) = resources::nodes(parts)?;
+    let (nodes, memory_mode) = resources::nodes(parts)?;
     let (privnet, capabilities) = parts
         .child("features")?
         .map(|e| e.read(security::features))
@@ -91,7 +91,7 @@ fn domain(parts: &mut Parts) -> Result<Domain, Fault> {
         memtune: resources::memtune(parts, memory)?,
         blkiotune: resources::blkiotune(parts)?,
         nodes,
-        restrictive,
+        memory_mode,
         vcpu: resources::vcpu(parts)?,
         cputune: resources::cputune(parts)?,
         partition: partition(parts)?,

@@ -2,7 +2,7 @@
 
 use crate::domain::cpuset::CpuSet;
 use crate::domain::error::Fault;
-use crate::domain::model::{BlkioDevice, Blkiotune, Cputune, Memtune, Vcpu};
+use crate::domain::model::{BlkioDevice, Blkiotune, Cputune, MemoryMode, Memtune, Vcpu};
 use crate::domain::units::{kib, number};
 use crate::domain::xml::{Element, Parts};
 
@@ -112,26 +112,21 @@ where
         .transpose()
 }
 
-/// `numatune`, of which only what is strict, or restrictive, has its effect here; and which of the two it is.
-pub fn nodes(parts: &mut Parts) -> Result<(Option<CpuSet>, bool), Fault> {
+/// `numatune`: the nodes, and what is made of them.
+pub fn nodes(parts: &mut Parts) -> Result<(Option<CpuSet>, MemoryMode), Fault> {
     let Some(element) = parts.child("numatune")? else {
-        return Ok((None, false));
+        return Ok((None, MemoryMode::default()));
     };
     element.read(|parts| {
         let Some(memory) = parts.child("memory")? else {
-            return Ok((None, false));
+            return Ok((None, MemoryMode::default()));
         };
         memory.read(|parts| {
-            let mode = |word: &str| match word {
-                "strict" => Some(false),
-                "restrictive" => Some(true),
-                _ => None,
-            };
             let given = parts.attribute("mode");
-            let restrictive = given.map(|v| v.read("\"strict\" or \"restrictive\", which alone are supported", mode));
+            let mode = given.map(|v| v.read("strict, preferred, interleave or restrictive", MemoryMode::read));
             let nodes = parts.attribute("nodeset");
             let nodes = nodes.map(|v| v.read("a list of memory nodes from 0 to 1023", CpuSet::parse));
-            Ok((nodes.transpose()?, restrictive.transpose()?.unwrap_or(false)))
+            Ok((nodes.transpose()?, mode.transpose()?.unwrap_or_default()))
         })
     })
 }
