@@ -40,8 +40,9 @@ const PROGRAMS: [&str; 13] = [
 ];
 const PAYLOADS: [&str; 2] = ["app", "system"];
 /// What stricter filters there are for the time after a program's start, as `State` has them.
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "launcher.brokering",
+    "launcher.watching",
     "fused.serving",
     "supervisor.keeping",
     "init.keeping",

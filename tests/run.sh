@@ -32,6 +32,7 @@ step() {
 }
 
 step "packages" sh tests/packages.sh
+step "pasta" sh tests/pasta.sh
 step "release build" cargo build --release --workspace --exclude tests
 if [ "$#" -eq 0 ]; then
     # So that everything together takes less than twenty minutes on two processors.

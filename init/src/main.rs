@@ -4,6 +4,7 @@
 mod afterwards;
 mod again;
 mod attachments;
+mod below;
 mod boot;
 mod brake;
 mod dev;

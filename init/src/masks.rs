@@ -1,6 +1,7 @@
 //! What of /proc and /sys a container does not see, and what it sees but cannot write: laid over by mounts that are the container's own, and
 //! verified by the first process itself. May touch: these places of the tree.
 
+use crate::below;
 use crate::place::{self, Kind, Laid};
 use nix::errno::Errno;
 use payload::Step;
@@ -23,6 +24,13 @@ fn covered<'a>(places: &'a [&'a str], container: &'a Container) -> impl Iterator
 fn hidden(root: BorrowedFd<'_>, container: &Container) -> Result<Vec<String>, Failure> {
     let mut all: Vec<String> = covered(&HIDDEN, container).map(str::to_owned).collect();
     all.extend(throttles(root).to("look for the processors")?);
+    if container.shares_network() {
+        let mut more = below::mounted(root).to("look for what is mounted below /sys")?;
+        more.retain(|path| !all.contains(path));
+        more.sort_unstable();
+        more.dedup();
+        all.extend(more);
+    }
     Ok(all)
 }
 

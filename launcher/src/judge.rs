@@ -10,7 +10,9 @@ use wire::devd::Rule;
 use wire::frame::MAX_DESCRIPTORS;
 use wire::ids::{self, IdBlock, IdRange, LAZARET, UNMAPPED};
 use wire::init::{Command, Container, Source};
-use wire::launcher::{Directory, Lending, LinkChange, Nodes, Opened, Plan, PlannedMount, Remains, Step, uuid_of};
+use wire::launcher::{
+    Directory, Lending, LinkChange, Nodes, Opened, Outward, Plan, PlannedMount, Remains, Step, uuid_of,
+};
 use wire::mountd::Mount;
 use wire::netd::{Firewall, HostSide, Lent, Link};
 use wire::recordd::Deed;
@@ -45,6 +47,8 @@ pub struct Start {
     pub container: Box<Container>,
     /// For `mountd`.
     pub mounts: Vec<PlannedMount>,
+    /// The link by `pasta` of an ordinary user's container.
+    pub outward: Option<Outward>,
     /// Whether `fused` serves.
     pub meminfo: bool,
     /// For `netd`.
@@ -127,6 +131,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     let (mut limits, mut rules, mut container, mut maps, mut mounts) = (None, None, None, None, None);
     let (mut meminfo, mut links, mut protect, mut keep) = (false, Vec::new(), None, false);
     let (mut lent, mut partition) = (Vec::new(), None);
+    let mut outward = None;
     for step in plan.steps {
         let twice = match step {
             Step::Groups(l) => limits.replace(l).is_some(),
@@ -138,6 +143,7 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
             Step::Connect(l) => !std::mem::replace(&mut links, l).is_empty(),
             Step::Protect { firewall, forward } => protect.replace((firewall, forward)).is_some(),
             Step::Keep => std::mem::replace(&mut keep, true),
+            Step::Outward(o) => outward.replace(o).is_some(),
             Step::Lend(l) => !std::mem::replace(&mut lent, l).is_empty(),
             Step::Partition(p) => partition.replace(p).is_some(),
         };
@@ -195,7 +201,11 @@ pub fn start(policy: &Policy, named: &Named, plan: Plan) -> Result<Judged<Start>
     ports.into_iter().try_for_each(|p| policy.networks.publish(named, p))?;
     rules.iter().try_for_each(device)?;
     all_mounts(policy, named, &container, &mounts)?;
+    if outward.is_some() && (!policy.users || container.shares_network() || has_links) {
+        return refuse("have the network user: it is for an ordinary user's container, whose only link it is");
+    }
     let start = Start {
+        outward,
         name: plan.name,
         block: plan.block,
         limits,
@@ -287,13 +297,18 @@ enum Expected {
 }
 
 /// The mounts in the order in which `init` takes them ([`Container::factory_mounts`]): what it is given is what it attaches there.
-fn expected(container: &Container) -> Vec<Expected> {
+fn expected(policy: &Policy, container: &Container) -> Vec<Expected> {
     let just = |wanted: bool, mount: Mount| wanted.then_some(Expected::Just(mount));
     let tree = |read_only| Expected::Tree { read_only };
     let mut all = vec![tree(container.read_only_root)];
     all.extend(container.devices.iter().map(|d| Expected::Just(Mount::Node(*d))));
     all.extend(just(container.meminfo, Mount::Meminfo));
-    all.extend(just(container.shares_network(), Mount::Sysfs));
+    // The kernel makes none of the host's network for an ordinary user.
+    let sysfs = match policy.users {
+        true => PlannedMount::hosts_sys().mount,
+        false => Mount::Sysfs,
+    };
+    all.extend(just(container.shares_network(), sysfs));
     all.extend(just(container.lent_proc, Mount::Proc));
     all.extend(just(!container.nodes.is_empty(), Mount::Nodes));
     let attached = container.attachments.iter().filter(|a| a.source == Source::Factory);
@@ -309,12 +324,14 @@ fn all_mounts(policy: &Policy, named: &Named, container: &Container, mounts: &[P
             "mount {trees} places of the host: a container has at most {MOST_TREES}, its root among them"
         ));
     }
-    let expected = expected(container);
+    let expected = expected(policy, container);
     if mounts.len() != expected.len() {
         return refuse("follow this plan: the number of mounts differs from what init expects");
     }
     for (index, (planned, expected)) in mounts.iter().zip(&expected).enumerate() {
         let fits = match (&planned.mount, expected) {
+            // The host's /sys, with all below it, is in its own place alone.
+            (Mount::Tree { .. }, Expected::Tree { .. }) if planned.from == Opened::HostSys => false,
             (Mount::Tree { flags, .. }, Expected::Tree { read_only }) => flags.read_only == *read_only,
             (mount, Expected::Just(just)) => mount == just,
             _ => false,
@@ -378,6 +395,12 @@ fn one_mount(
             }
             consent::file_system(policy, name, path.as_str(), *writable)
         }
+        (_, Opened::HostSys) => match policy.users && *planned == PlannedMount::hosts_sys() {
+            true => Ok(()),
+            false => refuse(
+                "mount the host's /sys: it is read-only, and an ordinary user's container's that shares the host's network",
+            ),
+        },
         (Mount::Node(_) | Mount::Meminfo, Opened::Device)
         | (Mount::Proc | Mount::Sysfs | Mount::Nodes, Opened::Nothing) => Ok(()),
         _ => refuse("follow this plan: a mount is made from something else than it names, or with what lies below it"),

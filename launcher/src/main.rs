@@ -30,6 +30,7 @@ mod network;
 mod networks;
 mod nodes;
 mod open;
+mod outward;
 mod partition;
 mod piece;
 mod placeholders;

@@ -14,6 +14,7 @@ use crate::judge::{self, Judged, Start, Way};
 use crate::lend;
 use crate::nodes;
 use crate::open;
+use crate::outward;
 use crate::partition;
 use crate::piece::Piece;
 use crate::share;
@@ -62,6 +63,7 @@ fn sources(host: &Host, start: &Start, disks: Option<&Disks>) -> Result<Sources,
         let from = match (&planned.from, &mount) {
             (Opened::Nothing, _) => None,
             (Opened::HostRoot, _) => Some(open::place("/", "", host.user.is_some())?.fd),
+            (Opened::HostSys, _) => Some(open::place("/", "/sys", true)?.fd),
             (Opened::Path { path, writable }, _) => {
                 let place = match judge::way(policy, named, path.as_str(), *writable)? {
                     Way::Below(root, below) => open::place(root, below, host.user.is_some())?,
@@ -331,13 +333,17 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     // As long as anybody else holds the connection, nobody is told that a server has died, and whoever reads from it waits for ever.
     drop(sources);
     let born = expect!(init, init, (init::Reply::Born, fds) => fds);
-    let [_inner, network, rtnetlink, first] = born.as_slice() else {
+    let [inner, network, rtnetlink, first] = born.as_slice() else {
         return Err(init.confused());
     };
     let rest = || {
         if host.user.is_some() {
             // Nobody of the user's may touch the host's links.
             borrow::lay(&start.links, network, rtnetlink)?;
+        }
+        if let Some(link) = &start.outward {
+            let ends = sys::process::pidfd(init.pid).map_err(|e| Failure::kernel("open a pidfd", e as i32))?;
+            outward::connect(link, start.block, kept, [inner.as_fd(), network.as_fd()], ends.as_fd())?;
         }
         connect(netd.as_ref(), start, [network.as_fd(), rtnetlink.as_fd()])?;
         if !shifted.is_empty() {

@@ -61,7 +61,7 @@ pub fn policy(user: User) -> Result<Policy, PolicyError> {
         });
     }
     let statements =
-        format!("ids {OWN_FIRST} {count}\nroot named\nforwarding no\nhost-network no\nnetwork none\npublish none\n");
+        format!("ids {OWN_FIRST} {count}\nroot named\nforwarding no\nhost-network yes\nnetwork none\npublish none\n");
     let mut policy = parse(&statements, &[], &[])?;
     policy.users = true;
     if let Some(places) = places(user) {

@@ -56,7 +56,7 @@ pub fn started(start: &Start, running: Option<Running>) -> Vec<Message> {
             Opened::Path { path, .. } | Opened::FileSystem { path, .. } => {
                 messages.push(resource("fs", "?", &value(path.as_str())))
             }
-            Opened::Nothing | Opened::Device => {}
+            Opened::Nothing | Opened::Device | Opened::HostSys => {}
         }
     }
     for link in &start.links {

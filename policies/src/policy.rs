@@ -113,17 +113,20 @@ pub enum State {
     NsenterWaiting,
     /// The launcher, started by the broker's socket, serves one request of an ordinary user's.
     LauncherBrokering,
+    /// A child of the launcher's waits for the end of an ordinary user's container that `pasta` leads out.
+    LauncherWatching,
 }
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FusedServing,
         Self::SupervisorKeeping,
         Self::InitKeeping,
         Self::InitReaping,
         Self::NsenterWaiting,
         Self::LauncherBrokering,
+        Self::LauncherWatching,
     ];
 
     /// Whose state it is.
@@ -133,7 +136,7 @@ impl State {
             Self::SupervisorKeeping => Program::Supervisor,
             Self::InitKeeping | Self::InitReaping => Program::Init,
             Self::NsenterWaiting => Program::Nsenter,
-            Self::LauncherBrokering => Program::Launcher,
+            Self::LauncherBrokering | Self::LauncherWatching => Program::Launcher,
         }
     }
 }
@@ -147,6 +150,7 @@ pub const fn stricter(state: State) -> &'static Stricter {
         State::InitReaping => &INIT_REAPING,
         State::NsenterWaiting => &NSENTER_WAITING,
         State::LauncherBrokering => &LAUNCHER_BROKERING,
+        State::LauncherWatching => &LAUNCHER_WATCHING,
     }
 }
 

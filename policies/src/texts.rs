@@ -20,6 +20,7 @@ macro_rules! texts {
 pub const TEXTS: &[(&str, &str)] = texts! {
     "lazaret" "launcher" "supervisor" "mountd" "netd" "idmapd" "cgroupd" "devd" "fused" "init" "nsenter" "app" "system" "base" "payload"
     "fused.serving" "supervisor.keeping" "init.keeping" "init.reaping" "nsenter.waiting" "recordd" "loopd" "launcher.brokering"
+    "launcher.watching"
 };
 
 /// The rules that allow.

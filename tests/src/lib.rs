@@ -1,6 +1,7 @@
 //! What the system tests stand on: the built programs, a network namespace that plays the host, root file systems, and the kernel's
 //! own word on what exists. Needs root; everything that it makes is below one directory and goes with it.
 
+pub mod beyond;
 pub mod canary;
 pub mod capture;
 pub mod caught;

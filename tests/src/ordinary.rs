@@ -189,6 +189,11 @@ impl User<'_> {
         self.users.first + self.number * EACH
     }
 
+    /// The users that it is one of.
+    pub const fn users(&self) -> &Users {
+        self.users
+    }
+
     /// Its name.
     pub fn name(&self) -> String {
         format!("tester{}", self.number)

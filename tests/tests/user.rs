@@ -371,7 +371,6 @@ fn what_a_user_cannot_have_is_refused_with_what_mends_it() {
     refused(&["--memory", "64M"], &["memory", "no control group", "as root"]);
     refused(&["--pids", "10"], &["pids", "no control group"]);
     refused(&["--network", "default"], &["ordinary user", "takes root"]);
-    refused(&["--network", "host"], &["ordinary user", "host's network"]);
     refused(
         &["--cap-add", "sys_admin"],
         &["keep SYS_ADMIN", "nobody's consent", "as root)"],

@@ -8,7 +8,7 @@ use crate::frame::Message;
 use crate::hook::Hook;
 use crate::ids::{IdBlock, IdRange};
 use crate::init::{Command, Container, NAMESPACES, Path, Stream};
-use crate::mountd::Mount;
+use crate::mountd::{Flags, Mount};
 use crate::name::{ContainerName, LinkName, Text};
 use crate::netd::{Bridge, Dropping, Firewall, Found, Lent, Link};
 use crate::node::Node;
@@ -45,6 +45,8 @@ pub enum Opened {
         /// Whether the container may write there.
         writable: bool,
     },
+    /// The host's own `/sys`.
+    HostSys,
 }
 
 /// One mount of the factory and what the launcher opens for it.
@@ -54,6 +56,36 @@ pub struct PlannedMount {
     pub mount: Mount,
     /// What it is made from.
     pub from: Opened,
+}
+
+impl PlannedMount {
+    /// The host's own `/sys`, for an ordinary user's container that shares the host's network: the kernel makes a sysfs of a network namespace for
+    /// its owner alone, and does not take the one that is there apart from what is mounted below it.
+    pub const fn hosts_sys() -> Self {
+        let flags = Flags {
+            read_only: true,
+            no_suid: true,
+            no_dev: true,
+            no_exec: true,
+        };
+        Self {
+            mount: Mount::Tree {
+                recursive: true,
+                flags,
+                idmapped: false,
+            },
+            from: Opened::HostSys,
+        }
+    }
+}
+
+/// The link of an ordinary user's container that leads out by `pasta`, and has no end on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outward {
+    /// Its name inside.
+    pub guest: LinkName,
+    /// Its hardware address.
+    pub mac: [u8; 6],
 }
 
 /// One step of a start: a request to one program. What runs side by side is the launcher's business.
@@ -91,6 +123,8 @@ pub enum Step {
     Lend(Vec<Lent>),
     /// The launcher makes these groups, where they are not there, and the container's below them. Undo: it removes those that it made, once nothing is in them.
     Partition(Partition),
+    /// The launcher starts `pasta`, which leads an ordinary user's container out. Undo: it ends with the container.
+    Outward(Outward),
 }
 
 impl Step {
@@ -105,7 +139,7 @@ impl Step {
             Self::Meminfo => Program::Fused,
             Self::Connect(_) | Self::Protect { .. } | Self::Lend(_) => Program::Netd,
             Self::Keep => Program::Supervisor,
-            Self::Partition(_) => Program::Launcher,
+            Self::Partition(_) | Self::Outward(_) => Program::Launcher,
         }
     }
 
@@ -122,6 +156,7 @@ impl Step {
             Self::Protect { .. } => "the table goes with its socket",
             Self::Keep => "the supervisor ends with init",
             Self::Partition(_) => "the launcher removes those that it made, once nothing is in them",
+            Self::Outward(_) => "pasta ends with the container",
             Self::Lend(_) => {
                 "netd moves them back; of those that are left the kernel moves back hardware, and ends what is none"
             }

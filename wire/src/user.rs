@@ -14,6 +14,9 @@ use crate::launcher::Directory;
 /// Most lines that a map may have (user_namespaces(7)).
 const LINES: usize = 340;
 
+/// Where `pasta` (passt(1)) is looked for, by which a user's container has the network `user`. PATH is not asked.
+pub const PASTA: [&str; 3] = ["/usr/bin/pasta", "/usr/local/bin/pasta", "/bin/pasta"];
+
 /// One line of a map: the first id inside, the first outside, how many.
 pub type Line = (u32, u32, u32);
 

@@ -263,6 +263,7 @@ fn interface(w: &mut Writer, interface: &Interface) {
         Attached::Bridge(_) => "bridge",
         Attached::Ethernet(..) => "ethernet",
         Attached::Direct(..) => "direct",
+        Attached::User => "user",
     };
     w.element("interface", &[("type", Some(kind))], |w| {
         if let Some(mac) = interface.mac {
@@ -277,6 +278,7 @@ fn interface(w: &mut Writer, interface: &Interface) {
             Attached::Direct(dev, mode) => {
                 w.empty("source", &[("dev", Some(dev.as_str())), ("mode", Some(mode.name()))])
             }
+            Attached::User => {}
             Attached::Ethernet(addresses, routes) if addresses.is_empty() && routes.is_empty() => {}
             Attached::Ethernet(addresses, routes) => w.element("source", &[], |w| {
                 addresses.iter().for_each(|a| address(w, a));

@@ -44,8 +44,20 @@ impl Interface {
     pub fn is_up(&self) -> bool {
         match self.link {
             Some(state) => state == LinkState::Up,
-            None => !self.addresses.is_empty(),
+            None => !self.addresses.is_empty() || self.attached == Attached::User,
         }
+    }
+
+    /// Whether anything is said of it beyond its hardware address, its name inside, and that it is up.
+    pub fn is_configured(&self) -> bool {
+        !self.addresses.is_empty()
+            || !self.routes.is_empty()
+            || self.target.is_some()
+            || self.mtu.is_some()
+            || self.isolated.is_some()
+            || self.bandwidth.said
+            || self.vlan.is_some()
+            || self.link == Some(LinkState::Down)
     }
 }
 
@@ -60,6 +72,8 @@ pub enum Attached {
     Ethernet(Vec<Address>, Vec<Route>),
     /// `direct`: on this link of the host's.
     Direct(LinkName, Mode),
+    /// `user`: nowhere; `pasta` carries what it sends over sockets of an ordinary user's.
+    User,
 }
 
 impl Attached {
@@ -70,7 +84,7 @@ impl Attached {
 
     /// Whether the interface has an end on the host.
     pub const fn has_end(&self) -> bool {
-        !matches!(self, Self::Direct(..))
+        !matches!(self, Self::Direct(..) | Self::User)
     }
 }
 

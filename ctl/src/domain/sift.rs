@@ -107,7 +107,7 @@ const OTHERWISE: [(&str, &str, &str); 11] = [
     (
         "/devices/interface",
         "type",
-        "user vhostuser server client mcast udp internal hostdev vdpa vds null",
+        "vhostuser server client mcast udp internal hostdev vdpa vds null",
     ),
     (
         "/devices/console",

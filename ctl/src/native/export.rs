@@ -159,6 +159,7 @@ impl Export {
             Attached::Network(name) => self.warn(&format!("<source network='{}'>", shown(name, 60))),
             Attached::Ethernet(addresses, routes) if addresses.is_empty() && routes.is_empty() => {}
             Attached::Ethernet(..) => self.warn("<ip> or <route> in <source>"),
+            Attached::User => self.warn("<interface type='user'>"),
             Attached::Direct(parent, Mode::Vlan) => self.line(&key("link"), parent.as_str()),
             Attached::Direct(parent, Mode::Ipvlan(mode, isolation)) => {
                 self.line(&key("link"), parent.as_str());

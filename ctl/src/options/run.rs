@@ -46,8 +46,9 @@ pub struct Run {
     /// Most processes and threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_194_304))]
     pub pids: Option<u64>,
-    /// Network: `default` is a bridge with NAT, another one is called by its name, `none` has a loopback only, `host` is the host's own; bridge:BRIDGE, macvlan:LINK,
-    /// ipvlan:LINK (both also with :MODE) and vlan:LINK:ID are on a bridge or link of the host's [default: default, or none for an ordinary user]
+    /// Network: `default` is a bridge with NAT, another one is called by its name, `none` has a loopback only, `host` is the host's own, `user` leads an ordinary user's
+    /// container out by pasta; bridge:BRIDGE, macvlan:LINK, ipvlan:LINK (both also with :MODE) and vlan:LINK:ID are on a bridge or link of the host's [default: default, or none for an
+    /// ordinary user]
     #[arg(long, value_name = "NET")]
     pub network: Option<Network>,
     /// Give its link this address

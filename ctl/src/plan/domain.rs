@@ -23,7 +23,12 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
     let shares = shares(domain)?;
     let lent = network::lent(&lent::links(domain)?, &host.found)?;
     let host_network = domain.interfaces.is_empty() && lent.is_empty() && !domain.privnet && shares.net.is_none();
-    let wiring: Wiring = network::wire(&domain.name, lot, &domain.interfaces, Vec::new())?;
+    let outward = network::outward(&domain.interfaces, !lent.is_empty())?;
+    let linked = match outward {
+        Some(_) => &[],
+        None => domain.interfaces.as_slice(),
+    };
+    let wiring: Wiring = network::wire(&domain.name, lot, linked, Vec::new())?;
     network::distinct(&wiring.links, &lent)?;
     let uuid = domain.uuid.unwrap_or(Uuid(lot.uuid)).to_string();
     let [_, system] = host.capabilities;
@@ -61,6 +66,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         shares,
     };
     let draft = Draft {
+        outward,
         container,
         root,
         trees: tree.mounts,
@@ -172,11 +178,15 @@ mod tests {
     use wire::MemoryPolicy;
     use wire::ids::IdRange;
     use wire::init::{Profile, Then};
-    use wire::launcher::Step;
+    use wire::launcher::{Outward, Step};
     use wire::mountd::Mount;
     use wire::netd::HostSide;
 
     fn planned(inside: &str) -> Outcome<Plan> {
+        of(inside, &host())
+    }
+
+    fn of(inside: &str, host: &Host) -> Outcome<Plan> {
         let text = format!(
             "<domain type='lxc'><name>vm1</name><uuid>0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0</uuid><memory unit='MiB'>64</memory>\
              <os><type>exe</type><init>/sbin/init</init><initarg>--x</initarg><initenv name='A'>b</initenv></os>{inside}</domain>"
@@ -186,7 +196,7 @@ mod tests {
             bytes.fill(6);
             Ok(())
         });
-        plan(&domain.unwrap(), &lot(), &host())
+        plan(&domain.unwrap(), &lot(), host)
     }
 
     const ROOT: &str = "<filesystem><source dir='/srv/vm1'/><target dir='/'/></filesystem>";
@@ -300,6 +310,35 @@ mod tests {
         assert!(!shared(
             "<interface type='direct'><source dev='eth0' mode='bridge'/></interface>"
         ));
+    }
+
+    #[test]
+    fn an_interface_of_type_user_is_an_ordinary_users_and_the_only_one() {
+        let own = "<interface type='user'><mac address='52:54:00:00:00:07'/><guest dev='lan0'/></interface>";
+        let devices = |more: &str| format!("<devices>{ROOT}{own}{more}</devices>");
+        let of_user = |inside: &str| {
+            let mut host = host();
+            host.user = true;
+            of(inside, &host)
+        };
+        let plan = of_user(&devices("")).unwrap();
+        let led: Vec<_> = plan.steps.iter().filter(|s| matches!(s, Step::Outward(_))).collect();
+        let link = Outward {
+            guest: wire::LinkName::new("lan0").unwrap(),
+            mac: [0x52, 0x54, 0, 0, 0, 7],
+        };
+        assert_eq!(led, [&Step::Outward(link)]);
+        assert!(!plan.container().unwrap().host_network && !plan.steps.iter().any(|s| matches!(s, Step::Connect(_))));
+        let why = planned(&devices("")).unwrap_err().to_string();
+        assert!(why.contains("ordinary user"), "{why}");
+        let why = of_user(&devices("<interface type='ethernet'/>"))
+            .unwrap_err()
+            .to_string();
+        assert!(why.contains("only one"), "{why}");
+        // Without any it shares the host's, and has the host's own /sys.
+        let plan = of_user(&format!("<devices>{ROOT}</devices>")).unwrap();
+        let sys = |s: &Step| matches!(s, Step::Mounts(m) if m.contains(&PlannedMount::hosts_sys()));
+        assert!(plan.container().unwrap().host_network && plan.steps.iter().any(sys));
     }
 
     #[test]

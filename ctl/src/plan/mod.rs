@@ -24,7 +24,7 @@ use wire::cgroupd::{Controller, Hierarchy, Limits};
 use wire::devd::Rule;
 use wire::ids::{IdRange, check_map};
 use wire::init::Container;
-use wire::launcher::{HostPolicy, Opened, Plan, PlannedMount, Step};
+use wire::launcher::{HostPolicy, Opened, Outward, Plan, PlannedMount, Step};
 use wire::mountd::{Device, Mount};
 use wire::netd::{Firewall, Found, HostSide, Lent, Link, Through};
 use wire::user::SCOPE;
@@ -83,6 +83,8 @@ pub struct Draft {
     pub limits: Limits,
     /// Devices that may be opened.
     pub devices: Vec<Rule>,
+    /// Its link by `pasta`.
+    pub outward: Option<Outward>,
     /// Links.
     pub links: Vec<Link>,
     /// Links of the host's.
@@ -98,6 +100,7 @@ pub struct Draft {
 /// Lays out the steps of a draft.
 pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     let Draft {
+        outward,
         mut container,
         root,
         trees,
@@ -112,7 +115,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
     // Links on bridges of the host's the broker lends, as far as the host's file gives any.
     let bridged = |l: &Link| matches!(l.side, HostSide::Bridge(_));
     let linked = !links.iter().all(bridged) || !lent.is_empty();
-    user::within_reach(&root, linked, container.host_network, host)?;
+    user::within_reach(&root, linked, host)?;
     if !user::sets(host, Controller::Memory) {
         container.meminfo = false;
     }
@@ -139,9 +142,12 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         });
     }
     if container.shares_network() {
-        mounts.push(PlannedMount {
-            mount: Mount::Sysfs,
-            from: Opened::Nothing,
+        mounts.push(match host.user {
+            true => PlannedMount::hosts_sys(),
+            false => PlannedMount {
+                mount: Mount::Sysfs,
+                from: Opened::Nothing,
+            },
         });
     }
     if container.lent_proc {
@@ -195,6 +201,10 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
             firewall,
             forward: leads_on && !host.forwards,
         });
+    }
+    if let Some(outward) = outward {
+        user::outward(host)?;
+        steps.push(Step::Outward(outward));
     }
     steps.push(Step::Keep);
     Ok(Plan {

@@ -69,11 +69,15 @@ pub fn working_directory() -> Option<String> {
 /// The links that the options describe.
 fn wiring(run: &Run, network: &Network, name: &ContainerName, lot: &Lot) -> Outcome<Wiring> {
     let (attached, vlan) = match network {
-        Network::None | Network::Host if !(run.ip.is_empty() && run.gateway.is_empty()) => {
+        Network::None | Network::Host | Network::User if !(run.ip.is_empty() && run.gateway.is_empty()) => {
             let what = "--ip and --gateway are for a container with a link of its own";
             return Err(Error::caller(what).into_usage());
         }
-        Network::None | Network::Host => return Ok(Wiring::default()),
+        Network::User if !run.publish.is_empty() => {
+            let what = "--publish is for a network of mode nat, and the network user lets nobody in";
+            return Err(Error::caller(what).into_usage());
+        }
+        Network::None | Network::Host | Network::User => return Ok(Wiring::default()),
         Network::Default => (Attached::Network(network::DEFAULT.into()), None),
         Network::Named(name) => (Attached::Network(name.to_string()), None),
         Network::On(on) => (**on).clone(),
@@ -109,6 +113,10 @@ pub fn plan(
     let tree = attachments(run, caller, host_root)?;
     let network = user::network(run.network.as_ref(), host);
     let wiring = wiring(run, &network, name, lot)?;
+    let outward = match network {
+        Network::User => network::outward(&[network::plain(Attached::User, lot)], false)?,
+        _ => None,
+    };
     let hostname = chosen_hostname(run, name).map_err(Error::into_usage)?;
     let streams = streams(caller.terminals, run.tty, run.detach);
     let on_console = streams.contains(&Stream::Console);
@@ -132,7 +140,7 @@ pub fn plan(
     command.filter = filter.map(|f| f.decide(Profile::App, name, host)).transpose()?;
     let resolv = match network {
         Network::None => None,
-        Network::Default | Network::Named(_) | Network::On(_) => {
+        Network::Default | Network::Named(_) | Network::On(_) | Network::User => {
             Some(network::resolv_conf(host, false, wiring.domain.as_deref()))
         }
         Network::Host => Some(network::resolv_conf(host, true, None)),
@@ -174,6 +182,7 @@ pub fn plan(
     network::check_publish(&container, &wiring, &run.publish).map_err(Error::into_usage)?;
     let usual = user::sets(host, Controller::Memory).then_some(MEMORY);
     let draft = Draft {
+        outward,
         container,
         root,
         trees: tree.mounts,

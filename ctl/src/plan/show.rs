@@ -98,12 +98,20 @@ fn describe(step: &Step, plan: &Plan, user: bool) -> (&'static str, Vec<String>)
             "have the control groups in a partition",
             vec![format!("lazaret/{}", partition.below())],
         ),
+        Step::Outward(link) => (
+            "start pasta, which carries its traffic over sockets of yours",
+            vec![format!("{} inside, with {}", link.guest, mac(&link.mac))],
+        ),
         Step::Lend(links) => ("move links of the host's inside", links.iter().map(lent).collect()),
     }
 }
 
+fn mac(mac: &[u8; 6]) -> String {
+    mac.map(|b| format!("{b:02x}")).join(":")
+}
+
 fn lent(lent: &Lent) -> String {
-    let mac = lent.found.mac.map(|b| format!("{b:02x}")).join(":");
+    let mac = mac(&lent.found.mac);
     let kind = lent.found.kind.as_str();
     let kind = if kind.is_empty() { "hardware" } else { kind };
     let mut line = format!("{} ({kind}, {mac}) as {}", lent.found.name, lent.guest);
@@ -248,6 +256,7 @@ fn mount(planned: &PlannedMount, user: bool) -> String {
     let from = match &planned.from {
         Opened::Nothing => String::new(),
         Opened::HostRoot => " of the host's root".into(),
+        Opened::HostSys => " of the host's /sys, where what is mounted there is covered".into(),
         Opened::Path { path, .. } => format!(" of {path}"),
         Opened::Device => String::new(),
         Opened::FileSystem { path, image: true, .. } => format!(" in the file {path}, behind a loop device of loopd's"),

@@ -10,7 +10,7 @@ use wire::launcher::{Opened, PlannedMount};
 pub const NOBODYS: &str = "an ordinary user has nobody's consent to that (call lazaret as root)";
 
 /// Refuses what no ordinary user can have done.
-pub fn within_reach(root: &PlannedMount, linked: bool, host_network: bool, host: &Host) -> Outcome<()> {
+pub fn within_reach(root: &PlannedMount, linked: bool, host: &Host) -> Outcome<()> {
     if !host.user {
         return Ok(());
     }
@@ -22,14 +22,8 @@ pub fn within_reach(root: &PlannedMount, linked: bool, host_network: bool, host:
     }
     if linked {
         return Err(Error::caller(
-            "an ordinary user cannot join networks of Lazaret's, or lie on a link of the host's: that takes root (network none, a bridge of the host's as \
-             far as /etc/lazaret.usernet gives links on it, or call lazaret as root)",
-        ));
-    }
-    if host_network {
-        return Err(Error::caller(
-            "an ordinary user cannot share the host's network: the kernel shows the /sys that belongs to it to root alone \
-             (network none, in a domain <privnet/>, or call lazaret as root)",
+            "an ordinary user cannot join networks of Lazaret's, or lie on a link of the host's: that takes root (network user or none, a bridge of the \
+             host's as far as /etc/lazaret.usernet gives links on it, or call lazaret as root)",
         ));
     }
     if host.covered_proc {
@@ -39,6 +33,16 @@ pub fn within_reach(root: &PlannedMount, linked: bool, host_network: bool, host:
         ));
     }
     Ok(())
+}
+
+/// Refuses the network `user` to root's containers, whose networks the host's kernel carries.
+pub fn outward(host: &Host) -> Outcome<()> {
+    if host.user {
+        return Ok(());
+    }
+    Err(Error::caller(
+        "the network user is for an ordinary user's container (root's has network default, or another by its name)",
+    ))
 }
 
 /// The network of a container that asks for none: the default one takes root.

@@ -16,11 +16,13 @@ pub enum Network {
     None,
     /// The host's own.
     Host,
+    /// An ordinary user's, in user space.
+    User,
     /// A bridge or a link of the host's.
     On(Box<(Attached, Option<Vlan>)>),
 }
 
-const WRONG: &str = "a network is default or another by its name, none, host, bridge:BRIDGE, macvlan:LINK[:MODE], ipvlan:LINK[:MODE] or vlan:LINK:ID";
+const WRONG: &str = "a network is default or another by its name, none, host, user, bridge:BRIDGE, macvlan:LINK[:MODE], ipvlan:LINK[:MODE] or vlan:LINK:ID";
 
 impl FromStr for Network {
     type Err = String;
@@ -30,6 +32,7 @@ impl FromStr for Network {
             "default" => return Ok(Self::Default),
             "none" => return Ok(Self::None),
             "host" => return Ok(Self::Host),
+            "user" => return Ok(Self::User),
             _ => {}
         }
         let Some((kind, rest)) = text.split_once(':') else {
@@ -96,6 +99,7 @@ mod tests {
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!("host".parse(), Ok(Network::Host));
+        assert_eq!("user".parse(), Ok(Network::User));
         let link = || LinkName::new("wan").unwrap();
         assert_eq!(on("bridge:wan"), (Attached::Bridge(link()), None));
         assert_eq!(on("macvlan:wan").0, Attached::Direct(link(), Mode::Bridge));

@@ -209,6 +209,11 @@ fn existing(before: &State, after: &Domain) -> Outcome<Link> {
     let interface = odd(&before.domain.interfaces, &after.interfaces);
     let interface =
         interface.ok_or_else(|| Error::caller("an interface that has no effect is not there to be detached"))?;
+    if interface.attached == Attached::User {
+        return Err(Error::caller(
+            "an interface of type user is not detached while a container runs: pasta leads it out as long as it lives",
+        ));
+    }
     let is = |link: &&Link| match interface.mac {
         Some(mac) => link.mac == mac.bytes(),
         // An ipvlan has none of its own.

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::state::Place;
 use serde::Serialize;
 use std::net::IpAddr;
-use wire::launcher::{Plan, Step};
+use wire::launcher::{Outward, Plan, Step};
 use wire::netd::{HostSide, Link};
 
 /// The links that a container was started with.
@@ -86,6 +86,7 @@ fn defined(interface: &Interface) -> Listed {
         Attached::Bridge(name) => ("bridge", Some(name.to_string())),
         Attached::Ethernet(..) => ("ethernet", None),
         Attached::Direct(parent, _) => ("direct", Some(parent.to_string())),
+        Attached::User => ("user", None),
     };
     Listed {
         interface: interface.target.as_ref().map(ToString::to_string),
@@ -93,6 +94,17 @@ fn defined(interface: &Interface) -> Listed {
         source,
         mac: interface.mac.map(|m| m.to_string()),
         guest: interface.guest.as_ref().map(ToString::to_string),
+    }
+}
+
+/// The link by `pasta` of a container that runs.
+fn outward(link: &Outward) -> Listed {
+    Listed {
+        interface: None,
+        kind: "user".to_owned(),
+        source: None,
+        mac: Some(hardware(link.mac)),
+        guest: Some(link.guest.to_string()),
     }
 }
 
@@ -140,7 +152,16 @@ pub fn domiflist(session: &Session, options: &Domiflist) -> Outcome<()> {
     let listed: Vec<Listed> = match (running(&found, options.inactive)?, &found.definition) {
         (Some(place), _) => {
             let networks = networks::all(&session.store)?;
-            links(&place.plan()?).iter().map(|l| live(l, &networks)).collect()
+            let plan = place.plan()?;
+            let by_pasta = plan.steps.iter().filter_map(|s| match s {
+                Step::Outward(link) => Some(outward(link)),
+                _ => None,
+            });
+            links(&plan)
+                .iter()
+                .map(|l| live(l, &networks))
+                .chain(by_pasta)
+                .collect()
         }
         (None, Some(domain)) => {
             let own = domain.interfaces.iter().map(defined);

@@ -585,3 +585,70 @@ fn refuses_more_trees_than_can_be_asked_for_at_once() {
         }
     }
 }
+
+#[test]
+fn only_an_ordinary_users_container_is_led_out_by_pasta_and_by_nothing_else() {
+    let mut users = host();
+    users.users = true;
+    let with = |policy: &Policy, more: fn(&mut Plan)| {
+        let mut plan = plan();
+        plan.steps.push(Step::Outward(Outward {
+            guest: LinkName::new("eth0").unwrap(),
+            mac: [2, 0, 0, 0, 0, 1],
+        }));
+        more(&mut plan);
+        start(policy, &named("start a"), plan).map(|judged| judged.get().outward.is_some())
+    };
+    assert_eq!(with(&users, |_| ()), Ok(true));
+    assert!(with(&host(), |_| ()).is_err());
+    let twice = |plan: &mut Plan| {
+        let again = plan.steps.last().unwrap().clone();
+        plan.steps.push(again);
+    };
+    assert!(with(&users, twice).is_err());
+    let linked = |plan: &mut Plan| {
+        let side = HostSide::Bridge(LinkName::new("br0").unwrap());
+        plan.steps.push(Step::Connect(vec![Link { side, ..link() }]));
+    };
+    assert!(with(&users, linked).is_err());
+    assert!(with(&users, |plan| shares_the_hosts_network(plan, PlannedMount::hosts_sys())).is_err());
+}
+
+fn shares_the_hosts_network(plan: &mut Plan, sysfs: PlannedMount) {
+    plan.container_mut().unwrap().host_network = true;
+    for step in &mut plan.steps {
+        if let Step::Mounts(mounts) = step {
+            mounts.insert(2, sysfs.clone());
+        }
+    }
+}
+
+#[test]
+fn the_hosts_own_sys_is_an_ordinary_users_alone_and_read_only() {
+    let mut users = host();
+    users.users = true;
+    let with = |policy: &Policy, sysfs: PlannedMount| {
+        let mut plan = plan();
+        shares_the_hosts_network(&mut plan, sysfs);
+        start(policy, &named("start a"), plan).is_ok()
+    };
+    let made = || PlannedMount {
+        mount: Mount::Sysfs,
+        from: Opened::Nothing,
+    };
+    assert!(with(&users, PlannedMount::hosts_sys()) && !with(&users, made()));
+    assert!(with(&host(), made()) && !with(&host(), PlannedMount::hosts_sys()));
+    let mut writable = PlannedMount::hosts_sys();
+    if let Mount::Tree { flags, .. } = &mut writable.mount {
+        flags.read_only = false;
+    }
+    assert!(!with(&users, writable));
+    // Nor is it anything else of a container's.
+    let mut root = plan();
+    for step in &mut root.steps {
+        if let Step::Mounts(mounts) = step {
+            mounts[2] = PlannedMount::hosts_sys();
+        }
+    }
+    assert!(start(&users, &named("start a"), root).is_err());
+}

@@ -312,6 +312,14 @@ fn bytes_are_frozen() {
     assert_eq!(frame, "09".to_owned() + bytes);
     let partition = Step::Partition(Partition::new("/a").unwrap());
     assert_eq!(postcard::to_allocvec(&partition).unwrap(), [10, 2, b'/', b'a']);
+    let sys = postcard::to_allocvec(&PlannedMount::hosts_sys()).unwrap();
+    assert_eq!(sys, [0, 1, 1, 1, 1, 1, 0, 5]);
+    let outward = Step::Outward(Outward {
+        guest: LinkName::new("eth0").unwrap(),
+        mac: [2, 0, 0, 0, 0, 1],
+    });
+    let bytes = [11, 4, b'e', b't', b'h', b'0', 2, 0, 0, 0, 0, 1];
+    assert_eq!(postcard::to_allocvec(&outward).unwrap(), bytes);
 }
 
 #[test]

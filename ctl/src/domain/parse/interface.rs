@@ -70,6 +70,11 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     if interface.isolated == Some(true) && !matches!(interface.attached, Attached::Network(_) | Attached::Bridge(_)) {
         return Err(parts.fault("only a port of a bridge can be isolated"));
     }
+    if interface.attached == Attached::User && interface.is_configured() {
+        return Err(parts.fault(
+            "an interface of type user is configured by pasta, as the host is: it has <mac> and <guest>, and nothing else",
+        ));
+    }
     // An interface of a network is given an address, and so needs none of its own for its routes.
     let given = matches!(interface.attached, Attached::Network(_));
     if !interface.is_up() && configured && !given {
@@ -82,7 +87,7 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
 fn attached(parts: &mut Parts) -> Result<(Attached, Option<String>), Fault> {
     let kind = parts.required("type")?;
     let reader = kind.read(
-        "\"network\", \"bridge\", \"ethernet\" or \"direct\", which alone are supported",
+        "\"network\", \"bridge\", \"ethernet\", \"direct\" or \"user\", which alone are supported",
         source_reader,
     )?;
     match parts.child("source")? {
@@ -95,6 +100,7 @@ fn attached(parts: &mut Parts) -> Result<(Attached, Option<String>), Fault> {
             Ok((attached, group.filter(|g| !g.is_empty())))
         }),
         None if kind.value == "ethernet" => Ok((Attached::Ethernet(Vec::new(), Vec::new()), None)),
+        None if kind.value == "user" => Ok((Attached::User, None)),
         None => Err(parts.lacks("source")),
     }
 }
@@ -108,6 +114,7 @@ fn source_reader(kind: &str) -> Option<SourceReader> {
         "bridge" => Some(|parts| link_name(&parts.required("bridge")?).map(Attached::Bridge)),
         "ethernet" => Some(ethernet),
         "direct" => Some(direct),
+        "user" => Some(|_| Ok(Attached::User)),
         _ => None,
     }
 }

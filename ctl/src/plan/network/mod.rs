@@ -21,7 +21,7 @@ use names::{host_link, link_name};
 use side::{memberships, side};
 use std::net::IpAddr;
 use wire::ContainerName;
-use wire::launcher::{Plan, Step};
+use wire::launcher::{Outward, Plan, Step};
 use wire::netd::{Address, Bridge, Firewall, Found, HostSide, Lent, Link, Publish, Route};
 use wire::network::{is_on, within};
 
@@ -153,6 +153,23 @@ pub fn wire(name: &ContainerName, lot: &Lot, interfaces: &[Interface], publish: 
         wiring.links.push(link);
     }
     Ok(wiring)
+}
+
+/// The link by `pasta` that one of these interfaces describes; it is a container's only one. Whether it is an ordinary user's is known later.
+pub fn outward(interfaces: &[Interface], others: bool) -> Outcome<Option<Outward>> {
+    let Some(interface) = interfaces.iter().find(|i| i.attached == Attached::User) else {
+        return Ok(None);
+    };
+    if interfaces.len() > 1 || others {
+        return Err(Error::caller(
+            "an interface of type user is a container's only one: two ways out would contradict each other",
+        ));
+    }
+    let mac = interface.mac.map(|mac| mac.bytes());
+    Ok(Some(Outward {
+        guest: interface.guest.clone().map_or_else(|| link_name("eth0"), Ok)?,
+        mac: mac.ok_or_else(|| Error::Bug("an interface has no hardware address".into()))?,
+    }))
 }
 
 /// The links of the host's that are asked for, as they were found.

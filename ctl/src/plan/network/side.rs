@@ -27,6 +27,9 @@ pub fn side(interface: &Interface, network: Option<&Network>) -> Outcome<HostSid
         Attached::Bridge(name) => Ok(HostSide::Bridge(name.clone())),
         Attached::Ethernet(addresses, _) => Ok(HostSide::Alone(addresses.iter().map(address).collect())),
         Attached::Direct(parent, mode) => on_link(parent.clone(), *mode, interface.vlan.as_ref()),
+        Attached::User => Err(Error::caller(
+            "an interface of type user comes with a start alone: pasta leads a container out as long as that lives",
+        )),
     }
 }
 

@@ -6,6 +6,9 @@ use crate::user::delegation::{self, CONTROLLERS};
 use crate::user::obstacle::{self, Obstacle};
 use std::os::unix::fs::PermissionsExt;
 
+/// What `pasta` makes its links by.
+const TUN: &str = "/dev/net/tun";
+
 /// What is so, if nothing is in the way, or what is, with its mend.
 fn unless(what: &'static str, obstacle: Option<Obstacle>, otherwise: Verdict, found: String) -> Finding {
     match obstacle {
@@ -36,8 +39,32 @@ pub fn findings() -> Vec<Finding> {
         unless("ids", maps.err(), Verdict::Missing, found),
     ];
     findings.extend(limits(uid));
+    findings.push(outward());
     findings.push(broker());
     findings
+}
+
+/// What the network `user` takes.
+fn outward() -> Finding {
+    let pasta = wire::user::PASTA
+        .into_iter()
+        .find(|p| std::fs::exists(p).unwrap_or(false));
+    let tun = std::fs::metadata(TUN).map(|m| m.permissions().mode());
+    let (good, found, mend) = match (pasta, tun) {
+        (None, _) => (
+            false,
+            "no pasta, and so no network user".to_owned(),
+            "sudo apt-get install passt",
+        ),
+        (_, Err(_)) => (false, format!("no {TUN}, and so no network user"), "sudo modprobe tun"),
+        (Some(pasta), Ok(mode)) if mode & 0o6 == 0o6 => (true, format!("user, by {pasta}"), ""),
+        _ => (
+            false,
+            format!("{TUN} is closed to you, and so is the network user"),
+            "sudo chmod 666 /dev/net/tun",
+        ),
+    };
+    finding("network", good, Verdict::Warning, found, mend)
 }
 
 /// Whether somebody lends ordinary users links; on which bridges, the host's file says.

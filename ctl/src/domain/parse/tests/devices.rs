@@ -65,7 +65,7 @@ fn refuses_interfaces_that_end_nowhere() {
     );
     refuses_device(
         "<interface type='tunnel'><source dev='eth0'/></interface>",
-        "attribute type of <interface> is \"tunnel\", not \"network\", \"bridge\", \"ethernet\" or \"direct\", which alone are supported",
+        "attribute type of <interface> is \"tunnel\", not \"network\", \"bridge\", \"ethernet\", \"direct\" or \"user\", which alone are supported",
     );
     refuses_device(
         "<interface type='bridge'><source bridge='a/b'/></interface>",
@@ -91,6 +91,28 @@ fn refuses_interfaces_that_end_nowhere() {
     refuses_device(
         &ethernet("<target dev='v0'/>").repeat(2),
         "two interfaces have the same target",
+    );
+}
+
+#[test]
+fn an_interface_of_type_user_has_a_hardware_address_and_a_name_inside_and_nothing_else() {
+    for more in [
+        "<ip address='192.0.2.7' prefix='24'/>",
+        "<route address='0.0.0.0' prefix='0' gateway='192.0.2.1'/>",
+        "<target dev='v0'/>",
+        "<mtu size='1500'/>",
+        "<bandwidth/>",
+        "<vlan><tag id='7'/></vlan>",
+        "<link state='down'/>",
+    ] {
+        refuses_device(
+            &format!("<interface type='user'>{more}</interface>"),
+            "an interface of type user is configured by pasta, as the host is: it has <mac> and <guest>, and nothing else",
+        );
+    }
+    refuses_device(
+        "<interface type='user'><source dev='eth0'/></interface>",
+        "attribute dev of <source> is not known",
     );
 }
 
