@@ -18,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wire::ids::{IdBlock, IdRange};
 use wire::init::Stream;
 use wire::launcher::{HostPolicy, Plan, Reply, Request};
+use wire::netd::Dropping;
 use wire::{ContainerName, Hook};
 
 /// What is to be started.
@@ -341,14 +342,7 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
         Err(e) if start.learner.is_some() => return Asked::Unheard(e),
         Err(e) => return Asked::Unsure(e),
     };
-    if forwarding_changed {
-        say(
-            "forwarding was turned on for the container's network (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
-        );
-    }
-    for chain in &chains {
-        say(&dropping::told(chain, &bridge));
-    }
+    told(forwarding_changed, &chains, &bridge);
     // It is seen through once the host's hook script has had its say.
     let awaited = session.hooks && start.definition.is_some();
     let record = Record {
@@ -365,6 +359,18 @@ fn run(session: &Session, start: &mut Start<'_>, place: &Place, record: Record, 
     };
     let written = write();
     written.map_or_else(Asked::Unsure, |()| Asked::Runs(record))
+}
+
+/// Says what became of the host for a network, and what is in its way.
+pub fn told(forwarding: bool, chains: &[Dropping], bridge: &str) {
+    if forwarding {
+        say(
+            "forwarding was turned on for the container's network (sysctl net.ipv4.ip_forward, net.ipv6.conf.all.forwarding)",
+        );
+    }
+    for chain in chains {
+        say(&dropping::told(chain, bridge));
+    }
 }
 
 /// Asks the launcher for the start; the outer error: it was not asked.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use wire::cgroupd::{Hierarchy, Limits};
 use wire::launcher::{HostPolicy, Lending, LinkChange, Nodes, Remains, Reply, Request};
-use wire::netd::{Bridge, Found};
+use wire::netd::{Bridge, Dropping, Found};
 use wire::nsenter::Runlevel;
 use wire::recordd::Deed;
 use wire::timing::Moment;
@@ -147,13 +147,17 @@ impl Launcher {
     }
 
     /// Gives a container that runs a link, or takes one from it.
-    pub fn change_link(&self, change: LinkChange, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
-        self.changed(&Request::ChangeLink(Box::new(change)), namespaces)
+    pub fn change_link(&self, change: LinkChange, descriptors: &[BorrowedFd<'_>]) -> Outcome<Changed> {
+        self.changed(&Request::ChangeLink(Box::new(change)), descriptors)
     }
 
     fn changed(&self, request: &Request, namespaces: &[BorrowedFd<'_>]) -> Outcome<Changed> {
         match self.answer_while(request, namespaces, |_| Ok(()))?.0 {
             Reply::Done => Ok(Changed::Whole),
+            Reply::Linked {
+                forwarding_changed,
+                dropping,
+            } => Ok(Changed::Linked(forwarding_changed, dropping)),
             Reply::Refused(failure) => Ok(Changed::Refused(failure.into())),
             Reply::Half(failure) => Ok(Changed::Half(failure.into())),
             _ => Err(unexpected()),
@@ -302,6 +306,8 @@ impl Launcher {
 pub enum Changed {
     /// What was asked for.
     Whole,
+    /// The same, on a network of ours: whether forwarding had to be turned on, and chains of others that drop what it has forwarded.
+    Linked(bool, Vec<Dropping>),
     /// Nothing.
     Refused(Error),
     /// One that was to come did not, and something of it may be left; one that was to go can no longer be opened, and may still be there.

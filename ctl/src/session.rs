@@ -94,15 +94,13 @@ impl Session {
     /// What the planner must know of the host.
     pub fn host(&self) -> Outcome<Host> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let on = |path: &str| std::fs::read_to_string(path).is_ok_and(|t| t.trim() != "0");
-        let v6 = "/proc/sys/net/ipv6/conf/all/forwarding";
         let (policy, hierarchies) = self.launcher.host()?;
         Ok(Host {
             policy,
             hierarchies,
             user: user::here().is_some(),
             covered_proc: covered_proc(&mounts),
-            forwards: on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists()),
+            forwards: forwards(),
             resolv: self.resolv.clone(),
             capabilities: [Profile::App, Profile::System].map(|p| policies::payload(p).capabilities),
             block_device,
@@ -110,6 +108,13 @@ impl Session {
             found: Vec::new(),
         })
     }
+}
+
+/// Whether the host forwards what is not for itself, of all families that it has.
+pub fn forwards() -> bool {
+    let on = |path: &str| std::fs::read_to_string(path).is_ok_and(|t| t.trim() != "0");
+    let v6 = "/proc/sys/net/ipv6/conf/all/forwarding";
+    on("/proc/sys/net/ipv4/ip_forward") && (on(v6) || !std::path::Path::new(v6).exists())
 }
 
 /// The number of a block device, whose node nobody opens for it.

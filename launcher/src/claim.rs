@@ -49,10 +49,26 @@ pub struct Wanted<'a> {
     pub block: IdBlock,
     /// What its maps reach.
     pub ranges: Vec<&'a IdRange>,
+    /// What it is to have alone of the network, if it has rules there.
+    pub network: Option<OnNetwork<'a>>,
+}
+
+/// What one container is to have alone of the network.
+#[derive(Debug)]
+pub struct OnNetwork<'a> {
     /// Its published ports.
     pub ports: &'a [Publish],
     /// Its addresses on bridges of ours.
     pub addresses: Vec<(&'a LinkName, IpAddr)>,
+}
+
+/// What was claimed, as long as it is open.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Ids and name.
+    pub ids: OwnedFd,
+    /// Addresses and ports: by themselves, since a network may be left before the container ends.
+    pub network: Option<OwnedFd>,
 }
 
 /// What may be done in the name of a container that is to be cleared away.
@@ -60,18 +76,20 @@ pub struct Wanted<'a> {
 pub struct Clearing {
     /// Whether its groups may be removed: no other container has its name.
     pub groups: bool,
-    /// Keeps everybody else away until it is done.
+    /// Keep everybody else away until it is done.
     _held: Option<OwnedFd>,
+    _network: Option<OwnedFd>,
 }
 
 impl Clearing {
     /// What may be done by whoever holds this claim.
-    pub fn with(claim: &OwnedFd) -> Result<Self, Failure> {
-        let held = claim.try_clone();
-        let held = held.map_err(|_| Failure::kernel("keep the claim of ids", Errno::EMFILE as i32))?;
+    pub fn with(claimed: &Claimed) -> Result<Self, Failure> {
+        let full = |_| Failure::kernel("keep the claim of ids", Errno::EMFILE as i32);
+        let network = claimed.network.as_ref().map(OwnedFd::try_clone);
         Ok(Self {
             groups: true,
-            _held: Some(held),
+            _held: Some(claimed.ids.try_clone().map_err(full)?),
+            _network: network.transpose().map_err(full)?,
         })
     }
 }
@@ -112,21 +130,13 @@ impl Turn {
 
 /// Claims it all. `None`: another container has the block, and the planner then chooses another. What else another container has is refused:
 /// its name, ids that the maps reach beyond the block, a port, an address on a bridge.
-pub fn claim(wanted: &Wanted<'_>, home: u64) -> Result<Option<OwnedFd>, Failure> {
-    let kernel = |e: Errno| Failure::kernel("claim ids for the container", e as i32);
-    let network = std::fs::metadata("/proc/self/ns/net").map_err(|e| {
-        let errno = e.raw_os_error().unwrap_or(0);
-        Failure::kernel("find the network namespace", errno)
-    })?;
+pub fn claim(wanted: &Wanted<'_>, home: u64) -> Result<Option<Claimed>, Failure> {
     let file = claims();
     let held = match claim_in(&file, wanted.block, wanted.name) {
         Err(Errno::EBUSY) => return Ok(None),
         done => done.map_err(kernel)?,
     };
-    let also = |span: Span, taken: &dyn Fn() -> String| match extend_in(&file, &held, span) {
-        Err(Errno::EBUSY) => Err(Failure::caller(&taken())),
-        done => done.map_err(kernel),
-    };
+    let also = |span: Span, taken: &dyn Fn() -> String| also(&file, &held, span, taken);
     also(name_span(wanted.name), &|| {
         format!(
             "use the name {}: a container of that name runs here already, from another state directory",
@@ -142,7 +152,31 @@ pub fn claim(wanted: &Wanted<'_>, home: u64) -> Result<Option<OwnedFd>, Failure>
             )
         })?;
     }
+    let network = wanted.network.as_ref().map(on_network).transpose()?;
+    Ok(Some(Claimed { ids: held, network }))
+}
+
+fn kernel(e: Errno) -> Failure {
+    Failure::kernel("claim ids for the container", e as i32)
+}
+
+fn also(file: &str, held: &OwnedFd, span: Span, taken: &dyn Fn() -> String) -> Result<(), Failure> {
+    match extend_in(file, held, span) {
+        Err(Errno::EBUSY) => Err(Failure::caller(&taken())),
+        done => done.map_err(kernel),
+    }
+}
+
+/// Claims addresses and ports, which a container may do while it runs.
+pub fn on_network(wanted: &OnNetwork<'_>) -> Result<OwnedFd, Failure> {
+    let network = std::fs::metadata("/proc/self/ns/net").map_err(|e| {
+        let errno = e.raw_os_error().unwrap_or(0);
+        Failure::kernel("find the network namespace", errno)
+    })?;
     let network = std::os::unix::fs::MetadataExt::ino(&network);
+    let file = claims();
+    let held = open(&file, OFlags::RDONLY).map_err(kernel)?;
+    let also = |span: Span, taken: &dyn Fn() -> String| also(&file, &held, span, taken);
     for (bridge, address) in &wanted.addresses {
         also(address_span(network, bridge, *address), &|| {
             format!("have the address {address} on {bridge}: another container has it")
@@ -154,7 +188,7 @@ pub fn claim(wanted: &Wanted<'_>, home: u64) -> Result<Option<OwnedFd>, Failure>
             format!("publish the host's {kind} port {}: another container has it", port.host)
         })?;
     }
-    Ok(Some(held))
+    Ok(held)
 }
 
 /// Whether what runs under a block may be ended in the name of `name`: whoever claims it has that name, or nobody does.
@@ -289,12 +323,17 @@ fn may_clear_in(file: &str, block: IdBlock, name: &ContainerName) -> Result<Clea
                 done => done.map(|()| true)?,
             };
             let _held = Some(held);
-            Ok(Clearing { groups, _held })
+            Ok(Clearing {
+                groups,
+                _held,
+                _network: None,
+            })
         }
         // Whoever holds the block of that name holds the name.
         Err(Errno::EBUSY) => belongs_in(file, block, name).map(|()| Clearing {
             groups: true,
             _held: None,
+            _network: None,
         }),
         Err(e) => Err(e),
     }

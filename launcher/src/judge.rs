@@ -1,6 +1,6 @@
 //! May this be done? Pure. What passes is wrapped in a type that only this file can make, and that the acting code demands.
 
-use crate::claim::Wanted;
+use crate::claim::{OnNetwork, Wanted};
 use crate::consent;
 use crate::host::Named;
 use crate::policy::{FILE, Policy, system_directory};
@@ -70,8 +70,10 @@ impl Start {
             name: &self.name,
             block: self.block,
             ranges: self.container.uid_map.iter().chain(&self.container.gid_map).collect(),
-            ports: self.protect.as_ref().map_or(&[], |(firewall, _)| &firewall.publish),
-            addresses: self.links.iter().flat_map(on_our_bridge).collect(),
+            network: self
+                .protect
+                .as_ref()
+                .map(|(firewall, _)| on_network(firewall, &self.links)),
         }
     }
 
@@ -108,6 +110,14 @@ impl Start {
             lent: self.lent.clone(),
             uuid: self.uuid().and_then(|uuid| Text::new(uuid).ok()),
         }
+    }
+}
+
+/// What the rules and the links of a container say that it is to have alone of the network.
+pub fn on_network<'a>(firewall: &'a Firewall, links: &'a [Link]) -> OnNetwork<'a> {
+    OnNetwork {
+        ports: &firewall.publish,
+        addresses: links.iter().flat_map(on_our_bridge).collect(),
     }
 }
 
@@ -534,10 +544,20 @@ pub fn link_change(policy: &Policy, asked: LinkChange) -> Result<Judged<LinkChan
             "join or leave a network while a container of an ordinary user's runs: its links come with its start",
         );
     }
-    if matches!(asked.link.side, HostSide::Network(_)) {
-        return refuse(
-            "join or leave a network of Lazaret's while a container runs: the rules that keep it to its own address come with its start",
-        );
+    match (&asked.protect, &asked.link.side) {
+        (None, HostSide::Network(_)) => {
+            return refuse("join or leave a network without the rules that keep a container to its own address");
+        }
+        (Some((firewall, _)), _) if firewall.name != asked.name || !protects(firewall, &asked.link) => {
+            return refuse("change this link: it and its rules contradict each other");
+        }
+        (Some((firewall, _)), _) if asked.attach && !firewall.publish.is_empty() => {
+            return refuse("publish ports of a container that runs: they come with its start");
+        }
+        (Some((_, true)), _) if asked.attach && !policy.forwarding => {
+            return refuse("turn forwarding on: the host's policy forbids it");
+        }
+        _ => {}
     }
     if asked.link.side.parent().is_some() {
         return refuse(

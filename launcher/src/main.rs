@@ -42,6 +42,7 @@ mod start;
 mod sweep;
 mod user;
 mod virt;
+mod wall;
 
 use host::{Host, Named};
 use ledger::Ledger;

@@ -192,15 +192,22 @@ fn change_nodes(host: &Host, asked: &Judged<Nodes>, namespaces: &[OwnedFd]) -> R
 
 /// Gives a link or takes one: what is refused, or cannot be put on record, is undone.
 fn change_link(host: &Host, asked: &Judged<LinkChange>, namespaces: &[OwnedFd]) -> Result<Done, Failure> {
-    let mut made = false;
-    match on_record(host, |_| link::change(host, asked, namespaces, &mut made)) {
-        Err(why) if made => match link::undo(host, asked, &why) {
+    let mut change = link::Change::new(host, asked, namespaces);
+    match on_record(host, |_| change.make()) {
+        Err(why) if change.made => match change.undo(&why) {
             Ok(()) => Err(why),
             Err(both) => {
                 host.ledger.refused(&host.programs, first(host), &both);
                 Ok((Reply::Half(both), Vec::new()))
             }
         },
+        Ok(_) if asked.get().attach && asked.get().protect.is_some() => {
+            let linked = Reply::Linked {
+                forwarding_changed: change.forwarding,
+                dropping: change.dropping,
+            };
+            Ok((linked, Vec::new()))
+        }
         done => done,
     }
 }

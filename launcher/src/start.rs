@@ -2,6 +2,7 @@
 //! side by side; then their answers are taken in the order in which the next step needs them. May touch: what `open` and `groups` open.
 
 use crate::borrow;
+use crate::claim::Claimed;
 use crate::clear;
 use crate::cradle::{self, Cradle};
 use crate::delegated;
@@ -29,8 +30,8 @@ use wire::{Failure, Program, cgroupd, fused, idmapd, ids, init, mountd, netd, su
 /// What `lazaret` sends with a start.
 #[derive(Debug)]
 pub struct Given {
-    /// The claim of the container's ids.
-    pub claim: OwnedFd,
+    /// The claims of the container's ids, and of what it has of the network.
+    pub claim: Claimed,
     /// Lock file, control socket, exit record, log ring, in this order.
     pub state: Vec<OwnedFd>,
     /// Namespaces of other containers that it shares.
@@ -426,7 +427,7 @@ fn finish(
     host: &Host,
     start: &Start,
     begun: Begun<'_>,
-    claim: OwnedFd,
+    claim: Claimed,
     state: Vec<OwnedFd>,
 ) -> Result<(Reply, u64), Failure> {
     host.begin(start.block)?;
@@ -466,9 +467,9 @@ fn finish(
         .st_ino;
     let kept = Kept {
         given: state,
-        claim,
+        claim: claim.ids,
         pid1,
-        firewall,
+        wall: wall(firewall, claim.network)?,
         log: begun.log,
         fused: begun.fused.as_ref().map(|f| f.pid),
         running,
@@ -588,13 +589,18 @@ fn netd(host: &Host, start: &Start) -> Result<Option<Netd>, Failure> {
     }
     let netd: Netd = host.piece(Program::Netd, start.block)?;
     if start.forwards() {
-        let switches = [
-            open::file("/proc/sys/net/ipv4/ip_forward", true)?,
-            open::file("/proc/sys/net/ipv6/conf/all/forwarding", true)?,
-        ];
-        netd.send(&netd::Request::Forward, &borrowed(&switches))?;
+        forward(&netd)?;
     }
     Ok(Some(netd))
+}
+
+/// Has it turn forwarding on.
+pub fn forward(netd: &Netd) -> Result<(), Failure> {
+    let switches = [
+        open::file("/proc/sys/net/ipv4/ip_forward", true)?,
+        open::file("/proc/sys/net/ipv6/conf/all/forwarding", true)?,
+    ];
+    netd.send(&netd::Request::Forward, &borrowed(&switches))
 }
 
 /// The ids that the container's root has on the host.
@@ -603,7 +609,7 @@ fn root_of(container: &init::Container) -> [u32; 2] {
 }
 
 /// Whether it matters who drops what is forwarded.
-fn looks(firewall: &netd::Firewall) -> bool {
+pub fn looks(firewall: &netd::Firewall) -> bool {
     firewall.through != netd::Through::Nothing
 }
 
@@ -630,11 +636,20 @@ fn fused(
 /// Which of the namespaces of [`init::NAMESPACES`] that is.
 const PID_NAMESPACE: usize = 2;
 
+/// The rules, and what is claimed with them: both or neither.
+fn wall(firewall: Option<OwnedFd>, network: Option<OwnedFd>) -> Result<Option<[OwnedFd; 2]>, Failure> {
+    match (firewall, network) {
+        (Some(firewall), Some(network)) => Ok(Some([firewall, network])),
+        (None, None) => Ok(None),
+        _ => Err(Failure::bug("claim what the container has of the network")),
+    }
+}
+
 struct Kept {
     given: Vec<OwnedFd>,
     claim: OwnedFd,
     pid1: u32,
-    firewall: Option<OwnedFd>,
+    wall: Option<[OwnedFd; 2]>,
     log: Option<OwnedFd>,
     fused: Option<Pid>,
     running: Vec<OwnedFd>,
@@ -658,7 +673,7 @@ fn keep(
     descriptors.insert(descriptors.len().min(1), kept.claim.as_fd());
     descriptors.extend([init.channel.as_fd(), first.as_fd(), outer.as_fd()]);
     descriptors.extend(borrowed(namespaces));
-    descriptors.extend(kept.firewall.iter().map(AsFd::as_fd));
+    descriptors.extend(kept.wall.iter().flatten().map(AsFd::as_fd));
     descriptors.extend(kept.log.iter().map(AsFd::as_fd));
     descriptors.extend(fused.iter().map(AsFd::as_fd));
     descriptors.extend(borrowed(masters));
@@ -667,7 +682,7 @@ fn keep(
         client: ids::LAZARET,
         pid1: kept.pid1,
         init: number(init.pid),
-        firewall: kept.firewall.is_some(),
+        firewall: kept.wall.is_some(),
         log_pipe: kept.log.is_some(),
         fused: kept.fused.map_or(0, number),
         consoles: start.container.consoles,

@@ -33,7 +33,7 @@ pub fn disconnect(host: &mut Netlink, links: &Judged<Vec<Link>>) -> Result<(), F
 }
 
 /// Whether this is the end of the link that was made here: nobody but the host's root can change what that is known by.
-fn is(found: &Seen, link: &Link) -> bool {
+pub fn is(found: &Seen, link: &Link) -> bool {
     found.kind == "veth" && found.group == request::OURS && found.mac == outer(link.mac)
 }
 

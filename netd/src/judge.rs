@@ -51,6 +51,10 @@ pub struct OurBridge(pub LinkName);
 #[derive(Debug)]
 pub struct OurLink(pub LinkName);
 
+/// A link that is made with its rules.
+#[derive(Debug)]
+pub struct Joined(pub Link);
+
 fn refuse<T>(what: impl AsRef<str>) -> Result<T, Failure> {
     Err(Failure::caller(what.as_ref()))
 }
@@ -71,6 +75,21 @@ pub fn links(links: Vec<Link>) -> Result<Judged<Vec<Link>>, Failure> {
         }
     }
     Ok(Judged(links))
+}
+
+/// Judges a link that comes with rules, which are its own: a port of a bridge of ours.
+pub fn joined(link: Link, firewall: Option<&Firewall>) -> Result<Judged<Joined>, Failure> {
+    one_link(&link)?;
+    let HostSide::Network(bridge) = &link.side else {
+        return refuse(format!(
+            "join the link {}: it is no port of a bridge of ours",
+            link.host
+        ));
+    };
+    if firewall.is_some_and(|f| f.link != link.host || f.bridge != bridge.name) {
+        return refuse(format!("join the link {}: its rules are another one's", link.host));
+    }
+    Ok(Judged(Joined(link)))
 }
 
 fn one_link(link: &Link) -> Result<(), Failure> {

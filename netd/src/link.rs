@@ -4,8 +4,9 @@
 
 use crate::bridge;
 use crate::decode;
+use crate::disconnect;
 use crate::encode::Message;
-use crate::judge::{Judged, OurLink};
+use crate::judge::{Joined, Judged, OurLink};
 use crate::netlink::{Denied, Netlink};
 use crate::request::{self, End, Upper};
 use crate::undo::Made;
@@ -45,9 +46,36 @@ fn one(
         let guest = on_parent(host, inside, namespace, (link, parent, upper), made)?;
         return within(inside, guest, link);
     }
-    let guest = outside(host, namespace, link, made)?;
+    let (here, guest) = outside(host, namespace, link, made)?;
+    raise(host, here, link)?;
     within(inside, guest, link)?;
     stays_connected(host, link, made)
+}
+
+/// Makes a link that carries nothing yet, since its end on the host is down; and, by `protect`, the rules that are in force before it does.
+pub fn join<T>(
+    host: &mut Netlink,
+    namespace: impl AsFd,
+    joined: &Judged<Joined>,
+    protect: impl FnOnce(&mut Netlink) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut made = Made::default();
+    let outside = outside(host, namespace.as_fd(), &joined.get().0, &mut made);
+    outside
+        .and_then(|_| protect(host))
+        .map_err(|failure| made.take_back(host, failure))
+}
+
+/// Raises such a link. If that fails it is taken away with [`disconnect`].
+pub fn raise_joined(host: &mut Netlink, inside: &mut Netlink, joined: &Judged<Joined>) -> Result<(), Failure> {
+    let link = &joined.get().0;
+    let gone = || Failure::caller(&format!("raise the link {}: it is not there", link.host));
+    let found = bridge::find(host, &link.host)?
+        .filter(|found| disconnect::is(found, link))
+        .ok_or_else(gone)?;
+    raise(host, found.index, link)?;
+    within(inside, found.peer.ok_or_else(gone)?, link)?;
+    stays_connected(host, link, &mut Made::default())
 }
 
 /// The link of the host's that one without an end of its own lies on, and what it is there.
@@ -126,8 +154,8 @@ pub const fn outer([_, a, b, c, d, e]: [u8; 6]) -> [u8; 6] {
     [0xfe, a, b, c, d, e]
 }
 
-/// Makes the veth and raises the host's end; returns the number of the other end.
-fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mut Made) -> Result<u32, Failure> {
+/// Makes the veth, with what its end on the host has; returns the numbers of that end and of the other.
+fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mut Made) -> Result<(u32, u32), Failure> {
     let name = &link.host;
     let what = format!("add the link {name}");
     let here = End {
@@ -175,9 +203,13 @@ fn outside(host: &mut Netlink, namespace: BorrowedFd<'_>, link: &Link, made: &mu
             bridge::give(host, found.index, name, address)?;
         }
     }
-    host.order(&request::up(found.index), || format!("raise the link {name}"))?;
-    leads(host, found.index, &link.outside, "on the host")?;
-    Ok(peer)
+    Ok((found.index, peer))
+}
+
+/// Raises the end on the host.
+fn raise(host: &mut Netlink, index: u32, link: &Link) -> Result<(), Failure> {
+    host.order(&request::up(index), || format!("raise the link {}", link.host))?;
+    leads(host, index, &link.outside, "on the host")
 }
 
 /// The host's end is a member of just these VLANs of its bridge.

@@ -76,6 +76,18 @@ fn answer(
             disconnect::disconnect(host, &judge::links(vec![*link])?)?;
             Reply::Removed(true)
         }
+        Request::Join { link, firewall } => {
+            let [namespace] = all(descriptors)?;
+            let joined = judge::joined(*link, Some(&firewall))?;
+            let rules = judge::firewall(*firewall)?;
+            let socket = link::join(host, namespace, &joined, |host| table::protect(host, &rules))?;
+            return Ok((Reply::Protected, Some(socket)));
+        }
+        Request::Raise(link) => {
+            let [inside] = all(descriptors)?;
+            link::raise_joined(host, &mut Netlink::over(inside), &judge::joined(*link, None)?)?;
+            Reply::Connected
+        }
         Request::FindDropping(name) => Reply::Dropping(dropping::find(&judge::bridge(name)?)?),
     };
     Ok((reply, None))
@@ -147,6 +159,24 @@ mod tests {
             id: 1,
         };
         assert!(refused(Request::Disconnect(Box::new(link)), 0));
+    }
+
+    #[test]
+    fn refuses_to_join_what_is_no_port_of_ours_or_with_rules_of_another_and_to_raise_what_is_not_there() {
+        let bridge = |name: &str| wire::netd::HostSide::Bridge(crate::judge::tests::name(name));
+        let mut link = crate::judge::tests::good();
+        let join = |link: &wire::netd::Link| Request::Join {
+            link: Box::new(link.clone()),
+            firewall: Box::new(Firewall {
+                link: name("lzv.missing"),
+                ..wall()
+            }),
+        };
+        assert!(refused(join(&link), 1));
+        assert!(refused(Request::Raise(Box::new(link.clone())), 1));
+        link.side = bridge("br0");
+        assert!(refused(join(&link), 1));
+        assert!(refused(Request::Raise(Box::new(link)), 1));
     }
 
     #[test]

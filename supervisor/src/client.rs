@@ -25,6 +25,8 @@ pub struct Client {
     pub waits: bool,
     /// Whether the container ends when it is gone.
     pub tied: bool,
+    /// Whether it is root's.
+    pub root: bool,
 }
 
 impl Client {
@@ -71,6 +73,7 @@ impl Keeper {
             channel: Channel::new(socket),
             waits: false,
             tied: false,
+            root: uid == Ok(0),
         };
         let judged = uid
             .map_err(|e| Failure::kernel("learn who connected", e.raw_os_error()))
@@ -90,7 +93,7 @@ impl Keeper {
     pub(crate) fn client_speaks(&mut self, id: u32) {
         let Some(client) = self.clients.get(&id) else { return };
         let said = match client.channel.receive() {
-            Ok((control, descriptors)) => self.answer(id, control, &descriptors),
+            Ok((control, descriptors)) => self.answer(id, control, descriptors),
             Err(ChannelError::Kernel(e)) if e as i32 == Errno::AGAIN.raw_os_error() => Ok(()),
             Err(e) => Err(e),
         };

@@ -13,7 +13,7 @@ use wire::supervisor::{Control, Report};
 
 impl Keeper {
     /// Does what a client asks and answers. An error ends the conversation.
-    pub(crate) fn answer(&mut self, id: u32, control: Control, descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
+    pub(crate) fn answer(&mut self, id: u32, control: Control, descriptors: Vec<OwnedFd>) -> Result<(), ChannelError> {
         let done = match control {
             Control::Identify => return self.say(id, &self.state(), &[]),
             Control::Namespaces => {
@@ -35,10 +35,36 @@ impl Keeper {
                 Err(failure) => Err(failure),
             },
             Control::Signal(number) => self.signal(number),
-            Control::SignalProcess(number) => self.signal_process(number, descriptors),
+            Control::SignalProcess(number) => self.signal_process(number, &descriptors),
+            Control::Wall => self.wall(id, descriptors),
+            Control::Unwall => self.unwall(id),
             Control::Kill => self.kill().map_err(|e| Failure::kernel("kill PID 1", e)),
         };
         self.say(id, &done.map_or_else(Report::Refused, |()| Report::Done), &[])
+    }
+
+    /// Who keeps the rules decides whether a link is without: that is the launcher's to say, never `lazaret`'s.
+    fn by_root(&self, id: u32) -> Result<(), Failure> {
+        judge::by_root(self.clients.get(&id).is_some_and(|client| client.root))
+    }
+
+    fn wall(&mut self, id: u32, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
+        self.by_root(id)?;
+        self.alive()?;
+        if self.wall.is_some() {
+            return Err(Failure::caller(
+                "keep the rules of a second network: a container has one",
+            ));
+        }
+        let wall = descriptors.try_into();
+        self.wall = Some(wall.map_err(|_| Failure::protocol("keep rules that did not come"))?);
+        Ok(())
+    }
+
+    fn unwall(&mut self, id: u32) -> Result<(), Failure> {
+        self.by_root(id)?;
+        self.wall = None;
+        Ok(())
     }
 
     fn state(&self) -> Report {

@@ -30,8 +30,8 @@ pub struct Held {
     pub init_process: OwnedFd,
     /// user, mnt, pid, net, ipc, uts, cgroup.
     pub namespaces: Vec<OwnedFd>,
-    /// Its rules go with it.
-    pub _firewall: Option<OwnedFd>,
+    /// Its rules, and the claim of its addresses, go with them.
+    pub wall: Option<[OwnedFd; 2]>,
     /// The payload's output, where that is no console.
     pub log_pipe: Option<OwnedFd>,
     /// The server of `/proc/meminfo`.
@@ -63,7 +63,10 @@ pub fn hold(request: &Request, descriptors: Vec<OwnedFd>) -> Result<Held, Failur
         first: next()?,
         init_process: next()?,
         namespaces: (0..NAMESPACES).map(|_| next()).collect::<Result<_, _>>()?,
-        _firewall: firewall.then(&mut next).transpose()?,
+        wall: match firewall {
+            true => Some([next()?, next()?]),
+            false => None,
+        },
         log_pipe: log_pipe.then(&mut next).transpose()?,
         fused: (*fused != 0).then(&mut next).transpose()?,
         masters: rest.collect(),

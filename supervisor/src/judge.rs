@@ -34,6 +34,16 @@ pub fn connection(uid: u32, client: u32, clients: usize) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Whether what only root may ask is asked by root.
+pub fn by_root(root: bool) -> Result<(), Failure> {
+    match root {
+        true => Ok(()),
+        false => Err(Failure::caller(
+            "keep or let go of a network's rules: that is root's alone to ask",
+        )),
+    }
+}
+
 /// Whether there is such a signal. 0 is none: it would only ask whether the process is there.
 pub fn signal(number: i32) -> Result<Signal, Failure> {
     if (1..=LAST_SIGNAL).contains(&number) {

@@ -46,7 +46,9 @@ pub struct Keeper {
     fused: Option<OwnedFd>,
     last_id: u32,
     room: Vec<u8>,
-    _held: [Option<OwnedFd>; 3],
+    /// What the rules of its network go with, and the claim of its addresses.
+    pub(crate) wall: Option<[OwnedFd; 2]>,
+    _held: [OwnedFd; 2],
 }
 
 impl Keeper {
@@ -62,7 +64,7 @@ impl Keeper {
             first,
             init_process,
             namespaces,
-            _firewall,
+            wall,
             log_pipe,
             fused,
             masters,
@@ -112,8 +114,9 @@ impl Keeper {
             fused,
             last_id: 0,
             room: vec![0; TAKEN],
+            wall,
             // The lock goes last: who finds that the container has ended finds its ids, its name and its ports free.
-            _held: [Some(_claim), _firewall, Some(_lock)],
+            _held: [_claim, _lock],
         })
     }
 

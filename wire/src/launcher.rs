@@ -386,7 +386,8 @@ pub enum Request {
         /// Whether the lock comes.
         claimed: bool,
     },
-    /// Gives a container that runs a link, or takes one from it. Descriptors: its namespaces user and net. Answer: `Done`, or `Half`.
+    /// Gives a container that runs a link, or takes one from it. Descriptors: its namespaces user and net; where rules come or go with the link, its
+    /// control socket, opened without reading or writing (`O_PATH`). Answer: `Done`, `Linked`, or `Half`.
     ChangeLink(Box<LinkChange>),
 }
 
@@ -403,6 +404,8 @@ pub struct LinkChange {
     pub link: Link,
     /// Whether it comes.
     pub attach: bool,
+    /// The rules that come or go with it, and whether the host must forward.
+    pub protect: Option<(Firewall, bool)>,
 }
 
 /// Links of the host's that a container has.
@@ -501,6 +504,13 @@ pub enum Reply {
     Cleared(Vec<LinkName>),
     /// The container has no pipe called initctl that anybody reads.
     NoPipe,
+    /// The link is there, with its rules.
+    Linked {
+        /// Whether IPv4 or IPv6 forwarding had to be turned on.
+        forwarding_changed: bool,
+        /// Chains of others that drop what the network of the container has forwarded.
+        dropping: Vec<Dropping>,
+    },
 }
 
 impl Message for Request {
@@ -515,7 +525,8 @@ impl Message for Request {
                 4usize.saturating_add(plan.container().map_or(0, of))
             }
             Self::Enter { streams, .. } => NAMESPACES.saturating_add(passed(streams)),
-            Self::Nodes(_) | Self::TakeBack(_) | Self::ChangeLink(_) | Self::Initctl { .. } => 2,
+            Self::ChangeLink(change) => 2usize.saturating_add(usize::from(change.protect.is_some())),
+            Self::Nodes(_) | Self::TakeBack(_) | Self::Initctl { .. } => 2,
             Self::Hook { claimed, .. } => 1usize.saturating_add(usize::from(*claimed)),
             Self::Directories { .. }
             | Self::Open(_)
@@ -549,6 +560,7 @@ impl Message for Reply {
             | Self::Refused(_)
             | Self::Half(_)
             | Self::NoPipe
+            | Self::Linked { .. }
             | Self::Busy
             | Self::Swept(_)
             | Self::Timing(_)

@@ -374,6 +374,17 @@ pub enum Request {
     Restore(Vec<Lent>),
     /// Takes a link that it made away again by its end on the host, wherever the container's root has put the other. Answer: `Removed`.
     Disconnect(Box<Link>),
+    /// Makes one link, a port of a bridge of ours whose end on the host stays down, and the container's table (one descriptor: the container's
+    /// network namespace). Answer: `Protected`.
+    Join {
+        /// The link.
+        link: Box<Link>,
+        /// Its rules.
+        firewall: Box<Firewall>,
+    },
+    /// Raises the end on the host of a link that was joined, and configures the inside (one descriptor: an rtnetlink socket in the container's
+    /// network namespace). Answer: `Connected`.
+    Raise(Box<Link>),
 }
 
 /// The network writer's answer.
@@ -409,6 +420,7 @@ impl Message for Request {
         match self {
             Self::Lend(_) => 3,
             Self::Connect(_) | Self::Forward | Self::TakeBack(_) => 2,
+            Self::Join { .. } | Self::Raise(_) => 1,
             Self::Find(_)
             | Self::Restore(_)
             | Self::Disconnect(_)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Keeps the container. Descriptors in this order: the state directory's lock file; the claim of the container's ids; the listening control socket; the exit
     /// record, open for writing; the log ring, open for reading and writing; the socket of `init`; a pidfd of PID 1; a pidfd of
-    /// `init`; the namespaces user, mnt, pid, net, ipc, uts, cgroup; then the firewall's socket if `firewall`; the log pipe's reading
+    /// `init`; the namespaces user, mnt, pid, net, ipc, uts, cgroup; then the firewall's socket and the claim of addresses and ports if `firewall`; the log pipe's reading
     /// end if `log_pipe`; a pidfd of `fused` unless that is 0; then one pty master for each console.
     Keep {
         /// The container.
@@ -51,7 +51,8 @@ impl Message for Request {
             consoles,
             ..
         } = self;
-        let single = [*firewall, *log_pipe, *fused != 0].iter().filter(|b| **b).count();
+        let single = [*firewall, *firewall, *log_pipe, *fused != 0];
+        let single = single.iter().filter(|b| **b).count();
         8usize
             .saturating_add(NAMESPACES)
             .saturating_add(single)
@@ -103,6 +104,11 @@ pub enum Control {
     /// Sends a signal to one process of the container's (one descriptor: a pidfd of it). The kernel lets it reach nobody but those in the
     /// user namespaces that the container's keeper owns, and the keeper's own. Answer: `Done`.
     SignalProcess(i32),
+    /// Keeps the rules of a link that came while the container runs (two descriptors: the firewall's socket, the claim of its addresses). From root
+    /// alone. Answer: `Done`.
+    Wall,
+    /// Lets the rules and the claim go, if there are any. From root alone. Answer: `Done`.
+    Unwall,
 }
 
 /// What the supervisor answers on the control socket.
@@ -135,7 +141,11 @@ pub enum Report {
 
 impl Message for Control {
     fn descriptors(&self) -> usize {
-        usize::from(matches!(self, Self::SignalProcess(_)))
+        match self {
+            Self::Wall => 2,
+            Self::SignalProcess(_) => 1,
+            _ => 0,
+        }
     }
 }
 
@@ -222,7 +232,7 @@ mod tests {
 
     #[test]
     fn bytes_of_the_control_socket_are_frozen() {
-        let frozen: [(Control, &[u8]); 9] = [
+        let frozen: [(Control, &[u8]); 11] = [
             (Control::Identify, &[0]),
             (Control::Namespaces, &[1]),
             (Control::Signal(15), &[2, 30]),
@@ -230,6 +240,8 @@ mod tests {
             (Control::Wait, &[4]),
             (Control::WaitTied, &[7]),
             (Control::SignalProcess(15), &[8, 30]),
+            (Control::Wall, &[9]),
+            (Control::Unwall, &[10]),
             (
                 Control::Attach {
                     console: 1,
@@ -286,6 +298,6 @@ mod tests {
     #[test]
     fn every_descriptor_is_counted() {
         assert_eq!(keep(false, false, 0, 0).descriptors(), 15);
-        assert_eq!(keep(true, true, 9, 3).descriptors(), 21);
+        assert_eq!(keep(true, true, 9, 3).descriptors(), 22);
     }
 }

@@ -49,6 +49,8 @@ const fn requests(program: Program) -> &'static [(&'static str, bool)] {
             ("TakeBack", true),
             ("Restore", true),
             ("Disconnect", true),
+            ("Join", true),
+            ("Raise", true),
         ],
         Program::Idmapd => &[("WriteMaps", true), ("WriteConsentedMaps", true)],
         Program::Cgroupd => &[

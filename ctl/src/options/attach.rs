@@ -18,8 +18,8 @@ pub struct Where {
 #[command(
     after_help = "Examples:\n  lazaret attach-device vm1 disk.xml --config\n  lazaret detach-device vm1 disk.xml --live\n\n\
     The file is one element of <devices>. One that is to go, or that another takes the place of, is told by the target of a disk or filesystem, \
-    the mac of an interface, or by all that it says. While a container runs, interfaces are attached and detached, named, addressed and up as at a start, unless they are on a network of \
-    Lazaret's; and disks and host devices that are nodes, where the host has control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the nodes that it was \
+    the mac of an interface, or by all that it says. While a container runs, interfaces are attached and detached, named, addressed and up as at a start, unless they lie on a link of \
+    the host's (direct); and disks and host devices that are nodes, where the host has control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the nodes that it was \
     started with: what was attached since is detached and attached anew, and nobody opens what was detached. What a container has open when a \
     device is detached it keeps until it closes it."
 )]
@@ -116,7 +116,7 @@ pub struct DetachDisk {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  lazaret attach-interface vm1 bridge br0 --config\n  lazaret attach-interface vm1 network default --mac 52:54:00:01:02:03 --config\n  \
-    lazaret attach-interface vm1 bridge br0 --live\n\nattach-device takes an interface with addresses and all else. Of a container that runs neither a network's nor a direct one comes or goes."
+    lazaret attach-interface vm1 network default --live\n\nattach-device takes an interface with addresses and all else. One on a network comes with the address that its network has for it. Of a container that runs no direct one comes or goes."
 )]
 pub struct AttachInterface {
     /// Its name, uuid or id

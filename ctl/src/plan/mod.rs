@@ -190,17 +190,8 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         steps.push(Step::Connect(links));
     }
     if let Some(firewall) = firewall {
-        let leads_on = firewall.through != Through::Nothing;
-        if leads_on && !host.forwards && !host.policy.forwarding {
-            return Err(Error::caller(
-                "the network needs the host to forward, which is off, and the host's policy forbids turning it on \
-                 (sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1)",
-            ));
-        }
-        steps.push(Step::Protect {
-            firewall,
-            forward: leads_on && !host.forwards,
-        });
+        let forward = must_forward(&firewall, host.forwards, host.policy.forwarding)?;
+        steps.push(Step::Protect { firewall, forward });
     }
     if let Some(outward) = outward {
         user::outward(host)?;
@@ -213,6 +204,18 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         steps,
         processors,
     })
+}
+
+/// Whether the host must be made to forward for a container's network; refused where it may not be.
+pub fn must_forward(firewall: &Firewall, forwards: bool, may: bool) -> Outcome<bool> {
+    let must = firewall.through != Through::Nothing && !forwards;
+    if must && !may {
+        return Err(Error::caller(
+            "the network needs the host to forward, which is off, and the host's policy forbids turning it on \
+             (sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1)",
+        ));
+    }
+    Ok(must)
 }
 
 /// Refuses maps that are wrong, or that reach ids of other containers or of the programs that work for this one.

@@ -316,6 +316,12 @@ impl Place {
         files::write(&self.directory, DOMAIN, text.as_bytes(), Lasting::UntilReboot)
     }
 
+    /// Its supervisor's socket, opened without reading or writing.
+    pub fn open_control(&self) -> Outcome<OwnedFd> {
+        let gone = || Error::caller(format!("{} is not running", self.name));
+        files::open(&self.directory, "control", OFlags::PATH)?.ok_or_else(gone)
+    }
+
     /// Waits for the lock over the container's devices, which whoever changes them while it runs holds from what they are to what they have
     /// become, the launcher's part included; `None` if the container's directory is gone. It is of the directory itself, and closing it ends it.
     pub fn lock_devices(&self) -> Outcome<Option<OwnedFd>> {

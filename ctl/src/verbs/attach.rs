@@ -233,7 +233,7 @@ fn apply_live(session: &Session, found: &Found, change: Change, device: &Tree) -
         return Err(Error::Container(Needed::Running, found.name.to_string()));
     }
     let gone = match session.launcher.change_node(asked, &[user.as_fd(), mount.as_fd()]) {
-        Ok(Changed::Whole) => !attach,
+        Ok(Changed::Whole | Changed::Linked(..)) => !attach,
         Ok(Changed::Half(e)) if !attach => {
             say(&format!(
                 "nobody opens /dev/{what} of {} any more, though it is there: {e}",

@@ -2,7 +2,9 @@
 
 use super::attach::{alone, unable};
 use super::interfaces::links;
+use super::joined;
 use super::tune::live_domain;
+use crate::begin::told;
 use crate::domain::change::{Change, changed};
 use crate::domain::xml::Tree;
 use crate::domain::{Attached, Domain, Interface, format};
@@ -17,7 +19,7 @@ use crate::supervisor::Supervisor;
 use std::os::fd::AsFd;
 use wire::Text;
 use wire::launcher::{LinkChange, Plan, Step};
-use wire::netd::{HostSide, Link};
+use wire::netd::{Firewall, Link};
 
 /// The most links of one container.
 const MOST: usize = 16;
@@ -42,16 +44,10 @@ pub fn apply(session: &Session, found: &Found, change: Change, device: &Tree) ->
     }
     let attach = change == Change::Attach;
     let domain = changed(&before.domain, change, device)?;
-    let link = match attach {
+    let (link, protect) = match attach {
         true => planned(session, &before, &domain, record)?,
         false => existing(&before, &domain)?,
     };
-    if matches!(link.side, HostSide::Network(_)) {
-        return Err(unable(
-            device,
-            "on a network of Lazaret's is not attached or detached while a container runs: the rules that keep it to its own address come with a start",
-        ));
-    }
     if let Some(parent) = link.side.parent() {
         return Err(unable(
             device,
@@ -60,7 +56,12 @@ pub fn apply(session: &Session, found: &Found, change: Change, device: &Tree) ->
             ),
         ));
     }
-    let after = before.with(&link, attach, domain);
+    let after = before.with(&link, &protect, attach, domain);
+    if attach && protect.is_some() {
+        joined::check(&before.plan, &link)?;
+    }
+    // Who keeps the rules is told by the launcher itself.
+    let control = protect.as_ref().map(|_| place.open_control()).transpose()?;
     let namespaces = Supervisor::reach(place)?.namespaces()?;
     let [user, _, _, net, ..] = namespaces.as_slice() else {
         return Err(Error::Peer(
@@ -77,8 +78,16 @@ pub fn apply(session: &Session, found: &Found, change: Change, device: &Tree) ->
         uuid: Text::cut(&record.uuid),
         link,
         attach,
+        protect,
     };
-    match session.launcher.change_link(asked, &[user.as_fd(), net.as_fd()]) {
+    let mut given = vec![user.as_fd(), net.as_fd()];
+    given.extend(control.as_ref().map(AsFd::as_fd));
+    let changed = session.launcher.change_link(asked, &given);
+    match changed {
+        Ok(Changed::Linked(forwarding, dropping)) => {
+            told(forwarding, &dropping, &after.bridge());
+            Ok(())
+        }
         Ok(Changed::Whole) if attach => Ok(()),
         Ok(Changed::Whole) => after.note(session, found),
         Ok(Changed::Refused(e)) => {
@@ -111,7 +120,7 @@ impl State {
     }
 
     /// The same with one link more or less.
-    fn with(&self, link: &Link, attach: bool, domain: Domain) -> Self {
+    fn with(&self, link: &Link, protect: &Protect, attach: bool, domain: Domain) -> Self {
         let mut plan = self.plan.clone();
         let connect = |s: &mut Step| {
             if let Step::Connect(l) = s {
@@ -125,13 +134,28 @@ impl State {
             true => links.push(link.clone()),
             false => links.retain(|l| l.host != link.host),
         }
-        plan.steps.retain(|s| !matches!(s, Step::Connect(_)));
+        let rules = protected(&self.plan).filter(|_| attach || protect.is_none());
+        let rules = rules.or_else(|| protect.clone().filter(|_| attach));
+        plan.steps
+            .retain(|s| !matches!(s, Step::Connect(_) | Step::Protect { .. }));
+        let mut at = plan.steps.iter().position(|s| matches!(s, Step::Keep));
+        let mut insert = |step| {
+            let place = at.unwrap_or(plan.steps.len());
+            plan.steps.insert(place, step);
+            at = Some(place.saturating_add(1));
+        };
         if !links.is_empty() {
-            let follows = |s: &Step| matches!(s, Step::Protect { .. } | Step::Keep);
-            let at = plan.steps.iter().position(follows).unwrap_or(plan.steps.len());
-            plan.steps.insert(at, Step::Connect(links));
+            insert(Step::Connect(links));
+        }
+        if let Some((firewall, forward)) = rules {
+            insert(Step::Protect { firewall, forward });
         }
         Self { domain, plan }
+    }
+
+    /// The bridge of the network of ours that it is on; empty if there is none.
+    fn bridge(&self) -> String {
+        protected(&self.plan).map_or_else(String::new, |(firewall, _)| firewall.bridge.to_string())
     }
 
     /// Writes it down, if it is of what runs still.
@@ -147,6 +171,17 @@ impl State {
     }
 }
 
+/// The rules that go with a link, and whether the host must be made to forward.
+type Protect = Option<(Firewall, bool)>;
+
+/// The rules that a plan has.
+fn protected(plan: &Plan) -> Protect {
+    plan.steps.iter().find_map(|s| match s {
+        Step::Protect { firewall, forward } => Some((firewall.clone(), *forward)),
+        _ => None,
+    })
+}
+
 /// The interface that one definition has and the other has not, whose others are the same and in the same order.
 fn odd<'a>(more: &'a [Interface], fewer: &[Interface]) -> Option<&'a Interface> {
     let at = more.iter().zip(fewer).position(|(a, b)| a != b);
@@ -154,8 +189,8 @@ fn odd<'a>(more: &'a [Interface], fewer: &[Interface]) -> Option<&'a Interface> 
     more.get(at.unwrap_or(fewer.len())).filter(|_| one_more)
 }
 
-/// The link that is to come: as it would be at a start, under names that are free.
-fn planned(session: &Session, before: &State, after: &Domain, record: &Record) -> Outcome<Link> {
+/// The link that is to come: as it would be at a start, under names that are free; and its rules.
+fn planned(session: &Session, before: &State, after: &Domain, record: &Record) -> Outcome<(Link, Protect)> {
     let interface = odd(&after.interfaces, &before.domain.interfaces);
     let kept = after.kept.iter().find(|k| !before.domain.kept.contains(k));
     let interface = match (interface, kept) {
@@ -195,17 +230,27 @@ fn planned(session: &Session, before: &State, after: &Domain, record: &Record) -
     if interface.target.as_ref() != Some(&link.host) {
         link.host = network::free_host(record.slot, &own)?;
     }
+    let rules = wiring.firewall.map(|firewall| Firewall {
+        link: link.host.clone(),
+        ..firewall
+    });
+    let protect = rules.map(|rules| joined::forwarded(session, rules)).transpose()?;
+    if protect.is_some() && protected(&before.plan).is_some() {
+        return Err(Error::caller(
+            "two interfaces are on networks of Lazaret's; a container has at most one there",
+        ));
+    }
     if own.iter().any(|l| l.guest == link.guest || l.host == link.host) || lent.iter().any(|l| l.guest == link.guest) {
         return Err(Error::caller(format!(
             "two links are called {} or {}",
             link.guest, link.host
         )));
     }
-    Ok(link)
+    Ok((link, protect))
 }
 
-/// The link that is to go.
-fn existing(before: &State, after: &Domain) -> Outcome<Link> {
+/// The link that is to go, with its rules.
+fn existing(before: &State, after: &Domain) -> Outcome<(Link, Protect)> {
     let interface = odd(&before.domain.interfaces, &after.interfaces);
     let interface =
         interface.ok_or_else(|| Error::caller("an interface that has no effect is not there to be detached"))?;
@@ -226,7 +271,9 @@ fn existing(before: &State, after: &Domain) -> Outcome<Link> {
     };
     let all = links(&before.plan);
     let found = all.iter().find(is).cloned();
-    found.ok_or_else(|| Error::Bug("an interface that runs is not in the plan".into()))
+    let found = found.ok_or_else(|| Error::Bug("an interface that runs is not in the plan".into()))?;
+    let rules = protected(&before.plan).filter(|(firewall, _)| firewall.link == found.host);
+    Ok((found, rules))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod event;
 mod generate;
 mod identity;
 mod interfaces;
+mod joined;
 mod learn;
 mod list;
 mod logs;

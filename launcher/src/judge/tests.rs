@@ -539,6 +539,7 @@ fn a_link_comes_to_what_runs_as_to_what_starts_and_goes_without_consent() {
             uuid: Text::cut("u"),
             link: Link { side, ..link() },
             attach,
+            protect: None,
         };
         link_change(&policy::parse(policy, &[], &[]).unwrap(), asked).is_ok()
     };
@@ -555,6 +556,53 @@ fn a_link_comes_to_what_runs_as_to_what_starts_and_goes_without_consent() {
         id: 7,
     };
     assert!(!judged("direct eth1", on_link(), first, true) && !judged("", on_link(), first, false));
+
+    // With rules, which must be its own; to publish a port, or to forward where that is forbidden, takes a start.
+    let walled = |policy: &str, change: &dyn Fn(&mut LinkChange)| {
+        let mut asked = LinkChange {
+            name: ContainerName::new("a").unwrap(),
+            block: IdBlock::new(first).unwrap(),
+            uuid: Text::cut("u"),
+            link: Link {
+                side: HostSide::Network(wire::network::bridge().unwrap()),
+                ..link()
+            },
+            attach: true,
+            protect: None,
+        };
+        asked.protect = Some((
+            Firewall {
+                name: asked.name.clone(),
+                bridge: LinkName::new("lzr0").unwrap(),
+                link: asked.link.host.clone(),
+                v4: None,
+                v6: None,
+                publish: vec![],
+                through: wire::netd::Through::Translated,
+            },
+            true,
+        ));
+        change(&mut asked);
+        link_change(&policy::parse(policy, &[], &[]).unwrap(), asked).is_ok()
+    };
+    let rules = |asked: &mut LinkChange, change: &dyn Fn(&mut Firewall)| {
+        if let Some((firewall, _)) = &mut asked.protect {
+            change(firewall);
+        }
+    };
+    let port = || "80:80".parse().unwrap();
+    assert!(walled("", &|_| {}));
+    assert!(!walled("forwarding no", &|_| {}) && walled("forwarding no", &|a| a.attach = false));
+    assert!(!walled("", &|a| rules(a, &|f| f.publish.push(port()))));
+    assert!(walled("", &|a| {
+        rules(a, &|f| f.publish.push(port()));
+        a.attach = false;
+    }));
+    assert!(!walled("", &|a| rules(a, &|f| f.link = LinkName::new("lzv9").unwrap())));
+    assert!(!walled("", &|a| rules(a, &|f| f.bridge = LinkName::new("lzr9").unwrap())));
+    assert!(!walled("", &|a| a.name = ContainerName::new("b").unwrap()));
+    assert!(!walled("", &|a| rules(a, &|f| f.v4 = Some([10, 209, 9, 9].into()))));
+    assert!(!walled("bridge br0", &|a| a.link.side = bridge("br0")));
 }
 
 #[test]

@@ -61,6 +61,38 @@ fn says_who_it_is_to_its_client_and_to_root() {
 }
 
 #[test]
+fn keeps_rules_for_root_alone_and_lets_them_go() {
+    tests::need_root!();
+    let kept = Kept::new(Wish::default());
+    let (rules, there) = rustix::pipe::pipe().unwrap();
+    let root = kept.client();
+    let wall = |client: &Client| {
+        client.0.send(&Control::Wall, &[there.as_fd(), there.as_fd()]).unwrap();
+        client.next().unwrap()
+    };
+    assert_eq!(wall(&root), Report::Done);
+    assert!(matches!(wall(&root), Report::Refused(_)), "it has some already");
+    let path = kept.path();
+    let asked = std::thread::spawn(move || {
+        let id = Uid::from_raw(CLIENT);
+        rustix::thread::set_thread_res_uid(id, id, id).unwrap();
+        Client::new(&path).ask(&Control::Unwall)
+    });
+    assert!(matches!(asked.join().unwrap(), Report::Refused(_)));
+    drop(there);
+    // As long as one end for writing is open there is no end to be read.
+    let left = || {
+        let mut look = [rustix::event::PollFd::new(&rules, rustix::event::PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut look, Some(&now)).unwrap() == 0
+    };
+    assert!(left(), "the supervisor has it");
+    assert_eq!(root.ask(&Control::Unwall), Report::Done);
+    assert!(!left());
+    assert_eq!(root.ask(&Control::Unwall), Report::Done);
+}
+
+#[test]
 fn refuses_another_user() {
     tests::need_root!();
     let kept = Kept::new(Wish::default());

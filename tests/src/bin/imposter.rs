@@ -332,6 +332,7 @@ fn requests(given: u32, elsewhere: &str) -> Vec<(&'static str, Request)> {
                 uuid: wire::Text::cut("u"),
                 link: link(HostSide::Network(default.clone())),
                 attach: true,
+                protect: None,
             })),
         ),
         (

@@ -299,10 +299,33 @@ fn bytes_are_frozen() {
         uuid: Text::cut("u"),
         link: link(),
         attach: true,
+        protect: None,
     }));
     let bytes_of_link = "01760165020000000001020000000100000000000001";
-    assert_eq!(hex(&change), "150163e8070175".to_owned() + bytes_of_link);
+    assert_eq!(hex(&change), "150163e8070175".to_owned() + bytes_of_link + "00");
     assert_eq!(change.descriptors(), 2);
+    let rules = Firewall {
+        name: self::name(),
+        bridge: LinkName::new("b").unwrap(),
+        link: LinkName::new("v").unwrap(),
+        v4: None,
+        v6: None,
+        publish: vec![],
+        through: crate::netd::Through::Nothing,
+    };
+    let walled = Request::ChangeLink(Box::new(LinkChange {
+        name: self::name(),
+        block: block(),
+        uuid: Text::cut("u"),
+        link: link(),
+        attach: true,
+        protect: Some((rules, true)),
+    }));
+    assert_eq!(
+        hex(&walled),
+        "150163e8070175".to_owned() + bytes_of_link + "010163016201760000000201"
+    );
+    assert_eq!(walled.descriptors(), 3);
     let lend = Step::Lend(vec![lent()]);
     let frame: String = postcard::to_allocvec(&lend)
         .unwrap()
@@ -380,6 +403,11 @@ fn bytes_of_replies_are_frozen() {
     assert_eq!(hex(&policy), "06ac02020101630100");
     assert_eq!(hex(&Reply::Refused(Failure::kernel("x", 1))), "0701017802");
     assert_eq!(hex(&Reply::NoPipe), "0f");
+    let linked = Reply::Linked {
+        forwarding_changed: true,
+        dropping: vec![],
+    };
+    assert_eq!(hex(&linked), "100100");
     assert_eq!(hex(&Reply::Half(Failure::kernel("x", 1))), "0c01017802");
     assert_eq!(hex(&Reply::Busy), "08");
     assert_eq!(hex(&Request::Timing), "0c");

@@ -156,6 +156,17 @@ fn link(side: HostSide) -> Link {
         assert_eq!(payload(&Request::Disconnect(Box::new(link(HostSide::Bridge(name("b")))))), [
             12, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0, 0, 0, 0, 0,
         ]);
+        let ours = || Box::new(link(HostSide::Bridge(name("b"))));
+        let rules = Firewall {
+            name: ContainerName::new("c").unwrap(), bridge: name("b"), link: name("v"), v4: None, v6: None, publish: vec![], through: Through::Nothing,
+        };
+        assert_eq!(payload(&Request::Join { link: ours(), firewall: Box::new(rules) }), [
+            13, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0, 0, 0, 0, 0,
+            1, b'c', 1, b'b', 1, b'v', 0, 0, 0, 2,
+        ]);
+        assert_eq!(payload(&Request::Raise(ours())), [
+            14, 1, b'v', 1, b'e', 2, 0, 0, 0, 0, 9, 1, 1, b'b', 0, 0, 1, 0, 0, 0, 0, 0, 0,
+        ]);
 
         let reply = |r: &Reply| encode(r).unwrap()[HEADER..].to_vec();
         assert_eq!(reply(&Reply::Connected), [0]);
@@ -227,7 +238,8 @@ fn each_message_says_how_many_descriptors_it_needs() {
     assert_eq!(Request::Lend(vec![]).descriptors(), 3);
     assert_eq!(Request::TakeBack(vec![]).descriptors(), 2);
     let alone = Box::new(link(HostSide::Alone(vec![])));
-    assert_eq!(Request::Disconnect(alone).descriptors(), 0);
+    assert_eq!(Request::Disconnect(alone.clone()).descriptors(), 0);
+    assert_eq!(Request::Raise(alone).descriptors(), 1);
     assert_eq!(Request::RemoveBridge(name("b")).descriptors(), 0);
     assert_eq!((Reply::Protected.descriptors(), Reply::Connected.descriptors()), (1, 0));
 }
