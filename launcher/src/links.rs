@@ -3,7 +3,7 @@
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// As many links as the kernel follows (path_resolution(7)).
 const MOST: usize = 40;
@@ -56,12 +56,17 @@ fn past_first_link(top: BorrowedFd<'_>, way: &str, within: ResolveFlags, users: 
             before.join("/")
         };
         let place = format!("{here}/{part}");
-        let found = step(top, &place, OFlags::NOFOLLOW, within)?;
+        let holder = step(top, &here, OFlags::DIRECTORY, within)?;
+        // Where it climbs, the directory that it is in is not the one before it.
+        let found = match *part {
+            ".." => step(top, &place, OFlags::NOFOLLOW, within)?,
+            part => step(holder.as_fd(), part, OFlags::NOFOLLOW, ResolveFlags::BENEATH)?,
+        };
         let stat = rustix::fs::fstat(&found)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             continue;
         }
-        if !roots(step(top, &here, OFlags::DIRECTORY, within)?, &stat, users)? {
+        if !roots(holder, &stat, users)? {
             return Err(Denied::Laid(place.trim_start_matches("./").to_owned()));
         }
         let said = rustix::fs::readlinkat(&found, "", Vec::new())?;
@@ -109,7 +114,6 @@ fn roots(directory: OwnedFd, link: &Stat, users: bool) -> rustix::io::Result<boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     /// A directory of root's below `/`, which is not closed, and what it is called below `/`.
