@@ -1,13 +1,14 @@
 //! The first act of `lazaret`: whoever holds power leaves it to the launcher, before an argument means anything. This process starts
 //! it, and then becomes one without any power, under a uid of its own.
-//! May touch: `/proc/self/exe`, the launcher's file, fork(2), execve(2), and what it is itself.
+//! May touch: `/proc/self/exe`, the launcher's file, clone(2), execve(2), and what it is itself.
 
-use std::ffi::OsString;
+use nix::errno::Errno;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use sys::process::{Fork, Power};
+use sys::process::Power;
 use wire::Failure;
 use wire::launcher::{Reply, Request};
 
@@ -69,51 +70,51 @@ pub fn hand_over(words: &[OsString], passed: Vec<OwnedFd>, hooks: Option<OwnedFd
     let launcher = libexec(executable.as_deref()).join("launcher");
     let said = |what: &'static str| move |e: nix::errno::Errno| format!("cannot {what}: {}", e.desc());
     let (ours, theirs) = sys::channel::pair::<Request, Reply>().map_err(said("make a channel to the launcher"))?;
-    match sys::process::fork().map_err(said("start the launcher"))? {
-        Fork::Child => {
-            drop(ours);
-            let failed = execute(&launcher, theirs.as_fd(), hooks.as_ref().map(AsFd::as_fd), words);
-            let failure = Failure::kernel(
-                &format!("start {}", launcher.display()),
-                failed.raw_os_error().unwrap_or(0),
-            );
-            // As the launcher would answer: it is told by whoever asks.
-            let _ = theirs.send(&Reply::Refused(failure), &[]);
-            sys::process::exit_now(1)
-        }
-        Fork::Parent(_) => {
-            drop((theirs, hooks));
-            become_bare(ours.into(), passed).map_err(said("give up power"))
-        }
+    let started = execute(&launcher, theirs.as_fd(), hooks.as_ref().map(AsFd::as_fd), words);
+    if let Err(failed) = started {
+        let failure = Failure::kernel(&format!("start {}", launcher.display()), failed as i32);
+        // As the launcher would answer: it is told by whoever asks.
+        let _ = theirs.send(&Reply::Refused(failure), &[]);
     }
+    drop((theirs, hooks));
+    become_bare(ours.into(), passed).map_err(said("give up power"))
 }
 
-/// Executes the launcher, with its channels under numbers that it is told. Comes back with the reason why it could not.
+/// Has a child execute the launcher, with its channels under numbers that it is told.
 fn execute(
     launcher: &Path,
     channel: BorrowedFd<'_>,
     hooks: Option<BorrowedFd<'_>>,
     words: &[OsString],
-) -> std::io::Error {
-    let mut command = std::process::Command::new(launcher);
-    // A variable of that name that is the caller's tells it nothing.
-    command.arg0("lazaret").args(words).env_remove(HOOKS);
+) -> nix::Result<()> {
+    let c = |text: Vec<u8>| CString::new(text).map_err(|_| Errno::EINVAL);
+    let path = c(launcher.as_os_str().as_bytes().to_vec())?;
+    let arguments = std::iter::once(OsStr::new("lazaret")).chain(words.iter().map(OsString::as_os_str));
+    let arguments = arguments.map(|word| c(word.as_bytes().to_vec()));
+    let arguments: Vec<CString> = arguments.collect::<nix::Result<_>>()?;
+    // Variables of these names that are the caller's tell it nothing.
+    let others = std::env::vars_os().filter(|(name, _)| name != VARIABLE && name != HOOKS);
+    let others = others.map(|(name, value)| c([name.as_bytes(), b"=", value.as_bytes()].concat()));
+    let mut environment: Vec<CString> = others.collect::<nix::Result<_>>()?;
+    // They go with this process's copies, once the child has executed.
+    let mut lasting = Vec::new();
     for (variable, fd) in [(VARIABLE, Some(channel)), (HOOKS, hooks)] {
-        match fd.map(lasting).transpose() {
-            Ok(Some(number)) => command.env(variable, number.to_string()),
-            Ok(None) => continue,
-            Err(e) => return e.into(),
-        };
+        let Some(fd) = fd else { continue };
+        let fd = self::lasting(fd).map_err(|e| Errno::from_raw(e.raw_os_error()))?;
+        environment.push(c(format!("{variable}={}", fd.as_raw_fd()).into_bytes())?);
+        lasting.push(fd);
     }
-    command.exec()
+    let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
+    let environment: Vec<&CStr> = environment.iter().map(CString::as_c_str).collect();
+    sys::birth::follow(&path, &arguments, &environment).map(drop)
 }
 
-/// Another number of the same descriptor, which is kept when this process executes: that is the point. Should it have become one of the standard
+/// Another number of the same descriptor, which is kept when a child executes: that is the point. Should it have become one of the standard
 /// streams, the next number is taken.
-fn lasting(fd: BorrowedFd<'_>) -> rustix::io::Result<i32> {
+fn lasting(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
     let fd = rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL)?;
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?;
-    Ok(fd.into_raw_fd())
+    Ok(fd)
 }
 
 /// Keeps the standard streams and the channel, and no power. (The runtime has opened `/dev/null` for a stream that was closed.)

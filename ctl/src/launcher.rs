@@ -64,17 +64,25 @@ impl Launcher {
             definitions: path(definitions)?,
             data: path(data)?,
         };
+        match self.ask_while(&request, meanwhile)? {
+            ((Reply::Directories, descriptors), done) => {
+                let directories = descriptors.try_into().map_err(|_| unexpected())?;
+                Ok((directories, done))
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Asks, and gives the answer that is no refusal, with what was done meanwhile.
+    fn ask_while<T>(&self, request: &Request, meanwhile: impl FnOnce() -> T) -> Outcome<(Answer, T)> {
         let mut done = None;
-        let answer = self.answer_while(&request, &[], |_| {
+        let answer = self.answer_while(request, &[], |_| {
             done = Some(meanwhile());
             Ok(())
         })?;
         match (answer, done) {
             ((Reply::Refused(failure), _), _) => Err(failure.into()),
-            ((Reply::Directories, descriptors), Some(done)) => {
-                let directories = descriptors.try_into().map_err(|_| unexpected())?;
-                Ok((directories, done))
-            }
+            (answer, Some(done)) => Ok((answer, done)),
             _ => Err(unexpected()),
         }
     }
@@ -270,6 +278,15 @@ impl Launcher {
             name: name.clone(),
             deed,
         })
+    }
+
+    /// The same; what is done meanwhile, which changes nothing, is given.
+    pub fn announce_while<T>(&self, name: &ContainerName, deed: Deed, meanwhile: impl FnOnce() -> T) -> Outcome<T> {
+        let name = name.clone();
+        match self.ask_while(&Request::Announce { name, deed }, meanwhile)? {
+            ((Reply::Done, _), done) => Ok(done),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Opens the log of deeds and its head.

@@ -8,10 +8,11 @@ use crate::process::{
 };
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
+use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 use rustix::process::{DumpableBehavior, Gid, dumpable_behavior, set_dumpable_behavior};
 use std::arch::asm;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// The child's stack in units of 16 bytes, as it has to be aligned: 64 KiB. What it does there before it executes takes a small part of that.
@@ -71,7 +72,7 @@ pub fn start_in(
 ) -> Result<Pid, Errno> {
     let mut becoming = Becoming::new(program, arguments, descriptors, power, birth.spaces);
     if !birth.apart {
-        match guarded(|| beside(&mut becoming, birth.group)) {
+        match guarded(|| becoming.beside(birth.group)) {
             Ok(pid) if becoming.failed != Some(UNGUARDED) => return Ok(pid),
             Ok(pid) => wait(pid).map(drop)?,
             // A filter around this process may say that there is no clone3(2), whose flags it cannot see (systemd's `RestrictNamespaces=`).
@@ -129,6 +130,11 @@ impl<'a> Becoming<'a> {
         }
     }
 
+    /// A child that becomes it, on this memory.
+    fn beside(&mut self, group: Option<BorrowedFd<'_>>) -> Result<Pid, Errno> {
+        beside(become_it, std::ptr::from_mut(self).cast(), group)
+    }
+
     /// Executes; comes back with the reason why it could not. Neither allocates anything nor frees it. `beside`: in memory that it shares.
     fn execute(&mut self, beside: bool) -> Errno {
         let mut prepared = || {
@@ -147,16 +153,77 @@ impl<'a> Becoming<'a> {
     }
 }
 
-/// Where a child begins that shares its parent's memory.
-extern "C" fn begin(becoming: *mut Becoming<'_>) -> ! {
-    // SAFETY: [`beside`] passes a pointer to its own, which nobody else touches before this process has executed or ended.
-    let becoming = unsafe { &mut *becoming };
+/// Where a child begins that becomes another, in memory that it shares.
+extern "C" fn become_it(becoming: *mut c_void) -> ! {
+    // SAFETY: [`Becoming::beside`] passes a pointer to its own, which nobody else touches before this process has executed or ended.
+    let becoming = unsafe { &mut *becoming.cast::<Becoming<'_>>() };
     becoming.failed = Some(becoming.execute(true));
     exit_now(111)
 }
 
-/// A child on this memory, which stands still until the child executes or ends: clone3(2) with `CLONE_VM` and `CLONE_VFORK`.
-fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<Pid, Errno> {
+/// What a child executes that stays what its parent is.
+struct Following {
+    path: *const libc::c_char,
+    arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
+    /// As for [`Becoming`].
+    failed: Option<Errno>,
+}
+
+impl Following {
+    /// Executes, with no signal blocked; comes back with the reason why it could not.
+    fn execute(&self) -> Errno {
+        if let Err(e) = SigSet::empty().thread_set_mask() {
+            return e;
+        }
+        // SAFETY: all of it comes from [`follow`], which has made it of strings that outlive the call, and the lists end in a null pointer.
+        let result = unsafe { libc::execve(self.path, self.arguments.as_ptr(), self.environment.as_ptr()) };
+        Errno::result(result).err().unwrap_or(Errno::UnknownErrno)
+    }
+}
+
+/// Where a child begins that follows its parent, in memory that it shares.
+extern "C" fn follow_it(following: *mut c_void) -> ! {
+    // SAFETY: [`follow`] passes a pointer to its own, which nobody else touches before this process has executed or ended.
+    let following = unsafe { &mut *following.cast::<Following>() };
+    following.failed = Some(following.execute());
+    exit_now(111)
+}
+
+/// Starts the program at `path` in a child that keeps all that this process is and has, but the descriptors that are closed on exec. It begins at once, while
+/// this process stands still; what it could not be executed for is the error.
+pub fn follow(path: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> Result<Pid, Errno> {
+    let mut following = Following {
+        path: path.as_ptr(),
+        arguments: pointers(arguments),
+        environment: pointers(environment),
+        failed: None,
+    };
+    let pid = match beside(follow_it, std::ptr::from_mut(&mut following).cast(), None) {
+        Ok(pid) => pid,
+        // As in `start_in`.
+        Err(Errno::ENOSYS) => match fork()? {
+            Fork::Parent(pid) => return Ok(pid),
+            Fork::Child => {
+                let _ = following.execute();
+                exit_now(111)
+            }
+        },
+        Err(e) => return Err(e),
+    };
+    match following.failed {
+        None => Ok(pid),
+        Some(e) => wait(pid).and(Err(e)),
+    }
+}
+
+/// A child on this memory, which begins there with what it is told; this process stands still until the child executes or ends: clone3(2) with `CLONE_VM` and
+/// `CLONE_VFORK`.
+fn beside(
+    begin: extern "C" fn(*mut c_void) -> !,
+    told: *mut c_void,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<Pid, Errno> {
     // SAFETY: a structure of integers, for which zero is a value: it asks for nothing.
     let mut asked: libc::clone_args = unsafe { std::mem::zeroed() };
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
@@ -174,7 +241,7 @@ fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<
     let result: isize;
     // SAFETY: the structure outlives the call and its true size is given. The child has a stack of its own, aligned as a function wants
     // it, and never comes back from `begin`, so nothing of this frame is overwritten; this process stands still meanwhile, and has no other
-    // thread (see `fork`), so what the child does to its memory is done between two instructions: it leaves there `failed`, and errno.
+    // thread (see `fork`), so what the child does to its memory is done between two instructions: it leaves there what it was told to, and errno.
     unsafe {
         asm!(
             "syscall",
@@ -188,8 +255,8 @@ fn beside(becoming: &mut Becoming<'_>, group: Option<BorrowedFd<'_>>) -> Result<
             inlateout("rax") libc::SYS_clone3 as isize => result,
             in("rdi") &raw const asked,
             in("rsi") size_of::<libc::clone_args>(),
-            in("r8") begin as extern "C" fn(*mut Becoming<'_>) -> !,
-            in("r9") std::ptr::from_mut(becoming),
+            in("r8") begin,
+            in("r9") told,
             lateout("rcx") _,
             lateout("r11") _,
         );
@@ -272,6 +339,27 @@ mod tests {
     }
 
     #[test]
+    fn who_follows_keeps_what_its_parent_has_and_is_told_of_at_once_where_it_cannot_be_executed() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let number = std::ffi::CString::new(write.as_raw_fd().to_string()).unwrap();
+        let words = [
+            c"sh",
+            c"-c",
+            c"{ readlink /proc/$$/cwd; echo $LZ; } > /proc/$$/fd/$0",
+            number.as_c_str(),
+        ];
+        let pid = follow(c"/bin/sh", &words, &[c"LZ=yes", c"PATH=/usr/bin:/bin"]).unwrap();
+        drop(write);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut std::fs::File::from(read), &mut text).unwrap();
+        assert!(matches!(wait(pid), Ok(WaitStatus::Exited(_, 0))));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(text, format!("{}\nyes\n", here.display()));
+        assert_eq!(follow(c"/no/such/program", &[c"x"], &[]), Err(Errno::ENOENT));
+        assert_eq!(follow(c"/etc/passwd", &[c"x"], &[]), Err(Errno::EACCES));
+    }
+
+    #[test]
     fn a_program_that_cannot_be_executed_ends_with_111() {
         if !nix::unistd::geteuid().is_root() {
             eprintln!("skipped: needs root");
@@ -335,13 +423,13 @@ mod tests {
         assert!(in_a_process(|| {
             crate::process::set_dumpable(true)?;
             let mut becoming = Becoming::new(program.as_fd(), &[c"true"], &[], &power, &[]);
-            let refused = ended(beside(&mut becoming, None)?, 111)? && becoming.failed == Some(UNGUARDED);
+            let refused = ended(becoming.beside(None)?, 111)? && becoming.failed == Some(UNGUARDED);
             Ok(refused && ended(start(program.as_fd(), &[c"true"], &[], &power, None)?, 0)?)
         }));
         assert!(in_a_process(|| {
             crate::process::set_dumpable(false)?;
             let mut becoming = Becoming::new(program.as_fd(), &[c"true"], &[], &power, &[]);
-            Ok(ended(beside(&mut becoming, None)?, 0)? && becoming.failed.is_none())
+            Ok(ended(becoming.beside(None)?, 0)? && becoming.failed.is_none())
         }));
     }
 }

@@ -29,16 +29,17 @@ pub fn destroy(session: &Session, options: &Destroy) -> Outcome<()> {
 /// Ends a container at once.
 pub fn end(session: &Session, found: &Found) -> Outcome<()> {
     let (place, record) = found.running()?;
-    session.launcher.announce(&found.name, Deed::Destroy)?;
+    let meanwhile = || (Held::of(place), Supervisor::connect(place));
+    let (held, supervisor) = session.launcher.announce_while(&found.name, Deed::Destroy, meanwhile)?;
     if record.paused {
         // A frozen process does not die.
         session.launcher.freeze(&found.name, false)?;
     }
     // Before it is killed: its network ends with it.
-    if let Some(held) = Held::of(place)? {
+    if let Some(held) = held? {
         held.take_back(session);
     }
-    let ended = match Supervisor::connect(place)? {
+    let ended = match supervisor? {
         // One that cannot be spoken to, or refuses, is ended with the rest.
         Some(supervisor) => supervisor.kill().unwrap_or(false),
         None => true,
