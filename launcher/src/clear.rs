@@ -9,14 +9,12 @@ use crate::expect;
 use crate::groups::{self, Group};
 use crate::host::Host;
 use crate::judge::Judged;
-use crate::leaving::{Leaving, Left};
 use crate::lend;
 use crate::partition;
 use crate::piece::{LASTING, Piece};
 use crate::placeholders::{self, Holders};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
-use std::os::fd::AsFd;
 use sys::process::{Fork, Power};
 use wire::cgroupd::Hierarchy;
 use wire::ids::IdBlock;
@@ -144,56 +142,28 @@ fn links_gone(host: &Host, remains: &Remains) -> Result<Vec<LinkName>, Failure> 
     if remains.links.is_empty() && remains.bridges.is_empty() && remains.lent.is_empty() {
         return Ok(Vec::new());
     }
+    let netd = host.piece::<netd::Request, netd::Reply>(Program::Netd, remains.block)?;
+    let links = remains
+        .links
+        .iter()
+        .filter(|l| l.as_str().starts_with("lz"))
+        .cloned()
+        .map(netd::Request::RemoveLink);
+    let bridges = remains.bridges.iter().cloned().map(netd::Request::RemoveBridge);
     let lent = match remains.lent.is_empty() {
         true => Ok(Vec::new()),
-        false => lend::restore(&remover(host, remains.block)?, &remains.lent),
+        false => lend::restore(&netd, &remains.lent),
     };
-    let links = remains.links.iter().filter(|l| l.as_str().starts_with("lz"));
-    let links = links.cloned().map(netd::Request::RemoveLink);
-    let bridges = remains.bridges.iter().cloned().map(netd::Request::RemoveBridge);
-    let removed = remove_links(host, remains.block, links.chain(bridges).collect());
-    removed.and(lent)
-}
-
-type Remover = Piece<netd::Request, netd::Reply>;
-
-fn remover(host: &Host, block: IdBlock) -> Result<Remover, Failure> {
-    host.piece(Program::Netd, block)
-}
-
-/// Has links and bridges removed, one after the other; each is gone, or refused, when the next is asked for. Whoever removes one is busy for long after it is
-/// gone, and so the next is another one's, who is started meanwhile.
-fn remove_links(host: &Host, block: IdBlock, requests: Vec<netd::Request>) -> Result<(), Failure> {
-    // Where it cannot be told that one is gone, the answer tells.
-    let leaving = Leaving::listen();
-    let gone = |name: &LinkName, netd: &Remover| match &leaving {
-        Ok(leaving) => leaving.until_gone(name, netd.channel.as_fd()) == Ok(Left::Gone),
-        Err(_) => false,
-    };
-    let (mut first, mut idle) = (Ok(()), None);
-    let mut requests = requests.into_iter().peekable();
-    while let Some(request) = requests.next() {
-        let (netd::Request::RemoveLink(name) | netd::Request::RemoveBridge(name)) = &request else {
-            return Err(Failure::bug("remove what is no link"));
-        };
-        let netd = match idle.take() {
-            Some(netd) => netd,
-            None => remover(host, block)?,
-        };
+    let mut first = Ok(());
+    for request in links.chain(bridges) {
         netd.send(&request, &[])?;
-        let next = requests.peek().and_then(|_| remover(host, block).ok());
-        if gone(name, &netd) {
-            idle = next;
-            continue;
-        }
         match netd.receive()? {
             (netd::Reply::Removed(_), _) => {}
             (netd::Reply::Refused(failure), _) => first = first.and(Err(failure)),
             _ => return Err(netd.confused()),
         }
-        idle = next.or(Some(netd));
     }
-    first
+    first.and(lent)
 }
 
 /// Programs whose ids have processes of their own; the keeper's, which is the supervisor's too, also has the container's namespaces.

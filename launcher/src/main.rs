@@ -21,7 +21,6 @@ mod host;
 mod initctl;
 mod judge;
 mod kernel_audit;
-mod leaving;
 mod ledger;
 mod lend;
 mod link;

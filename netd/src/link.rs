@@ -7,12 +7,13 @@ use crate::decode;
 use crate::disconnect;
 use crate::encode::Message;
 use crate::judge::{Joined, Judged, OurLink};
-use crate::netlink::{Denied, Netlink};
+use crate::netlink::{Denied, Netlink, News};
 use crate::request::{self, End, Upper};
 use crate::undo::Made;
 use crate::{member, shape};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 use wire::netd::{HostSide, Link, Macvlan, Route};
 use wire::{Failure, LinkName};
 
@@ -344,21 +345,32 @@ pub fn other_end(host: &mut Netlink, name: &LinkName) -> Result<[u8; 6], Failure
     link.mac.try_into().map_err(|_| Denied::Garbled.during(&what))
 }
 
-/// Removes a link of ours, if it is there. It is gone afterwards, and for nobody else long before: the kernel lets who asked for it wait until its
-/// callbacks of all kinds have run.
+/// How long is waited for a link to go with its container's namespace. Who asks for its removal waits for the kernel's callbacks of all kinds, some 15 ms;
+/// a thread of the kernel's cleans a namespace that ends, whose links are gone after some 3 ms where no other one is before it. One that somebody else
+/// keeps does not end.
+const WITH_ITS_NAMESPACE: Duration = Duration::from_millis(10);
+
+/// Removes a link of ours, if it is there. It is gone afterwards.
 pub fn remove(host: &mut Netlink, link: &Judged<OurLink>) -> Result<bool, Failure> {
     let OurLink(name) = link.get();
-    let Some(found) = bridge::find(host, name)? else {
-        return Ok(true);
-    };
-    if !matches!(found.kind.as_str(), "veth" | "macvlan" | "vlan" | "ipvlan") {
-        return Err(Failure::caller(&format!(
-            "remove the link {name}: it is none of the kinds that are made"
-        )));
+    let denied = |denied: Denied| denied.during(&format!("remove the link {name}"));
+    let news = News::listen().map_err(denied)?;
+    let until = Instant::now().checked_add(WITH_ITS_NAMESPACE);
+    while let Some(found) = bridge::find(host, name)? {
+        if !matches!(found.kind.as_str(), "veth" | "macvlan" | "vlan" | "ipvlan") {
+            return Err(Failure::caller(&format!(
+                "remove the link {name}: it is none of the kinds that are made"
+            )));
+        }
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(left) if !left.is_zero() => news.wait(left).map_err(denied)?,
+            _ => {
+                return match host.ask(&request::remove_link(found.index)) {
+                    Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => Ok(true),
+                    Err(why) => Err(denied(why)),
+                };
+            }
+        }
     }
-    match host.ask(&request::remove_link(found.index)) {
-        // It may have gone with its container's namespace.
-        Ok(_) | Err(Denied::Kernel(Errno::ENODEV)) => Ok(true),
-        Err(denied) => Err(denied.during(&format!("remove the link {name}"))),
-    }
+    Ok(true)
 }
