@@ -70,6 +70,11 @@ fn main() -> ExitCode {
             error::REFUSED
         }),
         What::Print(text) => output::print(&text).map_or_else(|e| e.status(false), |()| 0),
+        What::Failed(reason) => {
+            output::fail(&[&reason]);
+            output::after(std::time::Duration::ZERO);
+            error::REFUSED
+        }
         What::Refused(reasons) => {
             output::fail(&reasons.iter().map(String::as_str).collect::<Vec<_>>());
             if called.manner.virsh {

@@ -22,6 +22,11 @@ pub fn choose(manner: Manner) {
     let _ = MANNER.set(manner);
 }
 
+/// What a container is called where it is told of: as virsh does, as the caller did; else by its name.
+pub fn named<'a>(said: &'a str, name: &'a str) -> &'a str {
+    if manner().virsh { said } else { name }
+}
+
 /// The manner; `lazaret`'s own as long as none is chosen.
 pub fn manner() -> Manner {
     MANNER.get().copied().unwrap_or_default()

@@ -247,7 +247,7 @@ pub struct Dumpxml {
     )]
     pub xpath: Option<String>,
     /// With --xpath: all that is found in one element, nodes
-    #[arg(long, requires = "xpath")]
+    #[arg(long)]
     pub wrap: bool,
     /// Accepted for virsh's sake: nothing of a definition is hidden
     #[arg(long, hide = true)]

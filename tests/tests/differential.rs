@@ -69,6 +69,11 @@ impl<'a> Libvirt<'a> {
     }
 
     fn run(&self, arguments: &[&str]) -> Outcome {
+        self.told(arguments, "")
+    }
+
+    /// The same, with this on its standard input.
+    fn told(&self, arguments: &[&str], input: &str) -> Outcome {
         let mut command = Command::new("nsenter");
         command
             .arg(format!("--target={}", self.pid()))
@@ -78,7 +83,7 @@ impl<'a> Libvirt<'a> {
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .current_dir("/");
-        capture::run(&mut command, b"")
+        capture::run(&mut command, input.as_bytes())
     }
 }
 
@@ -133,18 +138,23 @@ fn every_verb_says_of_what_is_defined_what_virsh_says() {
         .filter(|l| !l.starts_with('#'))
     {
         let (how, line) = line.split_once(' ').expect("a mark and a command line");
-        let words: Vec<&str> = line
+        let words: Vec<String> = line
             .split(' ')
             .map(|w| match w {
-                "$XML" => xml.as_str(),
-                "$BAD" => bad.as_str(),
-                other => other,
+                "$XML" => xml.clone(),
+                "$BAD" => bad.clone(),
+                "''" => String::new(),
+                other => other.replace("%20", " ").replace("%0A", "\n"),
             })
             .collect();
-        let (theirs, ours) = (
-            libvirt.run(&words),
-            virsh::run(&host, &[&["-c", "lxc:///"], words.as_slice()].concat()),
-        );
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // What follows << is typed.
+        let (words, typed) = match words.as_slice() {
+            [words @ .., "<<", typed] => (words, *typed),
+            words => (words, ""),
+        };
+        let mut called = virsh::virsh(&host, &[&["-c", "lxc:///"], words].concat());
+        let (theirs, ours) = (libvirt.told(words, typed), capture::run(&mut called, typed.as_bytes()));
         let same = match how {
             "=" => theirs.stderr == ours.stderr,
             "~" => theirs.stderr.is_empty() == ours.stderr.is_empty(),

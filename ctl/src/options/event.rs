@@ -17,7 +17,7 @@ pub struct Event {
     #[arg(long = "event", value_name = "EVENT", conflicts_with = "all", required_unless_present_any = ["all", "list"])]
     pub kind: Option<Kind>,
     /// Everything
-    #[arg(long)]
+    #[arg(long, conflicts_with = "list")]
     pub all: bool,
     /// Go on after the first
     #[arg(long = "loop")]

@@ -16,7 +16,7 @@ use crate::lookup::{Found, definition, find};
 use crate::options::{
     Affect, AttachDisk, AttachInterface, DetachDisk, DetachInterface, DeviceFile, DiskMode, DiskType, SourceType, Where,
 };
-use crate::output::{done, print, say};
+use crate::output::{done, gap, print, say};
 use crate::plan::run::absolute;
 use crate::session::Session;
 use crate::state::files::read_open;
@@ -81,7 +81,7 @@ pub fn attach_disk(session: &Session, options: &AttachDisk) -> Outcome<()> {
         DiskMode::Shareable => Tree::new("shareable"),
     }));
     if options.print_xml {
-        return print(&format!("{}\n", disk.document()));
+        return print(&format!("{}{}", disk.document(), gap()));
     }
     made(
         session,
@@ -97,7 +97,7 @@ pub fn attach_disk(session: &Session, options: &AttachDisk) -> Outcome<()> {
 pub fn detach_disk(session: &Session, options: &DetachDisk) -> Outcome<()> {
     let disk = Tree::new("disk").holding([Tree::new("target").with("dev", &options.target)]);
     if options.print_xml {
-        return print(&format!("{}\n", disk.document()));
+        return print(&format!("{}{}", disk.document(), gap()));
     }
     made(
         session,
@@ -119,7 +119,7 @@ pub fn attach_interface(session: &Session, options: &AttachInterface) -> Outcome
         .holding([Tree::new("source").with(named, &options.source)])
         .holding(options.target.iter().map(|dev| Tree::new("target").with("dev", dev)));
     if options.print_xml {
-        return print(&format!("{}\n", interface.document()));
+        return print(&format!("{}{}", interface.document(), gap()));
     }
     let said = "Interface attached successfully";
     made(

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Needed, Outcome};
 use crate::lookup::find;
+use crate::manner::named;
 use crate::options::Autostart;
 use crate::output::{done, print};
 use crate::session::Session;
@@ -19,7 +20,8 @@ pub fn autostart(session: &Session, options: &Autostart) -> Outcome<()> {
     session.store.mark(&lock, &found.name, !options.disable)?;
     drop(lock);
     let marked = if options.disable { "unmarked" } else { "marked" };
-    done(&format!("Domain '{}' {marked} as autostarted", found.name))
+    let name = named(address, found.name.as_str());
+    done(&format!("Domain '{name}' {marked} as autostarted"))
 }
 
 /// Those that are marked, are defined and do not run.

@@ -4,6 +4,7 @@ use super::shutdown;
 use crate::error::{Error, Outcome};
 use crate::lent::Held;
 use crate::lookup::{Found, find};
+use crate::manner::named;
 use crate::options::Destroy;
 use crate::output::done;
 use crate::reconcile::finish;
@@ -23,7 +24,8 @@ pub fn destroy(session: &Session, options: &Destroy) -> Outcome<()> {
     } else {
         end(session, &found)?;
     }
-    done(&format!("Domain '{}' destroyed", found.name))
+    let name = named(&options.container, found.name.as_str());
+    done(&format!("Domain '{name}' destroyed"))
 }
 
 /// Ends a container at once.

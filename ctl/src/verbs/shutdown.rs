@@ -5,6 +5,7 @@ use crate::error::{Error, Outcome};
 use crate::first::First;
 use crate::lent::Held;
 use crate::lookup::{Found, find};
+use crate::manner::named;
 use crate::options::Asking;
 use crate::output::done;
 use crate::processes::awaits;
@@ -227,7 +228,8 @@ pub fn shutdown(session: &Session, options: &Asking) -> Outcome<()> {
     let held = hold(&found, options.timeout, again)?;
     let first = ask_by(session, &found, ways, Runlevel::Halt, ending)?;
     wait(session, &found, (&first, held), options.timeout, again)?;
-    done(&format!("Domain '{}' is being shutdown", found.name))
+    let name = named(&options.container, found.name.as_str());
+    done(&format!("Domain '{name}' is being shutdown"))
 }
 
 /// Asks the container to start anew, and waits until what ran has ended.
@@ -239,7 +241,8 @@ pub fn reboot(session: &Session, options: &Asking) -> Outcome<()> {
     let held = hold(&found, options.timeout, again)?;
     let first = ask_by(session, &found, ways, Runlevel::Reboot, choose)?;
     wait(session, &found, (&first, held), options.timeout, again)?;
-    done(&format!("Domain '{}' is being rebooted", found.name))
+    let name = named(&options.container, found.name.as_str());
+    done(&format!("Domain '{name}' is being rebooted"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Outcome};
 use crate::lookup::find;
+use crate::manner::named;
 use crate::output::done;
 use crate::session::Session;
 use crate::state::record::Record;
@@ -25,7 +26,7 @@ pub fn freeze(session: &Session, address: &str, frozen: bool) -> Outcome<()> {
     }
     done(&format!(
         "Domain '{}' {}",
-        found.name,
+        named(address, found.name.as_str()),
         if frozen { "suspended" } else { "resumed" }
     ))
 }

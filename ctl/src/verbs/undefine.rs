@@ -3,6 +3,7 @@
 use super::disks::{Disk, disks};
 use crate::error::{Error, Outcome};
 use crate::lookup::{Found, find};
+use crate::manner::named;
 use crate::options::Undefine;
 use crate::output::{done, fail};
 use crate::session::Session;
@@ -74,5 +75,6 @@ pub fn undefine(session: &Session, options: &Undefine) -> Outcome<()> {
         _ => {}
     }
     drop(lock);
-    done(&format!("Domain '{}' has been undefined", found.name))
+    let name = named(&options.container, found.name.as_str());
+    done(&format!("Domain '{name}' has been undefined"))
 }

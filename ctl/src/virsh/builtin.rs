@@ -52,13 +52,19 @@ pub fn answer(words: &[String]) -> Answer {
             Answer::GoTo(Some(directory.to_owned()))
         }
         ("help", []) => Answer::Print(help::all()),
-        ("help", ["--command", about] | [about]) => help::about(about).map_or_else(Answer::Refused, Answer::Print),
-        ("connect", []) => Answer::Print(String::new()),
+        ("help", ["--command", about, ..] | [about, ..]) => {
+            help::about(about).map_or_else(Answer::Refused, Answer::Print)
+        }
+        ("connect", [] | ["--readonly"]) => Answer::Print(String::new()),
         ("connect", ["--name", to] | [to]) => match uri::check(to) {
             Ok(_) => Answer::Print(String::new()),
             Err(reason) => Answer::Refused(reason),
         },
         ("echo", words) => echo(words),
+        // They take one operand, and the second is what is too much.
+        ("cd" | "connect", [first, second, ..]) if !first.starts_with("--") && !second.starts_with("--") => {
+            Answer::Refused(format!("unexpected data '{second}'"))
+        }
         (name, [first, ..]) if is(name) => Answer::Refused(if first.starts_with("--") {
             format!("command '{name}' doesn't support option {first}")
         } else {
@@ -69,13 +75,14 @@ pub fn answer(words: &[String]) -> Answer {
 }
 
 fn echo(words: &[&str]) -> Answer {
-    let (mut shell, mut xml, mut aside, mut options) = (false, false, false, true);
+    let (mut shell, mut xml, mut split, mut aside, mut options) = (false, false, false, false, true);
     let mut said = Vec::new();
     for word in words {
         match *word {
             "--" if options => options = false,
             "--shell" if options => shell = true,
             "--xml" if options => xml = true,
+            "--split" if options => split = true,
             "--err" if options => aside = true,
             other if options && other.starts_with("--") => {
                 return Answer::Refused(format!("command 'echo' doesn't support option {other}"));
@@ -83,12 +90,36 @@ fn echo(words: &[&str]) -> Answer {
             other => said.push(other.to_owned()),
         }
     }
+    if shell && xml {
+        return Answer::Refused("Options --shell and --xml are mutually exclusive".to_owned());
+    }
+    if split {
+        said = said.iter().flat_map(|word| parts(word)).collect();
+    }
     let escaped = said.into_iter().map(|word| {
         let word = if xml { for_xml(&word) } else { word };
         if shell { for_shell(&word) } else { word }
     });
-    let line = escaped.collect::<Vec<_>>().join(" ");
+    let words: Vec<String> = escaped.collect();
+    let line = match split {
+        true => words.iter().map(|word| format!("{word}\n")).collect(),
+        false => words.join(" "),
+    };
     if aside { Answer::Say(line) } else { Answer::Print(line) }
+}
+
+/// What commas part; two of them are one that parts nothing.
+fn parts(word: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut letters = word.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == ',' && letters.next_if_eq(&',').is_none() {
+            parts.push(String::new());
+        } else if let Some(last) = parts.last_mut() {
+            last.push(letter);
+        }
+    }
+    parts
 }
 
 fn for_xml(word: &str) -> String {
@@ -130,7 +161,15 @@ mod tests {
             answers(&["echo", "--xml", "<a b='c'>"]),
             Answer::Print("&lt;a b=&apos;c&apos;&gt;".into())
         );
-        assert!(matches!(answers(&["echo", "--split", "a"]), Answer::Refused(_)));
+        assert_eq!(
+            answers(&["echo", "--split", "a,b,,c", "d"]),
+            Answer::Print("a\nb,c\nd\n".into())
+        );
+        assert!(matches!(answers(&["echo", "--nope", "a"]), Answer::Refused(_)));
+        assert!(matches!(
+            answers(&["echo", "--xml", "--shell", "a"]),
+            Answer::Refused(_)
+        ));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum What {
     Print(String),
     /// Nothing: the command line is wrong, and this says why.
     Refused(Vec<String>),
+    /// Nothing: the command was looked at, cannot be done, and this says why.
+    Failed(String),
 }
 
 /// Several commands of one caller's.
@@ -133,11 +135,18 @@ impl Before {
         let (name, attached) = long.split_once('=').map_or((long, None), |(n, v)| (n, Some(v)));
         let mut value = || {
             let value = attached.or_else(|| rest.next()).map(str::to_owned);
-            value.ok_or_else(|| format!("option '--{name}' requires an argument"))
+            value.ok_or_else(|| wanting(name))
         };
         match name {
             "connect" => self.uri = Some(value()?),
-            "escape" => self.escape = Some(value()?),
+            "escape" => {
+                let key = value()?;
+                let letters = key.chars().count();
+                if letters != if key.starts_with('^') { 2 } else { 1 } {
+                    return Err(format!("Invalid string '{key}' for escape sequence"));
+                }
+                self.escape = Some(key);
+            }
             "debug" => {
                 let level = value()?.parse::<i32>();
                 let level = level.map_err(|_| "option -d takes a numeric argument".to_owned())?;
@@ -189,7 +198,6 @@ impl Before {
                     let attached: String = letters.by_ref().collect();
                     let value = Some(attached).filter(|a| !a.is_empty());
                     let value = value.or_else(|| rest.next().map(str::to_owned));
-                    let value = value.ok_or_else(|| format!("option '-{letter}' requires an argument"))?;
                     let name = match letter {
                         'c' => "connect",
                         'e' => "escape",
@@ -198,6 +206,7 @@ impl Before {
                         'k' => "keepalive-interval",
                         _ => "keepalive-count",
                     };
+                    let value = value.ok_or_else(|| wanting(name))?;
                     return self.option(&format!("--{name}={value}"), &mut std::iter::empty());
                 }
                 _ => return Err(format!("unsupported option '-{letter}'. See --help.")),
@@ -217,7 +226,11 @@ impl Before {
             [verb, ..] if builtin::is(verb) => vec![rest],
             _ => {
                 let mut words: Vec<OsString> = self.kept.iter().map(OsString::from).collect();
-                let placed = operands::placed(&rest);
+                let placed = match operands::placed(&rest) {
+                    Ok(placed) => placed,
+                    Err(operands::Wrong::Early(reasons)) => return What::Refused(reasons),
+                    Err(operands::Wrong::Late(reason)) => return What::Failed(reason),
+                };
                 let (verb, rest) = placed
                     .split_first()
                     .map_or(("", [].as_slice()), |(v, r)| (v.as_str(), r));
@@ -247,10 +260,25 @@ impl Before {
     }
 }
 
+/// What is said of an option without what it takes: both its names.
+fn wanting(name: &str) -> String {
+    let letter = match name {
+        "keepalive-count" => "K".to_owned(),
+        _ if DIRECTORIES.iter().any(|d| d.strip_prefix("--") == Some(name)) => {
+            return format!("option '--{name}' requires an argument");
+        }
+        other => other.chars().take(1).collect(),
+    };
+    format!("option '-{letter}'/'--{name}' requires an argument")
+}
+
 /// There is nothing that this number would change: no connection has to be kept alive.
 fn number(letter: char, value: &str) -> Result<(), String> {
-    let wrong = |_| format!("Invalid value for option -{letter}");
-    value.parse::<i32>().map(drop).map_err(wrong)
+    match value.parse::<i32>() {
+        Ok(0..) => Ok(()),
+        Ok(_) => Err(format!("option -{letter} requires a positive integer argument")),
+        Err(_) => Err(format!("Invalid value for option -{letter}")),
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +304,7 @@ mod tests {
             ("/usr/bin/virsh list", "list"),
             ("virsh -c lxc:/// --quiet start vm1", "start vm1"),
             ("lazaret --run-dir /r -clxc:/// list --all", "--run-dir /r list --all"),
-            ("lazaret --connect=lxc:/// start --domain vm1", "start -- vm1"),
+            ("lazaret --connect=lxc:/// start --domain vm1", "start vm1"),
             ("virsh -rqt -k 5 list", "list"),
             ("virsh -e ^A console vm1", "console --escape=^A vm1"),
         ] {

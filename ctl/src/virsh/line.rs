@@ -1,7 +1,7 @@
 //! A line of virsh's: commands of words, with quotes and `;` between them. Pure.
 
 /// Splits text into commands: blanks part words, `;` and line ends part commands, `#` before a word begins a comment; in single quotes everything
-/// is as it is, in double quotes and outside a backslash takes the next character as it is.
+/// is as it is, up to the end where none follows; in double quotes and outside a backslash takes the next character as it is.
 pub fn split(text: &str) -> Result<Vec<Vec<String>>, String> {
     let mut commands = vec![Vec::new()];
     let mut letters = text.chars().peekable();
@@ -46,8 +46,8 @@ fn word(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String
         }
     }
     match quote {
-        Some(q) => Err(format!("missing {q}")),
-        None => Ok(word),
+        Some('"') => Err("missing \"".to_owned()),
+        _ => Ok(word),
     }
 }
 
@@ -67,7 +67,8 @@ mod tests {
         assert_eq!(commands, expected);
         assert_eq!(split("echo a\"b c\"d'e f' '\\'").unwrap(), [["echo", "ab cde f", "\\"]]);
         assert_eq!(split(" ; # x").unwrap(), Vec::<Vec<String>>::new());
-        for bad in ["echo 'a", "echo \"a", "echo a\\"] {
+        assert_eq!(split("echo 'a b").unwrap(), [["echo", "a b"]]);
+        for bad in ["echo \"a", "echo a\\"] {
             assert!(split(bad).is_err(), "{bad}");
         }
     }

@@ -4,6 +4,7 @@
 mod absent;
 mod builtin;
 mod called;
+mod grammar;
 mod help;
 mod line;
 mod operands;

@@ -1,6 +1,7 @@
 //! The half of a session that reads what is typed: it holds no power, and sees no file. May touch: the standard streams, and the other half.
 
 use super::builtin::{Answer, answer};
+use super::operands::Wrong;
 use super::starter::{GO, MOST, RUN, WHERE};
 use super::{Session, line, operands};
 use crate::error::{Error, UNREAD};
@@ -169,8 +170,7 @@ impl Reader {
                 return Ok(status);
             }
             let Some(typed) = typed()? else {
-                show("\n")?;
-                return Ok(0);
+                return Ok(show("\n")?.unwrap_or(0));
             };
             if !seen {
                 show(&format!("{}\n", crate::escape::escape(&typed)))?;
@@ -183,7 +183,8 @@ impl Reader {
                 }
             };
             if let Err(status) = self.all(&commands) {
-                return Ok(status);
+                // The last line is an empty one, however the session is left.
+                return Ok(show("\n")?.unwrap_or(status));
             }
         }
     }
@@ -214,8 +215,13 @@ fn understood(words: &[String]) -> Result<(), Vec<String>> {
     if answer(words) != Answer::Verb {
         return Ok(());
     }
+    let placed = match operands::placed(words) {
+        Ok(placed) => placed,
+        Err(Wrong::Early(reasons)) => return Err(reasons),
+        Err(Wrong::Late(_)) => return Ok(()),
+    };
     let name = "lazaret".to_owned();
-    match Options::try_parse_from(std::iter::once(&name).chain(&operands::placed(words))) {
+    match Options::try_parse_from(std::iter::once(&name).chain(&placed)) {
         Ok(_) => Ok(()),
         Err(e) if crate::unparsed::is_found_late(&e, words) => Ok(()),
         Err(e) => crate::unparsed::in_virsh(&e, words),
