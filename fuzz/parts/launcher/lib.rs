@@ -17,6 +17,7 @@ mod src {
     pub mod links;
     pub mod networks;
     pub mod open;
+    pub mod partition;
     pub mod piece;
     pub mod policy;
     pub mod share;
