@@ -1,7 +1,7 @@
 //! Devices that come into a definition, go from it, or take another's place there. Pure.
 
-use super::kept;
 use super::model::Domain;
+use super::put;
 use super::xml::Tree;
 use super::{device_element, format, parse};
 use crate::error::{Error, Outcome};
@@ -27,7 +27,7 @@ pub enum Change {
 pub fn changed(domain: &Domain, change: Change, device: &Tree) -> Outcome<Domain> {
     let mut document = super::sift::said(format(domain).as_bytes())
         .map_err(|fault| Error::Bug(format!("a definition that was printed cannot be read: {}", fault.what)))?;
-    let devices = kept::only_child(&mut document, "devices");
+    let devices = put::only_child(&mut document, "devices");
     let devices = devices.ok_or_else(|| Error::Bug("a definition has no devices".into()))?;
     match change {
         Change::Attach => {
@@ -36,7 +36,7 @@ pub fn changed(domain: &Domain, change: Change, device: &Tree) -> Outcome<Domain
             {
                 return Err(Error::caller(format!("there is a {} already", shown(device, &key))));
             }
-            kept::add(device.clone(), devices);
+            put::add(device.clone(), devices);
         }
         Change::Detach => {
             let at = meant(&devices.children, device)?;

@@ -1,8 +1,8 @@
 //! Prints a domain as libvirt does: the order, the indent and the escaping of its canonical form. Pure.
 
 use super::interface::{Address, Attached, Bandwidth, Interface, LinkState, Native, Rate, Route, Vlan, family};
-use super::kept;
 use super::model::{BlkioDevice, Blkiotune, Cputune, Domain, Filesystem, IdMap, Memtune, Os, Seclabel, Source};
+use super::put;
 use super::xml::{Tree, Writer};
 use core::net::Ipv4Addr;
 use wire::IdRange;
@@ -32,7 +32,7 @@ pub fn tree(domain: &Domain, id: Option<u32>) -> Tree {
         seclabel(w, &domain.seclabel);
     });
     let mut tree = writer.finish();
-    kept::put(&domain.kept, &mut tree);
+    put::put(&domain.kept, &mut tree);
     if let Some(devices) = tree.children.iter_mut().find(|c| c.name == "devices") {
         number_consoles(devices);
     }

@@ -93,7 +93,7 @@ impl Kept {
 }
 
 /// The order in which the elements in one are printed, where libvirt has one that is not that of the document.
-const ORDER: [(&str, &str); 20] = [
+pub const ORDER: [(&str, &str); 20] = [
     (
         "domain",
         "name uuid genid title description metadata maxMemory memory currentMemory blkiotune memoryBacking memtune vcpu vcpus iothreads \
@@ -152,7 +152,7 @@ const ORDER: [(&str, &str); 20] = [
 const TERMINAL: &str = "source protocol log target acpi alias address";
 
 /// The same of attributes.
-const ATTRIBUTES: [(&str, &str); 20] = [
+pub const ATTRIBUTES: [(&str, &str); 20] = [
     ("clock", "offset adjustment basis timezone start"),
     ("target", "dir dev bus"),
     ("lxc:sharenet", "type value"),
@@ -178,7 +178,8 @@ const ATTRIBUTES: [(&str, &str); 20] = [
     ("topology", "sockets dies cores threads"),
 ];
 
-fn rank(table: &[(&str, &str)], within: &str, name: &str) -> usize {
+/// The place of a name among those in one element; what has none comes last.
+pub fn rank(table: &[(&str, &str)], within: &str, name: &str) -> usize {
     let order = table
         .iter()
         .find(|(element, _)| *element == within)
@@ -198,77 +199,4 @@ pub fn arrange(tree: &mut Tree) {
     attributes.sort_by_key(|(attribute, _)| rank(&ATTRIBUTES, name, attribute));
     children.sort_by_key(|child| rank(&ORDER, name, &child.name));
     children.iter_mut().for_each(arrange);
-}
-
-/// Puts what is kept into the document of what is done.
-pub fn put(kept: &[Kept], document: &mut Tree) {
-    for depth in 0..=kept.iter().map(|k| k.within.len()).max().unwrap_or(0) {
-        for one in kept.iter().filter(|k| k.within.len() == depth) {
-            if let Some(parent) = reach(document, &one.within) {
-                put_one(&one.what, parent);
-            }
-        }
-    }
-}
-
-/// The one element of this name in a document, made if it is missing.
-pub fn only_child<'a>(document: &'a mut Tree, name: &str) -> Option<&'a mut Tree> {
-    let place = nth(document, name, 0).unwrap_or_else(|| insert(Tree::new(name), 0, document));
-    document.children.get_mut(place)
-}
-
-/// Puts an element behind those of its name, or to its place where it is the first.
-pub fn add(tree: Tree, parent: &mut Tree) {
-    let same = parent.children.iter().filter(|c| c.name == tree.name).count();
-    insert(tree, same, parent);
-}
-
-/// The element at the end of a way. One that says nothing else is not there yet, and is made.
-fn reach<'a>(document: &'a mut Tree, way: &[Step]) -> Option<&'a mut Tree> {
-    let mut tree = document;
-    for (name, at) in way {
-        let place = nth(tree, name, *at).unwrap_or_else(|| insert(Tree::new(name), *at, tree));
-        tree = tree.children.get_mut(place)?;
-    }
-    Some(tree)
-}
-
-fn nth(tree: &Tree, name: &str, at: usize) -> Option<usize> {
-    let same = tree.children.iter().enumerate().filter(|(_, c)| c.name == name);
-    same.map(|(place, _)| place).nth(at)
-}
-
-fn put_one(what: &What, parent: &mut Tree) {
-    match what {
-        What::Attribute(name, value) => {
-            parent.attributes.push((name.clone(), value.clone()));
-            let element = &parent.name;
-            parent
-                .attributes
-                .sort_by_key(|(attribute, _)| rank(&ATTRIBUTES, element, attribute));
-        }
-        What::Instead(tree) => {
-            parent.children.retain(|c| c.name != tree.name);
-            insert(tree.clone(), 0, parent);
-        }
-        What::Element(tree, at) => {
-            insert(tree.clone(), *at, parent);
-        }
-    }
-}
-
-/// Puts an element at its place among those of its name, and behind all that are printed before it; where that is.
-fn insert(tree: Tree, at: usize, parent: &mut Tree) -> usize {
-    let own = rank(&ORDER, &parent.name, &tree.name);
-    let after = || {
-        parent
-            .children
-            .iter()
-            .position(|c| rank(&ORDER, &parent.name, &c.name) > own)
-    };
-    let place = nth(parent, &tree.name, at)
-        .or_else(after)
-        .unwrap_or(parent.children.len());
-    parent.children.insert(place, tree);
-    place
 }

@@ -20,6 +20,7 @@ pub mod lent;
 pub mod metadata;
 pub mod model;
 mod parse;
+mod put;
 mod schema;
 mod settle;
 mod sift;
