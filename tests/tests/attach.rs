@@ -131,8 +131,8 @@ fn what_cannot_be_attached_is_refused_and_changes_nothing() {
             "<colour> in <disk> is not known",
         ),
         (
-            "<filesystem><source dir='y'/><target dir='/x'/></filesystem>",
-            "begins with '/'",
+            "<filesystem><source dir=''/><target dir='/x'/></filesystem>",
+            "is empty",
         ),
         (
             "<filesystem><source dir='/y'/><target dir='/'/></filesystem>",

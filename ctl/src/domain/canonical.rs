@@ -61,7 +61,10 @@ pub fn element(mut tree: Tree) -> Result<Option<Tree>, String> {
         ("filesystem", ..) => tree.add_missing("accessmode", "passthrough"),
         ("space_hard_limit" | "space_soft_limit", ..) => return space(tree),
         ("disk", ..) => disk(&mut tree)?,
-        ("clock", ..) => clock(&mut tree)?,
+        ("clock", ..) => {
+            clock(&mut tree)?;
+            only_its_own(&mut tree);
+        }
         // What devices are called while something runs is no part of a definition.
         ("alias", ..) => return Ok(None),
         ("seclabel", ..) => label::element(&mut tree)?,
@@ -69,6 +72,15 @@ pub fn element(mut tree: Tree) -> Result<Option<Tree>, String> {
         ("filterref", ..) => tree
             .children
             .sort_by_key(|c| c.attribute("name").unwrap_or_default().to_owned()),
+        ("interface", _, Some("vhostuser" | "server" | "client" | "mcast" | "udp" | "internal" | "vdpa" | "vds")) => {
+            elsewhere(&tree)?
+        }
+        ("console" | "serial" | "parallel", _, Some("dev" | "file" | "pipe" | "unix")) => {
+            let source = tree.children.iter().find(|c| c.name == "source");
+            if source.and_then(|s| s.attribute("path")).is_none() {
+                return Err(format!("<{}> has no <source path='...'>", tree.name));
+            }
+        }
         ("interface", _, Some("direct")) => {
             if let Some(source) = child(&mut tree, "source") {
                 source.add_missing("mode", "vepa");
@@ -80,6 +92,27 @@ pub fn element(mut tree: Tree) -> Result<Option<Tree>, String> {
     let children = children.map(element).filter_map(Result::transpose);
     tree.children = children.collect::<Result<_, _>>()?;
     Ok(Some(tree).filter(|tree| !hypervisor::is_nothing(tree)))
+}
+
+/// An interface of a kind that only a hypervisor has says where its other end is.
+fn elsewhere(interface: &Tree) -> Result<(), String> {
+    let kind = interface.attribute("type").unwrap_or_default();
+    let needed = match kind {
+        "vhostuser" => "type",
+        "server" => "port",
+        "client" | "mcast" | "udp" => "address",
+        "internal" => "name",
+        "vds" => "switchid",
+        _ => "dev",
+    };
+    let source = interface.children.iter().find(|c| c.name == "source");
+    match source.map(|s| s.attribute(needed).is_some()) {
+        Some(true) => Ok(()),
+        Some(false) => Err(format!(
+            "<source> of an interface of type {kind} has no attribute {needed}"
+        )),
+        None => Err(format!("an interface of type {kind} has no <source>")),
+    }
 }
 
 /// The first child of this name.
@@ -133,6 +166,17 @@ fn one_of(tree: &Tree, name: &str, words: &str) -> Result<(), String> {
         )),
         None => Ok(()),
     }
+}
+
+/// What a clock of another kind has is not said of this one.
+fn only_its_own(clock: &mut Tree) {
+    let offset = clock.attribute("offset").map(str::to_owned).unwrap_or_default();
+    clock.attributes.retain(|(name, _)| match name.as_str() {
+        "timezone" => offset == "timezone",
+        "basis" => offset == "variable",
+        "start" => offset == "absolute",
+        _ => true,
+    });
 }
 
 /// An adjustment in seconds makes of any clock a variable one, on what it was before.

@@ -197,8 +197,8 @@ mod tests {
             (Attach, "<disk", "device.xml:1"),
             (
                 Attach,
-                "<filesystem type='mount'><source dir='x'/><target dir='/x'/></filesystem>",
-                "not a path that begins",
+                "<filesystem type='mount'><source dir=''/><target dir='/x'/></filesystem>",
+                "is empty",
             ),
         ] {
             let said = change(how, device).unwrap_err();

@@ -13,6 +13,10 @@ pub fn element(hostdev: &mut Tree) -> Result<(), String> {
     hostdev.add_missing("mode", "subsystem");
     let kind = hostdev.attribute("type").unwrap_or_default().to_owned();
     match (hostdev.attribute("mode").unwrap_or_default(), kind.as_str()) {
+        ("subsystem", other) if !lists("usb pci scsi scsi_host mdev", other) => Err(format!(
+            "attribute type of <hostdev> is {:?}, not usb, pci, scsi, scsi_host or mdev",
+            shown(other, 40)
+        )),
         ("subsystem", _) => {
             hostdev.add_missing("managed", "no");
             if let Some(source) = child(hostdev, "source").filter(|_| kind == "usb") {

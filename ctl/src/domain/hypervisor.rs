@@ -8,16 +8,50 @@ use super::xml::Tree;
 /// Features that are on where nothing is said.
 const ON: &str = "hap pvspinlock pmu vmport vmcoreinfo";
 
+/// What is not printed where it says nothing.
+const NOTHING: &str = "memoryBacking perf driver panic min_guarantee iothreads on_lockfailure global_period emulator_period iothread_period global_quota \
+    emulator_quota iothread_quota";
+/// Least and most period and quota of processors, in microseconds.
+const PERIOD: (i64, i64) = (1000, 1_000_000);
+const QUOTA: (i64, i64) = (1000, 17_592_186_044_415);
+
 /// Whether nothing is left of an element of this kind that says nothing.
 pub fn is_nothing(tree: &Tree) -> bool {
     let empty = tree.attributes.is_empty() && tree.children.is_empty() && tree.text.is_empty();
-    empty && matches!(tree.name.as_str(), "memoryBacking" | "perf" | "driver" | "panic")
+    empty && super::schema::lists(NOTHING, &tree.name)
 }
 
 /// Puts one element into its canonical form.
 pub fn element(tree: &mut Tree) -> Result<(), String> {
     match tree.name.as_str() {
-        "min_guarantee" | "tb-cache" => size(tree),
+        "min_guarantee" if tree.text.trim_ascii().is_empty() => {
+            tree.attributes.clear();
+            Ok(())
+        }
+        "min_guarantee" => {
+            size(tree)?;
+            if tree.text == "0" {
+                *tree = Tree::new("min_guarantee");
+            }
+            Ok(())
+        }
+        "global_period" | "emulator_period" | "iothread_period" => slice(tree, PERIOD),
+        "global_quota" | "emulator_quota" | "iothread_quota" => slice(tree, QUOTA),
+        "iothreads" => {
+            let count =
+                number(&tree.text, 0, u32::MAX).filter(|_| !tree.text.ends_with(|c: char| c.is_ascii_whitespace()));
+            let count = count.ok_or_else(|| format!("<iothreads> is {:?}, not a number", shown(&tree.text, 40)))?;
+            tree.text = if count == 0 { String::new() } else { count.to_string() };
+            Ok(())
+        }
+        "on_lockfailure" => match tree.text.as_str() {
+            "" | "poweroff" | "restart" | "pause" | "ignore" => Ok(()),
+            other => Err(format!(
+                "<on_lockfailure> is {:?}, not poweroff, restart, pause or ignore",
+                shown(other, 40)
+            )),
+        },
+        "tb-cache" => size(tree),
         "page" => attribute_size(tree),
         name if super::schema::lists(ON, name) => {
             tree.add_missing("state", "on");
@@ -54,6 +88,29 @@ pub fn element(tree: &mut Tree) -> Result<(), String> {
         "address" if tree.attribute("type") == Some("pci") => pci(tree),
         _ => Ok(()),
     }
+}
+
+/// A slice of a processor's time, in microseconds: none where it is 0; a quota may be none by being negative.
+fn slice(tree: &mut Tree, (least, most): (i64, i64)) -> Result<(), String> {
+    let said = tree.text.trim_ascii_start();
+    if said.is_empty() {
+        tree.text.clear();
+        return Ok(());
+    }
+    let quota = most == QUOTA.1;
+    let value: Option<i64> = said.parse().ok();
+    match value {
+        Some(0) => tree.text.clear(),
+        Some(value) if (least..=most).contains(&value) || quota && value < 0 => tree.text = value.to_string(),
+        _ => {
+            let said = shown(said, 40);
+            return Err(format!(
+                "<{}> is {said:?}, not a number from {least} to {most}",
+                tree.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A size, in KiB.

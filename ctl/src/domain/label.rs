@@ -13,6 +13,12 @@ pub fn element(label: &mut Tree) -> Result<(), String> {
             "attribute relabel of <seclabel> is {other:?}, not \"yes\" or \"no\""
         ));
     }
+    if let Some(other) = kind.as_deref().filter(|k| !matches!(*k, "none" | "static" | "dynamic")) {
+        let other = shown(other, 40);
+        return Err(format!(
+            "attribute type of <seclabel> is {other:?}, not none, static or dynamic"
+        ));
+    }
     match (kind.as_deref(), relabel.as_deref()) {
         (Some("none"), Some("yes")) => Err("a <seclabel> of type none labels no files".to_owned()),
         (Some("dynamic"), Some("no")) => Err("a <seclabel> of type dynamic labels files".to_owned()),
@@ -25,6 +31,13 @@ pub fn element(label: &mut Tree) -> Result<(), String> {
             Ok(())
         }
         (Some("static"), _) if model.is_none() => Err("a <seclabel> of type static has a model".to_owned()),
+        (Some("static"), _) if model.as_deref() != Some("none") && label.children.iter().all(|c| c.name != "label") => {
+            Err("a <seclabel> of type static has a <label>".to_owned())
+        }
+        (Some("none"), Some("no")) => {
+            label.attributes.retain(|(name, _)| name != "relabel");
+            Ok(())
+        }
         (Some("static"), None) => {
             label.add_missing("relabel", "no");
             Ok(())

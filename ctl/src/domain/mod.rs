@@ -39,7 +39,7 @@ pub mod parts {
 
 pub use identity::{Mac, Uuid};
 pub use interface::{Address, Attached, Bandwidth, Interface, LinkState, Mode, Native, Rate, Route, Tag, Vlan};
-pub use model::{Arch, Domain, Share, Source};
+pub use model::{Arch, Domain, Filesystem, Share, Source};
 pub use parse::{parse, parse_telling};
 pub use sift::{device_element, said_tree};
 pub use xml::MAX_BYTES;

@@ -225,7 +225,7 @@ pub struct BlkioDevice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vcpu {
     /// The number, which the LXC driver only prints: `cpuset` and `cputune` are what limits.
-    pub count: u16,
+    pub count: u32,
     /// The processors that may be used.
     pub cpuset: Option<CpuSet>,
 }

@@ -27,6 +27,12 @@ pub fn settle(domain: &mut Element) -> Result<(), Fault> {
     if let Some(vcpu) = domain.children.iter_mut().find(|c| c.name == "vcpu") {
         processors(vcpu)?;
     }
+    if let Some(numa) = domain.children.iter().find(|c| c.name == "numatune") {
+        numa.children
+            .iter()
+            .filter(|c| c.name == "memory")
+            .try_for_each(nodes)?;
+    }
     if let Some(tuning) = domain.children.iter_mut().find(|c| c.name == "cputune") {
         let mut pins = taken(tuning, "vcpupin");
         pins.sort_by_key(|pin| value(pin, "vcpu").and_then(|v| number(v, 0, u32::MAX)));
@@ -84,12 +90,35 @@ fn labels(domain: &Element) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Which nodes are meant is said, or is for another program to say.
+fn nodes(memory: &Element) -> Result<(), Fault> {
+    match (value(memory, "placement"), value(memory, "nodeset")) {
+        (Some("auto"), _) | (None | Some("static"), Some(_)) => Ok(()),
+        (None | Some("static"), None) => Err(Fault::new(
+            memory.line,
+            "<memory> in <numatune> has no attribute nodeset",
+        )),
+        (Some(other), _) => {
+            let what = format!(
+                "attribute placement of <memory> is {:?}, not \"static\" or \"auto\"",
+                shown_name(other)
+            );
+            Err(Fault::new(memory.line, what))
+        }
+    }
+}
+
 /// How many processors there are now is said where it is not how many there are at most.
 fn processors(vcpu: &mut Element) -> Result<(), Fault> {
     let of = |text: &str| number(text, 0, u32::MAX);
-    let (Some(now), Some(most)) = (value(vcpu, "current").and_then(of), of(&vcpu.text)) else {
+    let Some(said) = value(vcpu, "current") else {
         return Ok(());
     };
+    let Some(now) = of(said) else {
+        let what = format!("attribute current of <vcpu> is {:?}, not a number", shown_name(said));
+        return Err(Fault::new(vcpu.line, what));
+    };
+    let Some(most) = of(&vcpu.text) else { return Ok(()) };
     if now > most {
         return Err(Fault::new(vcpu.line, "attribute current of <vcpu> is more than <vcpu>"));
     }

@@ -172,6 +172,7 @@ impl Sifted {
     /// Takes out of a whole document.
     pub fn of(root: &mut Element) -> Result<Self, Fault> {
         let mut found = Vec::new();
+        without_stray_text(root);
         let shares = namespace(root, &mut found)?;
         sift(root, "", &mut Vec::new(), &mut found)?;
         let mut sifted = Self {
@@ -186,6 +187,23 @@ impl Sifted {
         }
         Ok(sifted)
     }
+}
+
+/// Elements of which libvirt reads what is in them, and no text beside that.
+const HOLDERS: &str = "domain os features capabilities devices memtune blkiotune cputune numatune idmap resource clock interface filesystem disk hostdev console \
+    bandwidth vlan lxc:namespace";
+
+/// Leaves out text that stands where elements do, as libvirt does.
+fn without_stray_text(element: &mut Element) {
+    if lists(HOLDERS, &element.name) {
+        element.text.clear();
+    }
+    // What is in the source of a host device is its name.
+    if element.name == "hostdev" {
+        return;
+    }
+    let known = element.children.iter_mut().filter(|c| c.name != "metadata");
+    known.for_each(without_stray_text);
 }
 
 type Found = Vec<(usize, Kept)>;

@@ -22,9 +22,10 @@ pub fn bytes(number: &str, unit: Option<&str>) -> Result<u64, &'static str> {
     bytes.ok_or("that is more than 18446744073709551615 bytes")
 }
 
-/// A whole number of digits alone, with blanks around it; one that does not fit is as large as can be.
+/// A whole number of digits alone, with blanks around it, and perhaps a plus sign; one that does not fit is as large as can be.
 fn whole(text: &str) -> Option<u128> {
     let digits = text.trim_ascii();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -93,7 +94,8 @@ mod tests {
         for (number, unit) in [
             ("", None),
             ("-1", None),
-            ("+1", None),
+            ("+", None),
+            ("+-1", None),
             ("1.5", Some("GiB")),
             ("0x10", None),
             ("1", Some("")),

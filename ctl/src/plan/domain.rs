@@ -3,7 +3,7 @@
 use super::network::{self, Wiring};
 use super::tree::{self, Tree};
 use super::{Draft, Host, Lot, assemble, capabilities, command, hostname, limits};
-use crate::domain::{Domain, Share, Source, Uuid, device, lent};
+use crate::domain::{Domain, Filesystem, Share, Source, Uuid, device, lent};
 use crate::error::{Error, Outcome};
 use crate::escape::escape;
 use wire::Partition;
@@ -18,6 +18,7 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
     if let Some(why) = domain.hindrance() {
         return Err(Error::caller(why));
     }
+    from_the_root(domain)?;
     let (root, read_only_root) = root(domain)?;
     let tree = attachments(domain)?;
     let shares = shares(domain)?;
@@ -75,10 +76,36 @@ pub fn plan(domain: &Domain, lot: &Lot, host: &Host) -> Outcome<Plan> {
         links: wiring.links,
         lent,
         firewall: wiring.firewall,
-        processors: Some(domain.vcpu.count.into()),
+        processors: Some(domain.vcpu.count),
         partition: partition(domain)?,
     };
     assemble(draft, lot, host)
+}
+
+/// Refuses paths that do not begin at the root, which a document may have: nobody can say from where they would lead.
+fn from_the_root(domain: &Domain) -> Outcome<()> {
+    let source = |f: &Filesystem| match &f.source {
+        Source::Mount(path) | Source::Block(path) | Source::File(path, _) => {
+            Some(("the <source> of a <filesystem>", path.clone()))
+        }
+        Source::Bind(_) | Source::Ram(_) => None,
+    };
+    let devices = domain
+        .blkiotune
+        .devices
+        .iter()
+        .map(|d| ("the <path> of a <device>", d.path.clone()));
+    let sources = domain.filesystems.iter().filter_map(source);
+    let mut all = std::iter::once(("<init>", domain.os.init.clone()))
+        .chain(sources)
+        .chain(devices);
+    match all.find(|(_, path)| !path.as_str().starts_with('/')) {
+        None => Ok(()),
+        Some((what, path)) => Err(Error::caller(format!(
+            "{what} is {:?}, not a path that begins with '/'",
+            escape(path.as_str())
+        ))),
+    }
 }
 
 /// The partition that libvirt assumes where none is named; it and the root of all are where every container's groups lie, `lazaret`.
@@ -227,6 +254,28 @@ mod tests {
         let arguments: Vec<&str> = c.command.arguments.iter().map(|v| v.as_str()).collect();
         assert_eq!(arguments, ["/sbin/init", "--x"]);
         assert_eq!(c.afterwards.reboot, Then::Restart);
+    }
+
+    #[test]
+    fn paths_that_begin_elsewhere_are_kept_and_nothing_starts_with_them() {
+        let device = "<blkiotune><device><path>sda</path><weight>100</weight></device></blkiotune>";
+        for inside in [
+            device.to_owned(),
+            "<devices><filesystem><source dir='x'/><target dir='/'/></filesystem></devices>".to_owned(),
+            format!(
+                "<devices>{ROOT}<filesystem type='file'><source file='x'/><target dir='/y'/></filesystem></devices>"
+            ),
+            format!(
+                "<devices>{ROOT}<filesystem type='bind'><source dir='x'/><target dir='/y'/></filesystem></devices>"
+            ),
+            format!("<devices>{ROOT}<filesystem><source dir='/x'/><target dir='y'/></filesystem></devices>"),
+        ] {
+            let why = planned(&inside).unwrap_err().to_string();
+            assert!(
+                why.contains("begins with '/'") || why.contains("not an absolute path"),
+                "{inside}: {why}"
+            );
+        }
     }
 
     #[test]

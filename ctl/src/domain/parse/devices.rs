@@ -1,6 +1,6 @@
 //! `devices`: file systems and consoles; interfaces have a file of their own. Pure.
 
-use super::{absolute, interface};
+use super::{interface, text};
 use crate::domain::error::Fault;
 use crate::domain::interface::Interface;
 use crate::domain::model::{Filesystem, Source, guest_names};
@@ -29,7 +29,7 @@ pub fn devices(parts: &mut Parts) -> Result<Devices, Fault> {
             .leaf("emulator")?
             .filter(|given| !given.value.is_empty())
             .as_ref()
-            .map(absolute)
+            .map(text)
             .transpose()?,
         filesystems: filesystems(parts.children("filesystem"))?,
         interfaces: interfaces(parts.children("interface"))?,
@@ -93,8 +93,8 @@ fn source_reader(kind: &str) -> Option<SourceReader> {
         "mount" => Some(mount),
         "bind" => Some(|parts| directory(parts).map(Source::Bind)),
         "ram" => Some(|parts| usage(parts).map(Source::Ram)),
-        "block" => Some(|parts| absolute(&parts.required("dev")?).map(Source::Block)),
-        "file" => Some(|parts| absolute(&parts.required("file")?).map(|path| Source::File(path, [false; 2]))),
+        "block" => Some(|parts| text(&parts.required("dev")?).map(Source::Block)),
+        "file" => Some(|parts| text(&parts.required("file")?).map(|path| Source::File(path, [false; 2]))),
         _ => None,
     }
 }
@@ -104,7 +104,7 @@ fn mount(parts: &mut Parts) -> Result<Source, Fault> {
 }
 
 fn directory(parts: &mut Parts) -> Result<Path, Fault> {
-    absolute(&parts.required("dir")?)
+    text(&parts.required("dir")?)
 }
 
 fn usage(parts: &mut Parts) -> Result<u64, Fault> {

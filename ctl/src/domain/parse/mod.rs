@@ -154,14 +154,6 @@ fn then(word: &str) -> Option<Then> {
     }
 }
 
-/// A path from the root.
-fn absolute(given: &Given) -> Result<Path, Fault> {
-    if !given.value.starts_with('/') {
-        return given.read("a path that begins with '/'", |_| None);
-    }
-    text(given)
-}
-
 /// Text that is not empty and not too long.
 fn text<const MAX: usize>(given: &Given) -> Result<Text<MAX>, Fault> {
     if given.value.is_empty() {

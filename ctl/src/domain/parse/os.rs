@@ -1,6 +1,6 @@
 //! `os`: what is executed, and how. Pure.
 
-use super::{absolute, text};
+use super::text;
 use crate::domain::error::Fault;
 use crate::domain::model::{Arch, Os, Variable};
 use crate::domain::xml::{Element, Given, Parts};
@@ -11,7 +11,7 @@ pub fn os(parts: &mut Parts) -> Result<Os, Fault> {
     let kind = parts.child("type")?.ok_or_else(|| parts.lacks("type"))?;
     Ok(Os {
         arch: kind.read(arch)?,
-        init: absolute(&parts.leaf("init")?.ok_or_else(|| parts.lacks("init"))?)?,
+        init: text(&parts.leaf("init")?.ok_or_else(|| parts.lacks("init"))?)?,
         initargs: parts
             .children("initarg")
             .into_iter()
@@ -22,7 +22,7 @@ pub fn os(parts: &mut Parts) -> Result<Os, Fault> {
             .into_iter()
             .map(variable)
             .collect::<Result<_, _>>()?,
-        initdir: said(parts, "initdir")?.as_ref().map(absolute).transpose()?,
+        initdir: said(parts, "initdir")?.as_ref().map(text).transpose()?,
         inituser: said(parts, "inituser")?.as_ref().map(account).transpose()?,
         initgroup: said(parts, "initgroup")?.as_ref().map(account).transpose()?,
         cmdline: said(parts, "cmdline")?.as_ref().map(text).transpose()?,

@@ -77,7 +77,7 @@ fn says_something(device: &BlkioDevice) -> bool {
 fn blkio_device(parts: &mut Parts) -> Result<BlkioDevice, Fault> {
     let path = parts.leaf("path")?.ok_or_else(|| parts.lacks("path"))?;
     Ok(BlkioDevice {
-        path: super::absolute(&path)?,
+        path: super::text(&path)?,
         weight: unless_zero(parts, "weight", 10, 1000)?,
         read_operations: unless_zero(parts, "read_iops_sec", 0, u64::from(u32::MAX))?,
         write_operations: unless_zero(parts, "write_iops_sec", 0, u64::from(u32::MAX))?,
@@ -159,7 +159,7 @@ pub fn vcpu(parts: &mut Parts) -> Result<Vcpu, Fault> {
         Ok(Vcpu {
             count: parts
                 .text()
-                .read("a number from 1 to 65535", |v| number(v, 1, u16::MAX))?,
+                .read("a number from 1 to 2147483647", |v| number(v, 1, u32::MAX >> 1))?,
             cpuset: cpuset
                 .map(|v| v.read("a list of processors from 0 to 1023", CpuSet::parse))
                 .transpose()?,

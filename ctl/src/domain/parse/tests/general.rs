@@ -51,8 +51,13 @@ fn refuses_unknown_elements_and_attributes_wherever_they_are() {
         "attribute x of <emulator> is not known",
     );
     refuses_os("<init>/i<b/></init>", "<b> in <init> is not known");
-    let stray = refusal(&document("<init>/i</init>", "stray", ""));
-    assert_eq!(stray, "a.xml:5: the text \"stray\" in <domain> is not known");
+    // Between elements text is left out; where there is nothing to say it is not.
+    let stray = document("<init>/i</init>", "stray", "");
+    assert!(crate::domain::parse(stray.as_bytes(), "a.xml").is_ok());
+    refuses_general(
+        "<features><privnet>stray</privnet></features>",
+        "the text \"stray\" in <privnet> is not known",
+    );
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn refuses_sizes_that_no_host_has() {
 
 #[test]
 fn refuses_processors_and_shares_out_of_bounds() {
-    refuses_general("<vcpu>0</vcpu>", "<vcpu> is \"0\", not a number from 1 to 65535");
+    refuses_general("<vcpu>0</vcpu>", "<vcpu> is \"0\", not a number from 1 to 2147483647");
     refuses_general(
         "<vcpu placement='here'>1</vcpu>",
         "attribute placement of <vcpu> is \"here\", not \"static\", the only one that is supported",
@@ -231,8 +236,7 @@ fn refuses_capabilities_that_do_not_exist() {
 #[test]
 fn refuses_an_init_that_cannot_be_executed_as_asked() {
     refuses_os("", "<os> has no <init>");
-    refuses_os("<init/>", "<init> is \"\", not a path that begins with '/'");
-    refuses_os("<init>sh</init>", "<init> is \"sh\", not a path that begins with '/'");
+    refuses_os("<init/>", "<init> is empty");
     for (more, what) in [
         ("<initarg/>", "<initarg> is empty"),
         ("<initenv>x</initenv>", "<initenv> has no attribute name"),
@@ -240,10 +244,6 @@ fn refuses_an_init_that_cannot_be_executed_as_asked() {
         (
             "<initenv name='A=B'>x</initenv>",
             "attribute name of <initenv> contains '='",
-        ),
-        (
-            "<initdir>srv</initdir>",
-            "<initdir> is \"srv\", not a path that begins with '/'",
         ),
         (
             "<inituser>a:b</inituser>",
