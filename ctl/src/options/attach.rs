@@ -19,7 +19,7 @@ pub struct Where {
     after_help = "Examples:\n  lazaret attach-device vm1 disk.xml --config\n  lazaret detach-device vm1 disk.xml --live\n\n\
     The file is one element of <devices>. One that is to go, or that another takes the place of, is told by the target of a disk or filesystem, \
     the mac of an interface, or by all that it says. While a container runs, interfaces are attached and detached, named, addressed and up as at a start, unless they lie on a link of \
-    the host's (direct); and disks and host devices that are nodes, where the host has control groups of version 2. What is attached so lasts until the container ends; one that starts itself again has the nodes that it was \
+    the host's (direct); and disks and host devices that are nodes. What is attached so lasts until the container ends; one that starts itself again has the nodes that it was \
     started with: what was attached since is detached and attached anew, and nobody opens what was detached. What a container has open when a \
     device is detached it keeps until it closes it."
 )]
