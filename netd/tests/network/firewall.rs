@@ -130,13 +130,10 @@ fn published_ports_answer_outside_on_the_host_and_next_door() {
     let (question, answer) = (outside.datagrams("192.0.2.2:0"), web.datagrams("0.0.0.0:53"));
     question.send_to(b"question", "192.0.2.1:5353").unwrap();
     let mut buffer = [0; 16];
-    let (_, from) = answer.recv_from(&mut buffer).unwrap();
+    let (_, from) = received(&answer, &mut buffer);
     assert_eq!(from, question.local_addr().unwrap());
     answer.send_to(b"answer", from).unwrap();
-    assert_eq!(
-        question.recv_from(&mut buffer).unwrap(),
-        (6, "192.0.2.1:5353".parse().unwrap())
-    );
+    assert_eq!(received(&question, &mut buffer), (6, "192.0.2.1:5353".parse().unwrap()));
 }
 
 #[test]
@@ -151,7 +148,7 @@ fn forged_packets_do_not_leave_the_link() {
     let heard = host.datagrams("[::]:6000");
     let hears = |word: &str| {
         let mut buffer = [0; 16];
-        let (length, _) = heard.recv_from(&mut buffer).unwrap();
+        let (length, _) = received(&heard, &mut buffer);
         assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap(), word);
     };
     let say = |from: &str, word: &str| {

@@ -411,6 +411,16 @@ pub fn is_possible() -> bool {
     possible
 }
 
+/// The next datagram: its length, and who sent it. A signal ends the wait of a socket that has a limit of time (signal(7)), whatever its handler says.
+pub fn received(socket: &UdpSocket, buffer: &mut [u8]) -> (usize, SocketAddr) {
+    loop {
+        match socket.recv_from(buffer) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return received.unwrap(),
+        }
+    }
+}
+
 /// A container with one link, the `n`th.
 pub fn connected(netd: &Netd, n: u8) -> Namespace {
     let container = Namespace::container();
