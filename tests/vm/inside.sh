@@ -26,6 +26,13 @@ modprobe fuse
 chmod 666 /dev/fuse
 ip link set lo up
 hostname vm
+# What was built for a newer system than this root's does not run here, and is not there then.
+if [ -x /vm/passt ] && [ ! -e /usr/bin/pasta ]; then
+    mkdir -p /usr/local/bin
+    cp /vm/passt* /usr/local/bin/
+    ln -s passt /usr/local/bin/pasta
+    /usr/local/bin/pasta --version > /tmp/pasta 2>&1 || rm -f /usr/local/bin/pasta
+fi
 . /vm/environment
 
 # Whoever logs in to a host works in a group of their own, and no group of the host's has processes and children.

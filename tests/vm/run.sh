@@ -17,7 +17,7 @@ minutes=${LAZARET_VM_MINUTES:-45}
 
 # A file of tests, and after how many seconds of the machine it is given up.
 if [ "$#" -eq 0 ]; then
-    set -- units selinux:200 facts:60 devices:200 clock:100 shutdown:200 share:200 user:400 user_limits:300 user_walls:300 broker:300 attack_broker:300 tuning:200 event:100 information:150 statistics:100 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 interfaces:200 lent:200 live_links:200 live_networks:200 own_networks:200 privileges:60 table:300 confinement:400
+    set -- units selinux:200 facts:60 devices:200 clock:100 shutdown:200 share:200 user:400 user_limits:300 user_walls:300 user_network:400 user_host_network:100 broker:300 attack_broker:300 tuning:200 partition:200 event:100 information:150 statistics:100 version2:60 labels:200 run:300 define:300 enter:200 console:150 detached:100 network:200 interfaces:200 lent:200 live_links:200 live_networks:200 own_networks:200 privileges:60 table:300 confinement:400
     set -- "$@" taken_over:60 profiles:400 systemd:400 unit:60 attack_image:500 attack_races:500
     set -- "$@" audit:120 audit_chain:200 audit_full:60 audit_kernel:60 audit_virt:100 audit_replay:60 kill9:700 figures:400 nothing_is_left:400 hooks:500 disks:400 disks_refused:200
 fi
@@ -83,6 +83,10 @@ make -s -o build install DESTDIR="$disk/installed" > "$work/installed" 2>&1 || {
 for file in Cargo.toml policies units; do
     mkdir -p "$disk/tree/$(dirname "$file")"
     cp -a "$file" "$disk/tree/$(dirname "$file")/"
+done
+# The machine's root has no pasta; this one's goes with the programs, where it has one.
+for file in /usr/bin/passt /usr/bin/passt.avx2; do
+    [ ! -x "$file" ] || cp "$file" "$disk/"
 done
 # Sources are read by what counts in them.
 find . -name target -prune -o -name '*.rs' -print | tar -cT - | tar -xC "$disk/tree" || failed "the sources cannot be copied"
