@@ -124,7 +124,7 @@ impl<'a> Change<'a> {
             }
             _ => return Err(netd.confused()),
         };
-        keeper.hold(&rules, &claim)?;
+        keeper.hold(&asked.link.host, &rules, &claim)?;
         netd.send(&Request::Raise(link), &[inside.as_fd()])?;
         expect!(netd, netd, (Reply::Connected, _) => ());
         if looks(firewall) {
@@ -143,7 +143,7 @@ impl<'a> Change<'a> {
         if self.asked.protect.is_some()
             && let Some(keeper) = self.keeper()?
         {
-            keeper.let_go()?;
+            keeper.let_go(&link.host)?;
         }
         if let HostSide::Network(bridge) = &link.side {
             netd.send(&Request::RemoveBridge(bridge.name.clone()), &[])?;

@@ -677,12 +677,14 @@ fn keep(
     descriptors.extend(kept.log.iter().map(AsFd::as_fd));
     descriptors.extend(fused.iter().map(AsFd::as_fd));
     descriptors.extend(borrowed(masters));
+    let protect = kept.wall.as_ref().and(start.protect.as_ref());
+    let walled = protect.map(|(rules, _)| rules.link.clone());
     let request = supervisor::Request::Keep {
         name: start.name.clone(),
         client: ids::LAZARET,
         pid1: kept.pid1,
         init: number(init.pid),
-        firewall: kept.wall.is_some(),
+        firewall: walled,
         log_pipe: kept.log.is_some(),
         fused: kept.fused.map_or(0, number),
         consoles: start.container.consoles,

@@ -10,12 +10,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::channel::{Channel, ChannelError};
 use sys::process::errno;
-use wire::Failure;
 use wire::frame::{MAX_PAYLOAD, decode};
 use wire::ids::IdBlock;
 use wire::supervisor::{Control, Report};
+use wire::{Failure, LinkName};
 
-/// How long the supervisor may take for its answer, in seconds.
+/// How long the supervisor may take to be reached, and for its answer, in seconds.
 const PATIENCE: i64 = 10;
 /// Bytes of the longest answer: a refusal.
 const LONGEST: usize = MAX_PAYLOAD;
@@ -28,16 +28,28 @@ pub struct Keeper {
 }
 
 fn kernel(e: nix::errno::Errno) -> Failure {
-    Failure::kernel("reach the container's supervisor", e as i32)
+    match e {
+        nix::errno::Errno::EAGAIN => Failure::caller(&format!(
+            "reach the container's supervisor: it did not answer within {PATIENCE} s"
+        )),
+        e => Failure::kernel("reach the container's supervisor", e as i32),
+    }
 }
 
 impl Keeper {
     /// Connects by its socket, which was opened without reading or writing. `None`: it has ended.
     pub fn reach(control: &OwnedFd, block: IdBlock) -> Result<Option<Self>, Failure> {
+        Self::reach_within(control, block, PATIENCE)
+    }
+
+    fn reach_within(control: &OwnedFd, block: IdBlock, seconds: i64) -> Result<Option<Self>, Failure> {
         let flags = SockFlag::SOCK_CLOEXEC;
         let ours = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(kernel)?;
         setsockopt(&ours, sockopt::PassCred, &true).map_err(kernel)?;
-        setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE, 0)).map_err(kernel)?;
+        let limit = TimeVal::new(seconds, 0);
+        setsockopt(&ours, sockopt::ReceiveTimeout, &limit).map_err(kernel)?;
+        // connect(2) waits by this one where the backlog is full.
+        setsockopt(&ours, sockopt::SendTimeout, &limit).map_err(kernel)?;
         let address = format!("/proc/self/fd/{}", control.as_raw_fd());
         let address = UnixAddr::new(address.as_str()).map_err(kernel)?;
         match connect(ours.as_raw_fd(), &address) {
@@ -50,24 +62,32 @@ impl Keeper {
         }
     }
 
-    /// Has it keep the firewall's socket and the claim of addresses.
-    pub fn hold(&self, firewall: &OwnedFd, claim: &OwnedFd) -> Result<(), Failure> {
-        self.ask(&Control::Wall, &[firewall.as_fd(), claim.as_fd()])
+    /// Has it keep the firewall's socket of this link and the claim of addresses.
+    pub fn hold(&self, link: &LinkName, firewall: &OwnedFd, claim: &OwnedFd) -> Result<(), Failure> {
+        self.ask(&Control::Wall(link.clone()), &[firewall.as_fd(), claim.as_fd()])
     }
 
-    /// Has it let them go.
-    pub fn let_go(&self) -> Result<(), Failure> {
-        self.ask(&Control::Unwall, &[])
+    /// Has it let those of this link go. One that has ended keeps none; and one of an earlier version, which does not know of this and closes,
+    /// keeps what it has to its end.
+    pub fn let_go(&self, link: &LinkName) -> Result<(), Failure> {
+        self.ask(&Control::Unwall(link.clone()), &[])
     }
 
     fn ask(&self, control: &Control, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
-        let closed = |e| match e {
-            ChannelError::Kernel(e) => kernel(e),
-            _ => Failure::caller("reach the container's supervisor: it has ended"),
-        };
-        self.channel.send(control, descriptors).map_err(closed)?;
+        match self.channel.send(control, descriptors) {
+            // One that has closed may have said why before.
+            Ok(()) | Err(ChannelError::Closed) => {}
+            Err(ChannelError::Kernel(e)) => return Err(kernel(e)),
+            Err(ChannelError::Frame(_)) => return Err(Failure::bug("ask the container's supervisor")),
+        }
         let mut bytes = vec![0; LONGEST];
         let (length, speaker) = self.hear(&mut bytes)?;
+        if length == 0 {
+            return match control {
+                Control::Unwall(_) => Ok(()),
+                _ => Err(Failure::caller("reach the container's supervisor: it has ended")),
+            };
+        }
         if speaker != Some(self.id) {
             return Err(Failure::caller(
                 "reach the container's supervisor: what answers at its control socket is somebody else",
@@ -80,7 +100,7 @@ impl Keeper {
         }
     }
 
-    /// One packet, and under which uid it was sent. No descriptor comes with it.
+    /// One packet, and under which uid it was sent; an empty one is the end. No descriptor comes with it.
     fn hear(&self, bytes: &mut [u8]) -> Result<(usize, Option<u32>), Failure> {
         let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
         let mut beside = RecvAncillaryBuffer::new(&mut room);
@@ -88,12 +108,8 @@ impl Keeper {
             let mut parts = [IoSliceMut::new(bytes)];
             match recvmsg(&self.channel, &mut parts, &mut beside, RecvFlags::CMSG_CLOEXEC).map_err(errno) {
                 Ok(received) => break received.bytes,
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(nix::errno::Errno::EAGAIN) => {
-                    return Err(Failure::caller(&format!(
-                        "reach the container's supervisor: it did not answer within {PATIENCE} s"
-                    )));
-                }
+                // That it closed without reading is said once, ahead of what it had sent before and of the end.
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::ECONNRESET) => {}
                 Err(e) => return Err(kernel(e)),
             }
         };
@@ -111,16 +127,70 @@ mod tests {
     use rustix::fs::{Mode, OFlags};
     use rustix::net::{SocketAddrUnix, SocketFlags, SocketType, accept, bind, listen, socket_with};
 
-    #[test]
-    fn rules_are_given_to_nobody_but_the_supervisor_and_one_that_has_ended_is_no_error() {
-        let path = std::env::temp_dir().join(format!("lazaret-wall-{}", std::process::id()));
+    /// A control socket that nobody else has, as it is found by the launcher.
+    fn control(name: &str, backlog: i32) -> (std::path::PathBuf, OwnedFd, OwnedFd) {
+        let path = std::env::temp_dir().join(format!("lazaret-{name}-{}", std::process::id()));
         let family = rustix::net::AddressFamily::UNIX;
         let listener = socket_with(family, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
-        listen(&listener, 1).unwrap();
+        listen(&listener, backlog).unwrap();
         let control = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        let block = IdBlock::new(wire::ids::OWN_FIRST).unwrap();
-        let keeper = Keeper::reach(&control, block).unwrap().unwrap();
+        (path, listener, control)
+    }
+
+    fn block() -> IdBlock {
+        IdBlock::new(wire::ids::OWN_FIRST).unwrap()
+    }
+
+    fn link() -> LinkName {
+        LinkName::new("lzv1").unwrap()
+    }
+
+    #[test]
+    fn who_closes_has_let_the_rules_go_and_keeps_none() {
+        let (path, listener, control) = control("closes", 1);
+        let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        let closes: [fn(OwnedFd); 3] = [
+            |theirs| drop(Channel::<Report, Control>::new(theirs).receive().unwrap()),
+            |theirs| {
+                let mut look = [rustix::event::PollFd::new(&theirs, rustix::event::PollFlags::IN)];
+                assert_eq!(rustix::event::poll(&mut look, None), Ok(1), "it is not read");
+            },
+            drop,
+        ];
+        for (number, close) in closes.into_iter().enumerate() {
+            for lets_go in [true, false] {
+                let keeper = Keeper::reach(&control, block()).unwrap().unwrap();
+                let theirs = accept(&listener).unwrap();
+                let closing = std::thread::spawn(move || close(theirs));
+                let answer = match lets_go {
+                    true => keeper.let_go(&link()),
+                    false => keeper.hold(&link(), &file, &file),
+                };
+                closing.join().unwrap();
+                match lets_go {
+                    true => assert_eq!(answer, Ok(()), "{number}"),
+                    false => assert!(answer.unwrap_err().what.as_str().ends_with("it has ended"), "{number}"),
+                }
+            }
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn one_that_stands_still_is_not_waited_for_for_ever() {
+        let (path, _listener, control) = control("stands", 0);
+        // The kernel lets one more wait than was asked for.
+        let _waiting = Keeper::reach_within(&control, block(), 1).unwrap().unwrap();
+        let why = Keeper::reach_within(&control, block(), 1).unwrap_err();
+        assert!(why.what.as_str().contains("did not answer"), "{}", why.what);
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn rules_are_given_to_nobody_but_the_supervisor_and_one_that_has_ended_is_no_error() {
+        let (path, listener, control) = control("wall", 1);
+        let keeper = Keeper::reach(&control, block()).unwrap().unwrap();
         let theirs = accept(&listener).unwrap();
         let imposter = std::thread::spawn(move || {
             let channel: Channel<Report, Control> = Channel::new(theirs);
@@ -128,11 +198,11 @@ mod tests {
             channel.send(&Report::Done, &[]).unwrap();
             asked
         });
-        let why = keeper.let_go().unwrap_err();
+        let why = keeper.let_go(&link()).unwrap_err();
         assert!(why.what.as_str().contains("somebody else"), "{}", why.what);
-        assert_eq!(imposter.join().unwrap(), Control::Unwall);
+        assert_eq!(imposter.join().unwrap(), Control::Unwall(link()));
         drop(listener);
-        assert!(Keeper::reach(&control, block).unwrap().is_none());
+        assert!(Keeper::reach(&control, block()).unwrap().is_none());
         std::fs::remove_file(path).unwrap();
     }
 }

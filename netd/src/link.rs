@@ -58,12 +58,12 @@ pub fn join<T>(
     host: &mut Netlink,
     namespace: impl AsFd,
     joined: &Judged<Joined>,
-    protect: impl FnOnce(&mut Netlink) -> Result<T, Failure>,
+    protect: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut made = Made::default();
     let outside = outside(host, namespace.as_fd(), &joined.get().0, &mut made);
     outside
-        .and_then(|_| protect(host))
+        .and_then(|_| protect())
         .map_err(|failure| made.take_back(host, failure))
 }
 

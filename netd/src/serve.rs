@@ -78,9 +78,10 @@ fn answer(
         }
         Request::Join { link, firewall } => {
             let [namespace] = all(descriptors)?;
+            let mac = link.mac;
             let joined = judge::joined(*link, Some(&firewall))?;
             let rules = judge::firewall(*firewall)?;
-            let socket = link::join(host, namespace, &joined, |host| table::protect(host, &rules))?;
+            let socket = link::join(host, namespace, &joined, || table::protect_as(&rules, mac))?;
             return Ok((Reply::Protected, Some(socket)));
         }
         Request::Raise(link) => {

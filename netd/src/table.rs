@@ -12,10 +12,15 @@ use std::os::fd::OwnedFd;
 use wire::Failure;
 use wire::netd::Firewall;
 
-/// Makes the tables, whole or not at all; they stand as long as the socket that comes back.
+/// Makes the tables, whole or not at all; they stand as long as the socket that comes back. Nothing of the container's runs yet.
 pub fn protect(host: &mut Netlink, firewall: &Judged<Firewall>) -> Result<OwnedFd, Failure> {
+    let mac = link::other_end(host, &firewall.get().link)?;
+    protect_as(firewall, mac)
+}
+
+/// The same for a link whose other end is a running container's already, who could give it another address: `mac` is what it was made with.
+pub fn protect_as(firewall: &Judged<Firewall>, mac: [u8; 6]) -> Result<OwnedFd, Failure> {
     let firewall = firewall.get();
-    let mac = link::other_end(host, &firewall.link)?;
     let steps = ruleset(firewall, mac);
     let what = format!("protect {}", firewall.name);
     let mut socket = Netlink::open(SockProtocol::NetlinkNetFilter).map_err(|denied| denied.during(&what))?;

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::ChannelError;
-use wire::Failure;
 use wire::supervisor::{Control, Report};
+use wire::{Failure, LinkName};
 
 impl Keeper {
     /// Does what a client asks and answers. An error ends the conversation.
@@ -36,8 +36,8 @@ impl Keeper {
             },
             Control::Signal(number) => self.signal(number),
             Control::SignalProcess(number) => self.signal_process(number, &descriptors),
-            Control::Wall => self.wall(id, descriptors),
-            Control::Unwall => self.unwall(id),
+            Control::Wall(link) => self.wall(id, link, descriptors),
+            Control::Unwall(link) => self.unwall(id, &link),
             Control::Kill => self.kill().map_err(|e| Failure::kernel("kill PID 1", e)),
         };
         self.say(id, &done.map_or_else(Report::Refused, |()| Report::Done), &[])
@@ -48,7 +48,7 @@ impl Keeper {
         judge::by_root(self.clients.get(&id).is_some_and(|client| client.root))
     }
 
-    fn wall(&mut self, id: u32, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
+    fn wall(&mut self, id: u32, link: LinkName, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
         self.by_root(id)?;
         self.alive()?;
         if self.wall.is_some() {
@@ -57,12 +57,14 @@ impl Keeper {
             ));
         }
         let wall = descriptors.try_into();
-        self.wall = Some(wall.map_err(|_| Failure::protocol("keep rules that did not come"))?);
+        let wall = wall.map_err(|_| Failure::protocol("keep rules that did not come"))?;
+        self.wall = Some((link, wall));
         Ok(())
     }
 
-    fn unwall(&mut self, id: u32) -> Result<(), Failure> {
+    fn unwall(&mut self, id: u32, link: &LinkName) -> Result<(), Failure> {
         self.by_root(id)?;
+        judge::let_go(self.wall.as_ref().map(|(kept, _)| kept), link)?;
         self.wall = None;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use sys::channel::Channel;
 use wire::init::NAMESPACES;
 use wire::supervisor::Request;
-use wire::{Failure, init};
+use wire::{Failure, LinkName, init};
 
 /// Everything that came with `Keep`.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct Held {
     pub init_process: OwnedFd,
     /// user, mnt, pid, net, ipc, uts, cgroup.
     pub namespaces: Vec<OwnedFd>,
-    /// Its rules, and the claim of its addresses, go with them.
-    pub wall: Option<[OwnedFd; 2]>,
+    /// The rules of its link of this name, and the claim of its addresses, go with them.
+    pub wall: Option<(LinkName, [OwnedFd; 2])>,
     /// The payload's output, where that is no console.
     pub log_pipe: Option<OwnedFd>,
     /// The server of `/proc/meminfo`.
@@ -64,8 +64,8 @@ pub fn hold(request: &Request, descriptors: Vec<OwnedFd>) -> Result<Held, Failur
         init_process: next()?,
         namespaces: (0..NAMESPACES).map(|_| next()).collect::<Result<_, _>>()?,
         wall: match firewall {
-            true => Some([next()?, next()?]),
-            false => None,
+            Some(link) => Some((link.clone(), [next()?, next()?])),
+            None => None,
         },
         log_pipe: log_pipe.then(&mut next).transpose()?,
         fused: (*fused != 0).then(&mut next).transpose()?,

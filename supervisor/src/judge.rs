@@ -1,6 +1,6 @@
 //! Who may connect, and what a client may ask. Pure; what it admits comes back as values that only it makes.
 
-use wire::Failure;
+use wire::{Failure, LinkName};
 
 /// Most clients at a time.
 pub const CLIENTS: usize = 32;
@@ -44,6 +44,16 @@ pub fn by_root(root: bool) -> Result<(), Failure> {
     }
 }
 
+/// Whether the rules of `link` may go, where those of `kept` are kept: with the link that is gone no other one's rules go.
+pub fn let_go(kept: Option<&LinkName>, link: &LinkName) -> Result<(), Failure> {
+    match kept {
+        Some(kept) if kept != link => Err(Failure::caller(&format!(
+            "let go of the rules of {link}: those of {kept} are kept"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Whether there is such a signal. 0 is none: it would only ask whether the process is there.
 pub fn signal(number: i32) -> Result<Signal, Failure> {
     if (1..=LAST_SIGNAL).contains(&number) {
@@ -83,6 +93,13 @@ mod tests {
         assert!(connection(u32::MAX, 7, 0).is_err());
         assert!(connection(7, 7, CLIENTS).is_err());
         assert!(viewer(VIEWERS).is_err() && viewer(0).is_ok());
+    }
+
+    #[test]
+    fn lets_the_rules_of_the_link_go_that_they_are_kept_for_and_of_no_other() {
+        let [one, other] = ["lzv1", "lzv2"].map(|name| LinkName::new(name).unwrap());
+        assert!(let_go(Some(&one), &one).is_ok() && let_go(None, &one).is_ok());
+        assert!(let_go(Some(&one), &other).is_err());
     }
 
     #[test]

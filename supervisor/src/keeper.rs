@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use sys::channel::Channel;
 use wire::supervisor::Request;
-use wire::{ContainerName, Failure, init};
+use wire::{ContainerName, Failure, LinkName, init};
 
 /// Bytes of output that are taken at a time.
 const TAKEN: usize = 64 * 1024;
@@ -46,8 +46,8 @@ pub struct Keeper {
     fused: Option<OwnedFd>,
     last_id: u32,
     room: Vec<u8>,
-    /// What the rules of its network go with, and the claim of its addresses.
-    pub(crate) wall: Option<[OwnedFd; 2]>,
+    /// Its link on a network, what the rules of that go with, and the claim of its addresses.
+    pub(crate) wall: Option<(LinkName, [OwnedFd; 2])>,
     _held: [OwnedFd; 2],
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::frame::Message;
 use crate::init::NAMESPACES;
-use crate::name::ContainerName;
+use crate::name::{ContainerName, LinkName};
 use serde::{Deserialize, Serialize};
 
 /// The launcher's one request.
@@ -22,8 +22,8 @@ pub enum Request {
         pid1: u32,
         /// `init`'s outer half.
         init: u32,
-        /// Whether a firewall socket comes.
-        firewall: bool,
+        /// The link whose firewall's socket comes.
+        firewall: Option<LinkName>,
         /// Whether a pipe comes that carries the payload's output.
         log_pipe: bool,
         /// The server of `/proc/meminfo`; its pidfd comes unless this is 0.
@@ -51,7 +51,8 @@ impl Message for Request {
             consoles,
             ..
         } = self;
-        let single = [*firewall, *firewall, *log_pipe, *fused != 0];
+        let walled = firewall.is_some();
+        let single = [walled, walled, *log_pipe, *fused != 0];
         let single = single.iter().filter(|b| **b).count();
         8usize
             .saturating_add(NAMESPACES)
@@ -104,11 +105,11 @@ pub enum Control {
     /// Sends a signal to one process of the container's (one descriptor: a pidfd of it). The kernel lets it reach nobody but those in the
     /// user namespaces that the container's keeper owns, and the keeper's own. Answer: `Done`.
     SignalProcess(i32),
-    /// Keeps the rules of a link that came while the container runs (two descriptors: the firewall's socket, the claim of its addresses). From root
+    /// Keeps the rules of this link, which came while the container runs (two descriptors: the firewall's socket, the claim of its addresses). From root
     /// alone. Answer: `Done`.
-    Wall,
-    /// Lets the rules and the claim go, if there are any. From root alone. Answer: `Done`.
-    Unwall,
+    Wall(LinkName),
+    /// Lets the rules of this link and the claim go, if there are any; those of another one are not. From root alone. Answer: `Done`.
+    Unwall(LinkName),
 }
 
 /// What the supervisor answers on the control socket.
@@ -142,7 +143,7 @@ pub enum Report {
 impl Message for Control {
     fn descriptors(&self) -> usize {
         match self {
-            Self::Wall => 2,
+            Self::Wall(_) => 2,
             Self::SignalProcess(_) => 1,
             _ => 0,
         }
@@ -206,6 +207,10 @@ mod tests {
         encode(value).unwrap()[HEADER..].to_vec()
     }
 
+    fn link() -> LinkName {
+        LinkName::new("l").unwrap()
+    }
+
     fn keep(firewall: bool, log_pipe: bool, fused: u32, consoles: u8) -> Request {
         let name = ContainerName::new("c").unwrap();
         Request::Keep {
@@ -213,7 +218,7 @@ mod tests {
             client: 300,
             pid1: 7,
             init: 8,
-            firewall,
+            firewall: firewall.then(link),
             log_pipe,
             fused,
             consoles,
@@ -224,7 +229,11 @@ mod tests {
     fn bytes_are_frozen() {
         assert_eq!(
             payload(&keep(true, false, 9, 2)),
-            [0, 1, b'c', 0xac, 2, 7, 8, 1, 0, 9, 2]
+            [0, 1, b'c', 0xac, 2, 7, 8, 1, 1, b'l', 0, 9, 2]
+        );
+        assert_eq!(
+            payload(&keep(false, false, 9, 2)),
+            [0, 1, b'c', 0xac, 2, 7, 8, 0, 0, 9, 2]
         );
         assert_eq!(payload(&Reply::Keeping), [0]);
         assert_eq!(payload(&Reply::Refused(Failure::kernel("x", 5))), [1, 1, 1, b'x', 10]);
@@ -240,8 +249,8 @@ mod tests {
             (Control::Wait, &[4]),
             (Control::WaitTied, &[7]),
             (Control::SignalProcess(15), &[8, 30]),
-            (Control::Wall, &[9]),
-            (Control::Unwall, &[10]),
+            (Control::Wall(link()), &[9, 1, b'l']),
+            (Control::Unwall(link()), &[10, 1, b'l']),
             (
                 Control::Attach {
                     console: 1,

@@ -2,6 +2,7 @@
 
 use crate::stage::*;
 use nix::errno::Errno;
+use std::os::fd::AsFd;
 use wire::Kind;
 use wire::netd::{Reply, Request};
 
@@ -294,4 +295,30 @@ fn chains_of_others_that_drop_are_found_until_they_let_the_bridge_through() {
         netd.ask(Request::FindDropping(name("br0")), &[]).0,
         Reply::Refused(f) if f.kind == Kind::Caller
     ));
+}
+
+#[test]
+fn a_running_container_does_not_say_which_address_its_rules_are_made_for() {
+    if !is_possible() {
+        return;
+    }
+    let host = Namespace::new();
+    let netd = Netd::start(&host);
+    let container = Namespace::container();
+    let join = Request::Join {
+        link: Box::new(link(2)),
+        firewall: Box::new(wall(2, vec![])),
+    };
+    let there = || container.links().contains(&"eth0".to_owned());
+    let is_called = |mac: &str| drop(container.run(&format!("ip link set eth0 address {mac}")));
+    let neighbour = || is_called("02:10:20:30:40:09");
+    let (reply, _rules) = netd.ask_and_meanwhile(join, &[container.as_fd()], there, neighbour);
+    assert_eq!(reply, Reply::Protected);
+    is_called("02:10:20:30:40:02");
+    let inside = container.rtnetlink();
+    let raised = netd.ask(Request::Raise(Box::new(link(2))), &[inside.as_fd()]).0;
+    assert_eq!(raised, Reply::Connected);
+    let rules = host.run("nft list ruleset");
+    assert!(rules.contains("02:10:20:30:40:02"), "{rules}");
+    assert!(!rules.contains("02:10:20:30:40:09"), "{rules}");
 }

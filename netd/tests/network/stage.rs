@@ -2,10 +2,13 @@
 //! power in the host's. Touches: namespaces of its own, which end with it.
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
 use nix::sys::socket::sockopt::Ipv6Ttl;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, sendto, setsockopt, socket,
 };
+use nix::sys::wait::WaitStatus;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -256,6 +259,31 @@ impl Netd {
         channel.receive().unwrap()
     }
 
+    /// Sends a request, holds netd still when `there` has come about, between two of its system calls, and then returns the answer.
+    pub fn ask_and_meanwhile(
+        &self,
+        request: Request,
+        descriptors: &[BorrowedFd<'_>],
+        there: impl Fn() -> bool,
+        meanwhile: impl FnOnce(),
+    ) -> (Reply, Vec<OwnedFd>) {
+        let channel = self.channel.as_ref().unwrap();
+        ptrace::seize(self.pid, ptrace::Options::empty()).unwrap();
+        ptrace::interrupt(self.pid).unwrap();
+        assert!(matches!(wait(self.pid), Ok(WaitStatus::PtraceEvent(..))));
+        channel.send(&request, descriptors).unwrap();
+        while !there() {
+            let mut look = [rustix::event::PollFd::new(channel, rustix::event::PollFlags::IN)];
+            let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+            assert_eq!(rustix::event::poll(&mut look, Some(&now)), Ok(0), "it has answered");
+            ptrace::syscall(self.pid, None).unwrap();
+            assert_eq!(wait(self.pid), Ok(WaitStatus::Stopped(self.pid, Signal::SIGTRAP)));
+        }
+        meanwhile();
+        ptrace::detach(self.pid, None).unwrap();
+        channel.receive().unwrap()
+    }
+
     /// Asks for links into a container.
     pub fn connect(&self, container: &Namespace, links: Vec<Link>) -> Reply {
         self.ask(
@@ -312,11 +340,7 @@ impl Drop for Netd {
         self.channel.take();
         let status = wait(self.pid).unwrap();
         if !std::thread::panicking() {
-            assert_eq!(
-                status,
-                nix::sys::wait::WaitStatus::Exited(self.pid, 0),
-                "netd ends with its channel"
-            );
+            assert_eq!(status, WaitStatus::Exited(self.pid, 0), "netd ends with its channel");
         }
     }
 }

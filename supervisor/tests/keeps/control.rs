@@ -66,17 +66,22 @@ fn keeps_rules_for_root_alone_and_lets_them_go() {
     let kept = Kept::new(Wish::default());
     let (rules, there) = rustix::pipe::pipe().unwrap();
     let root = kept.client();
+    let [link, other] = ["lzv1", "lzv2"].map(|name| wire::LinkName::new(name).unwrap());
+    let unwall = Control::Unwall(link.clone());
     let wall = |client: &Client| {
-        client.0.send(&Control::Wall, &[there.as_fd(), there.as_fd()]).unwrap();
+        client
+            .0
+            .send(&Control::Wall(link.clone()), &[there.as_fd(), there.as_fd()])
+            .unwrap();
         client.next().unwrap()
     };
     assert_eq!(wall(&root), Report::Done);
     assert!(matches!(wall(&root), Report::Refused(_)), "it has some already");
-    let path = kept.path();
+    let (path, theirs) = (kept.path(), unwall.clone());
     let asked = std::thread::spawn(move || {
         let id = Uid::from_raw(CLIENT);
         rustix::thread::set_thread_res_uid(id, id, id).unwrap();
-        Client::new(&path).ask(&Control::Unwall)
+        Client::new(&path).ask(&theirs)
     });
     assert!(matches!(asked.join().unwrap(), Report::Refused(_)));
     drop(there);
@@ -87,9 +92,14 @@ fn keeps_rules_for_root_alone_and_lets_them_go() {
         rustix::event::poll(&mut look, Some(&now)).unwrap() == 0
     };
     assert!(left(), "the supervisor has it");
-    assert_eq!(root.ask(&Control::Unwall), Report::Done);
+    let another = root.ask(&Control::Unwall(other.clone()));
+    assert!(matches!(another, Report::Refused(_)), "they are another link's");
+    assert!(left(), "the supervisor has it still");
+    assert_eq!(root.ask(&unwall), Report::Done);
     assert!(!left());
-    assert_eq!(root.ask(&Control::Unwall), Report::Done);
+    for none in [unwall, Control::Unwall(other)] {
+        assert_eq!(root.ask(&none), Report::Done);
+    }
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl Kept {
             client: CLIENT,
             pid1: first.id(),
             init: outer.id(),
-            firewall: false,
+            firewall: None,
             log_pipe: wish.log_pipe,
             fused: fused.as_ref().map_or(0, Child::id),
             consoles: wish.consoles,
