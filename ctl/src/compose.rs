@@ -1,7 +1,7 @@
 //! What is made of several commands of `lazaret`, each in a process of its own: `edit`, and `autostart --boot`. This process is the caller's
 //! own, without a capability, and never hands power over; the commands that it starts do. May touch: a temporary file, an editor, children.
 
-use crate::error::REFUSED;
+use crate::error::{Error, REFUSED, UNREAD};
 use crate::manner::manner;
 use crate::options::{Affect, Desc, Metadata, Networks, Options, Verb};
 use crate::output::{after, done, fail, say};
@@ -286,7 +286,10 @@ impl Again {
 
 /// Says that it is done, as the last word of a command.
 fn said_done(text: &str) -> Result<u8, String> {
-    done(text).map_err(|e| e.to_string())?;
+    match done(text) {
+        Err(Error::Unread) => return Ok(UNREAD),
+        told => told.map_err(|e| e.to_string())?,
+    }
     after(Duration::ZERO);
     Ok(0)
 }

@@ -47,18 +47,6 @@ impl Interface {
             None => !self.addresses.is_empty() || self.attached == Attached::User,
         }
     }
-
-    /// Whether anything is said of it beyond its hardware address, its name inside, and that it is up.
-    pub fn is_configured(&self) -> bool {
-        !self.addresses.is_empty()
-            || !self.routes.is_empty()
-            || self.target.is_some()
-            || self.mtu.is_some()
-            || self.isolated.is_some()
-            || self.bandwidth.said
-            || self.vlan.is_some()
-            || self.link == Some(LinkState::Down)
-    }
 }
 
 /// Where the host's end of an interface belongs.

@@ -1,4 +1,4 @@
-//! What libvirt makes of the devices of a document by the company that they are in: the order of disks and controllers, where on a controller a
+//! What libvirt makes of labels, processors, nodes and devices of a document by the company that they are in: the order of disks and controllers, where on a controller a
 //! disk is, the controllers that are needed for it, and the numbers of terminals. Pure.
 
 use super::error::{Fault, shown_name};
@@ -27,11 +27,13 @@ pub fn settle(domain: &mut Element) -> Result<(), Fault> {
     if let Some(vcpu) = domain.children.iter_mut().find(|c| c.name == "vcpu") {
         processors(vcpu)?;
     }
-    if let Some(numa) = domain.children.iter().find(|c| c.name == "numatune") {
-        numa.children
-            .iter()
-            .filter(|c| c.name == "memory")
-            .try_for_each(nodes)?;
+    let by_program = domain
+        .children
+        .iter()
+        .any(|c| c.name == "vcpu" && value(c, "placement") == Some("auto"));
+    if let Some(numa) = domain.children.iter_mut().find(|c| c.name == "numatune") {
+        let mut memory = numa.children.iter_mut().filter(|c| c.name == "memory");
+        memory.try_for_each(|memory| nodes(memory, by_program))?;
     }
     if let Some(tuning) = domain.children.iter_mut().find(|c| c.name == "cputune") {
         let mut pins = taken(tuning, "vcpupin");
@@ -90,10 +92,14 @@ fn labels(domain: &Element) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Which nodes are meant is said, or is for another program to say.
-fn nodes(memory: &Element) -> Result<(), Fault> {
+/// Which nodes are meant is said, or is for another program to say, as which processors are.
+fn nodes(memory: &mut Element, by_program: bool) -> Result<(), Fault> {
     match (value(memory, "placement"), value(memory, "nodeset")) {
         (Some("auto"), _) | (None | Some("static"), Some(_)) => Ok(()),
+        (None, None) if by_program => {
+            set(memory, "placement", "auto");
+            Ok(())
+        }
         (None | Some("static"), None) => Err(Fault::new(
             memory.line,
             "<memory> in <numatune> has no attribute nodeset",

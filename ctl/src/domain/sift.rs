@@ -400,6 +400,16 @@ fn otherwise(element: &Element, path: &str) -> bool {
     rows.any(|found| found)
         || path == "/seclabel" && other_label(element)
         || path == "/devices/console" && child("target").is_some_and(other_target)
+        || path == "/devices/interface" && value("type") == Some("user") && element.children.iter().any(other_user)
+}
+
+/// Whether a hypervisor's interface of type user has this: `pasta` is told an address and a name, and does the rest as the host has it.
+fn other_user(child: &Element) -> bool {
+    match child.name.as_str() {
+        "source" => !child.attributes.is_empty(),
+        "link" => child.attributes.iter().any(|a| a.name == "state" && a.value == "down"),
+        name => lists("ip route target mtu port bandwidth vlan backend portForward", name),
+    }
 }
 
 /// Whether a clock says nothing but that.
@@ -460,7 +470,8 @@ fn whole(element: &Element) -> Result<(), Fault> {
 
 /// One element of `devices`, in libvirt's own order and with what libvirt adds.
 pub fn device_element(bytes: &[u8]) -> Result<Tree, Fault> {
-    let element = super::xml::read(bytes)?;
+    let mut element = super::xml::read(bytes)?;
+    without_stray_text(&mut element);
     if !known("devices").is_some_and(|d| d.holds(&element.name)) {
         let what = format!("<{}> is no device", shown_name(&element.name));
         return Err(Fault::new(element.line, what));

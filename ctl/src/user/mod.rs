@@ -50,6 +50,9 @@ pub fn here() -> Option<User> {
 
 /// The ids of a block as the host has them, in one range or several: of an ordinary user's container those that the user was given for it.
 pub fn on_host(block: IdBlock) -> Vec<(u32, u32)> {
+    if here().is_none() {
+        return vec![(block.first(), BLOCK)];
+    }
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     outside(&map, block.first(), BLOCK)
 }

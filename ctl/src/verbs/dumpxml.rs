@@ -4,12 +4,16 @@ use crate::domain::xml::{Part, Tree, find as find_in};
 use crate::domain::{self, Domain};
 use crate::error::{Error, Outcome};
 use crate::lookup::find;
+use crate::manner::manner;
 use crate::options::Dumpxml;
 use crate::output::{gap, print};
 use crate::session::Session;
 
 /// Prints the definition that runs, or else the kept one.
 pub fn dumpxml(session: &Session, options: &Dumpxml) -> Outcome<()> {
+    if options.wrap && options.xpath.is_none() && !manner().virsh {
+        return Err(Error::Usage("--wrap is of what --xpath names".to_owned()));
+    }
     let found = find(&session.store, &options.container)?;
     let live = match (found.running(), options.inactive) {
         (Ok((place, record)), false) => place.live_definition()?.map(|bytes| (bytes, record.id)),

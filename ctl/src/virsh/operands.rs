@@ -64,7 +64,10 @@ pub fn placed(words: &[String]) -> Result<Vec<String>, Wrong> {
         return Ok(vec![verb.clone(), "--help".to_owned()]);
     }
     let has = |t: &&Taken| given.iter().any(|(name, _)| name == t.name);
-    let missing = takes.iter().filter(|t| t.required && !has(t));
+    // Our own, of all that there are.
+    let all = matches!(verb.as_str(), "autostart" | "net-autostart")
+        && given.iter().any(|(name, _)| matches!(name.as_str(), "list" | "boot"));
+    let missing = takes.iter().filter(|t| t.required && !all && !has(t));
     let missing: Vec<String> = missing
         .map(|t| match t.kind {
             Kind::Number => format!("command '{verb}' requires --{} option", t.name),
@@ -101,6 +104,15 @@ fn may_be_empty(verb: &str, name: &str) -> bool {
     matches!((verb, name), ("attach-disk" | "change-media", "source"))
 }
 
+/// What is meant by virsh's other names of an option, which its help does not tell.
+fn meant<'a>(verb: &str, name: &'a str) -> &'a str {
+    match (verb, name) {
+        ("setmem" | "setmaxmem", "kilobytes") => "size",
+        ("domif-getlink", "persistent") => "config",
+        _ => name,
+    }
+}
+
 /// Reads what follows a verb.
 fn given(verb: &str, rest: &[String], takes: &[Taken], beyond: &Beyond) -> Result<Given, String> {
     let mut given: Given = Vec::new();
@@ -113,16 +125,18 @@ fn given(verb: &str, rest: &[String], takes: &[Taken], beyond: &Beyond) -> Resul
         }
         if let Some(long) = long.filter(|l| l.starts_with(|c: char| c.is_ascii_alphanumeric())) {
             let (name, attached) = long.split_once('=').map_or((long, None), |(n, v)| (n, Some(v)));
+            let name = meant(verb, name);
             let one = takes.iter().find(|t| t.name == name);
+            let inside = verb == "lxc-enter-namespace" && given.iter().any(|(n, _)| n == "cmd");
             let value = match (one, beyond.takes_value(name)) {
                 _ if name == "help" => Some(false),
+                // What is executed inside has options of its own.
+                (None, _) if inside => None,
                 (Some(one), _) if !one.further && given.iter().any(|(n, _)| n == name) => {
                     return Err(format!("option --{name} already seen"));
                 }
                 (Some(one), _) => Some(one.kind != Kind::Flag),
                 (None, Some(takes)) => Some(takes),
-                // What is executed inside has options of its own.
-                (None, None) if verb == "lxc-enter-namespace" && given.iter().any(|(n, _)| n == "cmd") => None,
                 (None, None) => return Err(format!("command '{verb}' doesn't support option --{name}")),
             };
             match (value, attached) {
@@ -208,6 +222,14 @@ mod tests {
                 "lxc-enter-namespace vm1 -- /bin/ls --noseclabel",
                 "lxc-enter-namespace -- vm1 /bin/ls --noseclabel",
             ),
+            (
+                "lxc-enter-namespace vm1 /bin/etcd --data-dir /x",
+                "lxc-enter-namespace -- vm1 /bin/etcd --data-dir /x",
+            ),
+            ("setmem vm1 --kilobytes 1024", "setmem vm1 1024"),
+            ("domif-getlink vm1 eth0 --persistent", "domif-getlink --config vm1 eth0"),
+            ("autostart --list", "autostart --list"),
+            ("net-autostart --list", "net-autostart --list"),
             ("desc vm1 a --config b", "desc --config vm1 a b"),
             ("dominfo vm1 --json", "dominfo --json vm1"),
             ("dominfo --help", "dominfo --help"),

@@ -70,11 +70,6 @@ pub fn interface(parts: &mut Parts) -> Result<Interface, Fault> {
     if interface.isolated == Some(true) && !matches!(interface.attached, Attached::Network(_) | Attached::Bridge(_)) {
         return Err(parts.fault("only a port of a bridge can be isolated"));
     }
-    if interface.attached == Attached::User && interface.is_configured() {
-        return Err(parts.fault(
-            "an interface of type user is configured by pasta, as the host is: it has <mac> and <guest>, and nothing else",
-        ));
-    }
     // An interface of a network is given an address, and so needs none of its own for its routes.
     let given = matches!(interface.attached, Attached::Network(_));
     if !interface.is_up() && configured && !given {
