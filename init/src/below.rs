@@ -11,8 +11,9 @@ const GROUPS: &str = "/sys/fs/cgroup";
 /// The places below `/sys` where something is mounted on it.
 pub fn mounted(root: BorrowedFd<'_>) -> nix::Result<Vec<String>> {
     let sysfs = sys::mount::mount_id(place::find(root, "/sys")?.as_fd())?;
-    let table = std::fs::read_to_string("/proc/self/mountinfo");
+    let table = std::fs::read("/proc/self/mountinfo");
     let table = table.map_err(|e| e.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw))?;
+    let table = String::from_utf8_lossy(&table);
     let below = below(&table, sysfs).ok_or(Errno::ENOENT)?;
     Ok(below
         .into_iter()
@@ -21,7 +22,8 @@ pub fn mounted(root: BorrowedFd<'_>) -> nix::Result<Vec<String>> {
         .collect())
 }
 
-/// The places of the mounts on this one, as they are called from its root (proc_pid_mountinfo(5)); `None` if it is not in the table.
+/// The places of the mounts on this one, as they are called from its root (proc_pid_mountinfo(5)); `None` if it is not in the table, or if the name of
+/// one is no text. That of another mount may be none: any user of the host may have chosen it.
 fn below(table: &str, mount: u64) -> Option<Vec<String>> {
     let row = |line: &str| {
         let mut words = line.split(' ');
@@ -31,7 +33,8 @@ fn below(table: &str, mount: u64) -> Option<Vec<String>> {
     let rows = table.lines().map(row).collect::<Option<Vec<_>>>()?;
     let (_, _, own) = rows.iter().find(|(id, ..)| *id == mount)?;
     let on = rows.iter().filter(|(_, parent, _)| *parent == mount);
-    on.map(|(_, _, place)| place.strip_prefix(own.as_str()).map(str::to_owned))
+    let text = |place: &&str| !place.contains(char::REPLACEMENT_CHARACTER);
+    on.map(|(_, _, place)| place.strip_prefix(own.as_str()).filter(text).map(str::to_owned))
         .collect()
 }
 
@@ -64,6 +67,9 @@ mod tests {
         assert_eq!(below(TABLE, 50).unwrap(), ["/kernel/debug", "/fs/a b\\"]);
         assert_eq!(below(TABLE, 52).unwrap(), Vec::<String>::new());
         assert_eq!(below(TABLE, 99), None);
+        let odd = |parent: u32| format!("{TABLE}54 {parent} 0:5 / /sys/root/sys/\u{fffd} rw - tmpfs tmpfs rw\n");
+        assert_eq!(below(&odd(50), 50), None);
+        assert_eq!(below(&odd(40), 50), below(TABLE, 50));
         assert_eq!(below("20 1\n", 20), None);
         assert_eq!(unescaped("a\\04"), None);
     }

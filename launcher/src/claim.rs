@@ -23,12 +23,17 @@ pub const FILE: &str = "/run/lazaret.ids";
 const NAME: usize = 64;
 /// The byte, beyond that of every id, that is locked by whoever is claiming.
 const TURN: Span = Span(1 << 40, 1);
+/// The byte that is locked for reading by whoever makes partitions, and for writing by whoever removes them. A lock of a group's directory would be
+/// anybody's to take who may open that.
+const MADE: Span = Span((1 << 40) + 1, 1);
 /// From here on there is a byte for each name, by its hash. Two names of one byte are as good as one: that has odds of 1 to 2^40.
 const NAMES: i64 = 1 << 41;
 /// From here on it is noted for each name, by its hash, whose it was last: that hash whole, and that of the state directory.
 const NOTES: i64 = 1 << 32;
 /// Bytes of such a note.
 const NOTE: i64 = 16;
+/// The last place of a note: all of them are 1 MiB of memory. Where two names meet, the older note is lost, and that is all.
+const PLACES: i64 = 0xffff;
 /// From here on there is for each port of a network namespace, by their hash, a byte for each IPv4 address and one for each IPv6 address.
 const PORTS: i64 = 1 << 42;
 /// From here on there is a byte for each address of a container on a bridge of a network namespace, by their hash.
@@ -101,6 +106,26 @@ pub struct Turn(OwnedFd);
 /// Waits for the turn.
 pub fn turn() -> Result<Turn, Failure> {
     turn_in(&claims()).map_err(|e| Failure::kernel("wait for the turn to claim ids", e as i32))
+}
+
+/// The right to make partitions, or to remove them, until it is dropped.
+#[derive(Debug)]
+pub struct Partitioning(#[expect(dead_code, reason = "the lock is the open file's, and ends with it")] OwnedFd);
+
+/// Waits until nobody removes partitions: nobody does until what is returned is dropped.
+pub fn partitioning() -> Result<Partitioning, Failure> {
+    let locked = open(&claims(), OFlags::RDWR | OFlags::CREATE).and_then(|file| {
+        fcntl(&file, FcntlArg::F_OFD_SETLKW(&lock(libc::F_RDLCK, MADE)))?;
+        Ok(Partitioning(file))
+    });
+    locked.map_err(|e| Failure::kernel("wait for the turn to make a partition", e as i32))
+}
+
+/// Nobody makes partitions, nor removes them, until what is returned is dropped; an error if somebody is doing so.
+pub fn unpartitioning() -> Result<Partitioning, Errno> {
+    let file = open(&claims(), OFlags::RDWR | OFlags::CREATE)?;
+    set(&file, libc::F_WRLCK, MADE)?;
+    Ok(Partitioning(file))
 }
 
 /// What stands for a state directory: the hash of its path.
@@ -249,7 +274,8 @@ fn address_span(network: u64, bridge: &LinkName, address: IpAddr) -> Span {
 
 /// Where the note of a name is.
 fn note_at(name: &ContainerName) -> i64 {
-    NOTES.saturating_add(hash(name.as_str().bytes(), 24).saturating_mul(NOTE))
+    let place = hash(name.as_str().bytes(), 24) & PLACES;
+    NOTES.saturating_add(place.saturating_mul(NOTE))
 }
 
 /// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>), its upper bits.

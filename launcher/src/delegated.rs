@@ -152,10 +152,11 @@ pub fn of(name: &ContainerName) -> Result<Option<Group>, Failure> {
 pub fn base_of(name: &ContainerName) -> Result<Option<Group>, Failure> {
     let Some(group) = of(name)? else { return Ok(None) };
     let place = group.place();
-    let Some((above, _)) = place.as_ref().and_then(|p| p.rsplit_once(&format!("/{PARTITIONS}"))) else {
+    let within = format!("/{}/{PARTITIONS}/", groups::LAZARET);
+    let Some((above, _)) = place.as_ref().and_then(|p| p.split_once(&within)) else {
         return Ok(Some(group));
     };
-    let opened = open_group(above).and_then(Group::of_version2);
+    let opened = open_group(&format!("{above}/{}", groups::LAZARET)).and_then(Group::of_version2);
     opened
         .map(Some)
         .map_err(kernel(format!("find the control groups of {name}")))

@@ -159,11 +159,13 @@ impl Host {
         self.groups.take();
     }
 
-    /// The mounts that the launcher sees.
+    /// The mounts that the launcher sees. Some may be at places whose names are no text: an ordinary user of the host may have made them, and
+    /// they are none that matter here.
     pub fn mountinfo(&self) -> Result<String, Failure> {
         let how = OFlags::RDONLY | OFlags::CLOEXEC;
         rustix::fs::open("/proc/self/mountinfo", how, Mode::empty())
-            .and_then(crate::open::text)
+            .and_then(crate::open::bytes)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .map_err(|e| Failure::kernel("read /proc/self/mountinfo", sys::process::errno(e) as i32))
     }
 

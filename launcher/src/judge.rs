@@ -314,7 +314,7 @@ fn expected(policy: &Policy, container: &Container) -> Vec<Expected> {
     all.extend(container.devices.iter().map(|d| Expected::Just(Mount::Node(*d))));
     all.extend(just(container.meminfo, Mount::Meminfo));
     // The kernel makes none of the host's network for an ordinary user.
-    let sysfs = match policy.users {
+    let sysfs = match policy.users && container.host_network {
         true => PlannedMount::hosts_sys().mount,
         false => Mount::Sysfs,
     };

@@ -374,11 +374,16 @@ pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<(), rustix::io::Errno>
 
 /// All of a file that the kernel makes, as text: with room for what such files are, so that it is read in one go.
 pub fn text(file: impl AsFd) -> Result<String, rustix::io::Errno> {
+    String::from_utf8(bytes(file)?).map_err(|_| rustix::io::Errno::ILSEQ)
+}
+
+/// The same, whatever it is.
+pub fn bytes(file: impl AsFd) -> Result<Vec<u8>, rustix::io::Errno> {
     let mut bytes = Vec::with_capacity(8192);
     while rustix::io::retry_on_intr(|| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)))? != 0 {
         bytes.reserve(8192);
     }
-    String::from_utf8(bytes).map_err(|_| rustix::io::Errno::ILSEQ)
+    Ok(bytes)
 }
 
 /// `/proc/PID` of a child that has not been waited for.

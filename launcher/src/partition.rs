@@ -2,9 +2,10 @@
 //! made here bears the sticky bit, and goes when no container is left below; what an administrator made beforehand, to set limits there, stays. No note says
 //! which container is in which: they are looked through. May touch: those groups, where nothing but groups is in them.
 
+use crate::claim::{self, Partitioning};
 use crate::groups::{self, Group};
 use crate::open;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, flock};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
@@ -24,13 +25,13 @@ const DEEP: usize = 17;
 pub struct Place {
     /// One for each hierarchy.
     pub groups: Vec<Group>,
-    /// A shared lock on the first hierarchy's `lazaret`; who removes partitions has it alone.
-    _held: Option<OwnedFd>,
+    /// Others make some as well; who removes partitions is alone.
+    _held: Partitioning,
 }
 
 /// Makes a partition in every hierarchy, as far as it is not there.
 pub fn make(base: &[Group], partition: &Partition) -> Result<Place, Failure> {
-    let _held = lock(base, FlockOperation::LockShared).map_err(|e| fail(partition.as_str(), e))?;
+    let _held = claim::partitioning()?;
     let one = |group: &Group| one(group, partition).map_err(|e| fail(partition.as_str(), e));
     Ok(Place {
         groups: base.iter().map(one).collect::<Result<_, _>>()?,
@@ -40,15 +41,6 @@ pub fn make(base: &[Group], partition: &Partition) -> Result<Place, Failure> {
 
 fn fail(what: &str, e: Errno) -> Failure {
     Failure::kernel(&format!("have control groups in the partition {what}"), errno(e) as i32)
-}
-
-/// The lock is the open directory's own, and ends with it.
-fn lock(base: &[Group], how: FlockOperation) -> Result<Option<OwnedFd>, Errno> {
-    let Some(first) = base.first() else { return Ok(None) };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(&first.directory, ".", flags, Mode::empty())?;
-    flock(&directory, how)?;
-    Ok(Some(directory))
 }
 
 fn one(group: &Group, partition: &Partition) -> Result<Group, Errno> {
@@ -149,7 +141,7 @@ pub fn prune(base: &[Group]) {
     if !any(base.iter().map(|g| &g.directory)) {
         return;
     }
-    let Ok(_alone) = lock(base, FlockOperation::NonBlockingLockExclusive) else {
+    let Ok(_alone) = claim::unpartitioning() else {
         return;
     };
     let paths = all(base).unwrap_or_default();

@@ -270,8 +270,8 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     let maps = start.container.uid_map.iter().chain(&start.container.gid_map);
     let consented = maps.into_iter().any(|r| r.outside == 0);
     let idmapd = host.idmapd(start.block, consented)?;
-    if start.has_links() {
-        // What `netd` changes for the host is not done before it is known that it can be put on record.
+    if start.has_links() || start.outward.is_some() {
+        // What `netd` changes for the host, or `pasta` opens there, is not done before it is known that it can be put on record.
         host.begin(start.block)?;
     }
     let netd = netd(host, start)?;

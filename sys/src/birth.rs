@@ -202,18 +202,32 @@ pub fn follow(path: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> Result
     let pid = match beside(follow_it, std::ptr::from_mut(&mut following).cast(), None) {
         Ok(pid) => pid,
         // As in `start_in`.
-        Err(Errno::ENOSYS) => match fork()? {
-            Fork::Parent(pid) => return Ok(pid),
-            Fork::Child => {
-                let _ = following.execute();
-                exit_now(111)
-            }
-        },
+        Err(Errno::ENOSYS) => return follow_apart(&following),
         Err(e) => return Err(e),
     };
     match following.failed {
         None => Ok(pid),
         Some(e) => wait(pid).and(Err(e)),
+    }
+}
+
+/// The same in memory of the child's own, which tells by a pipe why it could not.
+fn follow_apart(following: &Following) -> Result<Pid, Errno> {
+    let (hear, tell) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    match fork()? {
+        Fork::Child => {
+            let failed = following.execute() as i32;
+            let _ = nix::unistd::write(&tell, &failed.to_ne_bytes());
+            exit_now(111)
+        }
+        Fork::Parent(pid) => {
+            drop(tell);
+            let mut failed = [0; 4];
+            match nix::unistd::read(&hear, &mut failed)? {
+                0 => Ok(pid),
+                _ => wait(pid).and(Err(Errno::from_raw(i32::from_ne_bytes(failed)))),
+            }
+        }
     }
 }
 

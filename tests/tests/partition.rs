@@ -1,6 +1,7 @@
 //! `<resource><partition>`: a container's groups lie below those of its partition, in each hierarchy, so that a limit of the partition's holds for it;
 //! what was made for it goes with the last container in it, whoever was killed, and what an administrator made stays. Asks the kernel.
 
+use nix::fcntl::{Flock, FlockArg};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -226,6 +227,26 @@ fn what_cannot_be_a_group_is_kept_and_refused_at_a_start() {
 }
 
 #[test]
+fn whoever_may_open_a_group_keeps_no_partition_from_coming_or_going() {
+    need_root!();
+    let host = Host::new();
+    let (name, quay) = (&host.name("vm"), &host.name("quay"));
+    defined(&host, name, &format!("/{quay}"));
+    // So that the directories are there.
+    host.run(&["start", name]).ok();
+    host.run(&["destroy", name]).ok();
+    let directories = kernel::hierarchies().into_iter().map(|h| h.join("lazaret"));
+    let lock = |d: PathBuf| Flock::lock(fs::File::open(d).expect("it is there"), FlockArg::LockExclusive).unwrap();
+    let _held: Vec<_> = directories.filter(|d| d.is_dir()).map(lock).collect();
+    host.run(&["start", name]).ok();
+    assert!(!there(&places(&[quay])).is_empty());
+    host.run(&["destroy", name]).ok();
+    assert_eq!(there(&places(&[quay])), Vec::<&PathBuf>::new());
+    host.run(&["undefine", name]).ok();
+    host.nothing_is_left();
+}
+
+#[test]
 fn a_users_container_has_its_partition_in_the_group_that_was_delegated() {
     need_root!();
     let users = Users::new();
@@ -233,12 +254,13 @@ fn a_users_container_has_its_partition_in_the_group_that_was_delegated() {
     let Some(own) = Delegated::to(user, &["pids"]) else {
         skip!("this host has no control groups of version 2")
     };
-    let resource = "<resource><partition>/quay/crane</partition></resource></domain>";
+    // Names that are like the directory's own.
+    let resource = "<resource><partition>/partitions/partition</partition></resource></domain>";
     let file = user.domain("web", &user.tree(0), STAY, "");
     let xml = fs::read_to_string(&file).expect("it was written");
     let file = user.file("web.xml", &xml.replace("</domain>", resource));
     let lazaret = own.path().join("lazaret");
-    let place = lazaret.join(".partition/.quay/.crane");
+    let place = lazaret.join(".partition/.partitions/.partition");
     own.run(user, &["define", &file]).ok();
     own.run(user, &["start", "web"]).ok();
     assert!(place.join("web/payload").is_dir() && !own.of("web").exists());
@@ -252,5 +274,5 @@ fn a_users_container_has_its_partition_in_the_group_that_was_delegated() {
     assert!(!lazaret.join(".partition").exists());
     // Without a group there is none to lie in.
     user.run(&["start", "web"])
-        .refused(1, &["/quay/crane", "no control group of yours"]);
+        .refused(1, &["/partitions/partition", "no control group of yours"]);
 }

@@ -63,3 +63,41 @@ fn it_comes_with_the_hosts_sys_read_only_and_what_is_mounted_there_is_covered() 
     user.run(&["undefine", &name]).ok();
     assert!(capture::until(capture::DEADLINE, || users.processes().is_empty()));
 }
+
+#[test]
+fn a_network_that_is_shared_comes_with_a_sys_of_its_own() {
+    need_root!();
+    let users = Users::new();
+    let user = users.first();
+    let _world = World::new(&users);
+    let (one, other) = (
+        format!("one-{}", std::process::id()),
+        format!("two-{}", std::process::id()),
+    );
+    user.run(&["create", &user.domain(&one, &user.tree(0), STAY, "")]).ok();
+    let text = fs::read_to_string(user.domain(&other, &user.tree(1), STAY, "")).unwrap();
+    let shared = text
+        .replace("<privnet/>", "")
+        .replace(
+            "<domain type='lxc'>",
+            "<domain type='lxc' xmlns:lxc='http://libvirt.org/schemas/domain/lxc/1.0'>",
+        )
+        .replace(
+            "</domain>",
+            &format!("<lxc:namespace><lxc:sharenet type='name' value='{one}'/></lxc:namespace></domain>"),
+        );
+    user.run(&["create", &user.file("shared.xml", &shared)]).ok();
+    let links = |name: &str| user.run(&["enter", name, "--", "ls", "/sys/class/net"]).ok().stdout;
+    let hosts = capture::run(users.command("ls").args(["/sys/class/net"]), b"")
+        .ok()
+        .stdout;
+    assert_eq!(
+        (links(&one), links(&other)),
+        ("lo\n".to_owned(), "lo\n".to_owned()),
+        "{hosts}"
+    );
+    for name in [&other, &one] {
+        user.run(&["destroy", name]).ok();
+    }
+    assert!(capture::until(capture::DEADLINE, || users.processes().is_empty()));
+}

@@ -142,7 +142,7 @@ pub fn assemble(draft: Draft, lot: &Lot, host: &Host) -> Outcome<Plan> {
         });
     }
     if container.shares_network() {
-        mounts.push(match host.user {
+        mounts.push(match host.user && container.host_network {
             true => PlannedMount::hosts_sys(),
             false => PlannedMount {
                 mount: Mount::Sysfs,
