@@ -265,13 +265,13 @@ impl Arch {
 pub struct Os {
     /// `type@arch`; [`super::complete()`] fills it in.
     pub arch: Option<Arch>,
-    /// `init`: an absolute path inside; also the first of argv.
+    /// `init`: a path, absolute where it is used inside; also the first of argv.
     pub init: Path,
     /// `initarg`, in order: the rest of argv; none is empty.
     pub initargs: Vec<Value>,
     /// `initenv`, in order; a name may come twice.
     pub initenv: Vec<Variable>,
-    /// `initdir`: an absolute path inside.
+    /// `initdir`: a path, absolute where it is used inside.
     pub initdir: Option<Path>,
     /// `inituser`: a name, or a number with or without `+`.
     pub inituser: Option<Text<256>>,
@@ -305,7 +305,7 @@ pub struct IdMap {
 pub struct Filesystem {
     /// Type and source.
     pub source: Source,
-    /// `target@dir`: an absolute path inside.
+    /// `target@dir`: a path, absolute where it is used inside.
     pub target: Path,
     /// `readonly`
     pub read_only: bool,
@@ -321,15 +321,15 @@ impl Filesystem {
 /// Where the files of a [`Filesystem`] come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// `mount`: a directory or file of the host, an absolute path.
+    /// `mount`: a directory or file of the host, a path, absolute where it is used.
     Mount(Path),
-    /// `bind`: another place inside, an absolute path.
+    /// `bind`: another place inside, a path, absolute where it is used.
     Bind(Path),
     /// `ram`: a tmpfs of so many KiB, above 0.
     Ram(u64),
-    /// `block`: what is on a block device of the host, an absolute path.
+    /// `block`: what is on a block device of the host, a path, absolute where it is used.
     Block(Path),
-    /// `file`: what is in a file of the host behind a loop device, an absolute path; whether the document says so (`driver@type`), and that
+    /// `file`: what is in a file of the host behind a loop device, a path, absolute where it is used; whether the document says so (`driver@type`), and that
     /// the file is as a disk is (`driver@format`).
     File(Path, [bool; 2]),
 }
