@@ -13,20 +13,16 @@ pub fn write(Rules { rules, deny, to }: &Rules<'_>) -> Result<(), Failure> {
 }
 
 fn put(file: &OwnedFd, text: &str) -> Result<(), Failure> {
-    let written = nix::unistd::write(file, text.as_bytes());
     let refused = |e| Failure::kernel(&format!("write {text:?} to devices.deny or devices.allow"), e as i32);
-    written.map(drop).map_err(refused)
+    nix::unistd::write(file, text.as_bytes()).map(drop).map_err(refused)
 }
 
 fn line(rule: &Rule) -> String {
     let kind = if rule.block { 'b' } else { 'c' };
     let number = |n: Option<u32>| n.map_or_else(|| "*".to_owned(), |n| n.to_string());
     let letters = [(rule.read, 'r'), (rule.write, 'w'), (rule.make, 'm')];
-    let access: String = letters
-        .iter()
-        .filter(|(yes, _)| *yes)
-        .map(|(_, letter)| letter)
-        .collect();
+    let allowed = |(yes, letter): (bool, char)| yes.then_some(letter);
+    let access: String = letters.into_iter().filter_map(allowed).collect();
     format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
 }
 

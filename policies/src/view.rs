@@ -14,22 +14,20 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Restricts the calling process for good. A kernel without Landlock restricts nothing, which `lazaret check` says; one that
 /// has it and does not take a rule makes this fail.
 pub(crate) fn restrict(policy: &Policy, beneath: &[impl AsFd]) -> Result<(), Refusal> {
-    let Some(abi) = abi()? else {
-        return Ok(());
-    };
+    let Some(abi) = abi()? else { return Ok(()) };
     let ruleset = create(policy, abi).map_err(said)?;
     enforce(match policy.view {
-        View::None | View::Exempt => ruleset,
+        // `lazaret` puts its own in force, by [`ViewOfLazaret`].
+        View::None | View::Exempt | View::Lazaret => ruleset,
         View::BeneathInherited => allow_beneath(ruleset, abi, beneath)?,
         View::WriteProc => allow_path(ruleset, "/proc", AccessFs::WriteFile.into())?,
-        View::Lazaret => allow_beneath(allow_lazaret(ruleset, abi)?, abi, beneath)?,
     })
 }
 
 /// What the kernel has of Landlock; `None` if that is nothing.
 fn abi() -> Result<Option<ABI>, Refusal> {
-    let version = sys::confine::landlock_abi().map_err(|e| format!("landlock: {e}"))?;
-    Ok(version.map(|version| ABI::from(i32::try_from(version).unwrap_or(i32::MAX))))
+    let version = sys::confine::landlock_abi().map_err(|e| format!("landlock: {e}"));
+    version.map(|some| some.map(|version| ABI::from(i32::try_from(version).unwrap_or(i32::MAX))))
 }
 
 fn enforce(ruleset: RulesetCreated) -> Result<(), Refusal> {
