@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::time::Duration;
+use tests::capture::{DEADLINE, until};
 use tests::disk::{behind, debugfs, filesystem, has, image, lacking, mounted, none_behind, with_device};
 use tests::inject::{Fault, Injection, When, follow};
 use tests::{Host, need_root, skip};
@@ -401,6 +402,9 @@ fn whoever_is_killed_or_fails_in_the_midst_of_a_start_leaves_no_loop_device() {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
     }
     none_behind(&host, "all killed");
+    // The loop device may go before the last of them has.
+    let gone = || tests::kernel::processes(host.ids(), host.holder()).is_empty();
+    assert!(until(DEADLINE, gone), "killed, and still there");
     host.run(&["list"]).ok();
     host.run(&["undefine", &name]).ok();
     host.nothing_is_left();
