@@ -4,7 +4,7 @@
 # the place of AppArmor and a policy of ours (selinux.te), for that file alone.
 # Ends in one line that counts, as tests/run.sh does; the status is 3 if the machine cannot be made here, which counts as one skip.
 # usage: tests/vm/run.sh [FILE[:SECONDS[:ARGUMENTS]] ...]    (without arguments: the files listed below)
-# LAZARET_VM_MINUTES sets how long the machine may live (45), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
+# LAZARET_VM_MINUTES sets how long the machine may live (50), LAZARET_VM_CARGO the cargo that builds what runs in it (cargo).
 # LAZARET_VM_SCRIPT names a shell script that runs there before the tests.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -13,7 +13,7 @@ here=$tree/tests/vm
 . tests/count.sh
 . "$here/tool.sh"
 cargo=${LAZARET_VM_CARGO:-cargo}
-minutes=${LAZARET_VM_MINUTES:-45}
+minutes=${LAZARET_VM_MINUTES:-50}
 
 # A file of tests, and after how many seconds of the machine it is given up.
 if [ "$#" -eq 0 ]; then
