@@ -53,7 +53,14 @@ fn a_service_inside_answers_on_the_socket_that_a_manager_listens_on() {
     let mut manager = manager.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     assert!(until(DEADLINE, || socket.exists()), "nobody listens");
     assert!(host.pid_1(&name).is_none(), "it started before anybody connected");
-    let mut client = UnixStream::connect(&socket).unwrap();
+    // The socket is there before it is listened on.
+    let mut client = None;
+    let connected = until(DEADLINE, || {
+        client = UnixStream::connect(&socket).ok();
+        client.is_some()
+    });
+    assert!(connected, "nobody takes a connection");
+    let mut client = client.unwrap();
     client.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
