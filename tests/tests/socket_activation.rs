@@ -3,7 +3,7 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use tests::capture::{DEADLINE, until, wait};
 use tests::skip::have;
 use tests::{Host, need_root, programs, skip};
@@ -19,6 +19,16 @@ syswrite($client, join("", @told, "pid=$$\n", "sockets=@open\n"));
 close($client);
 sleep 1000 while 1;
 "#;
+
+/// Who listens on the host; it ends with the test, which may fail before anybody connects.
+struct Manager(Child);
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 #[test]
 fn a_service_inside_answers_on_the_socket_that_a_manager_listens_on() {
@@ -50,7 +60,7 @@ fn a_service_inside_answers_on_the_socket_that_a_manager_listens_on() {
     manager
         .arg(programs::path(wire::Program::Lazaret))
         .args(["start", "--pass-fds", "3", &name]);
-    let mut manager = manager.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut manager = Manager(manager.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
     assert!(until(DEADLINE, || socket.exists()), "nobody listens");
     assert!(host.pid_1(&name).is_none(), "it started before anybody connected");
     // The socket is there before it is listened on.
@@ -69,7 +79,7 @@ fn a_service_inside_answers_on_the_socket_that_a_manager_listens_on() {
         answer,
         "LISTEN_FDS=1\nLISTEN_FDNAMES=web\nLISTEN_PID=1\npid=1\nsockets=3 4\n"
     );
-    assert!(wait(&mut manager, DEADLINE).is_some_and(|s| s.success()));
+    assert!(wait(&mut manager.0, DEADLINE).is_some_and(|s| s.success()));
     assert!(host.runs(&name) && host.pid_1(&name).is_some());
     host.run(&["destroy", &name]).ok();
     // By itself it is not passed what nobody passes: it ends, since descriptor 3 is not there.
