@@ -43,7 +43,8 @@ pub fn place(root: &str, below: &str, users: bool) -> Result<Place, Failure> {
         e => fail(e),
     };
     let within = within | ResolveFlags::NO_MAGICLINKS;
-    // What the kernel would not open is refused with its own reason.
+    // What the kernel would not open is refused with its own reason; a magic link (/proc/PID/cwd), which nobody lays and which says no way, by it alone.
+    // What is used is opened below.
     rustix::fs::openat2(&top, below, how, Mode::empty(), within).map_err(&denied)?;
     let fd = links::open(top.as_fd(), below, within, users).map_err(|e| match e {
         links::Denied::Kernel(e) => denied(e),

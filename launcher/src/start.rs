@@ -3,9 +3,7 @@
 
 use crate::borrow;
 use crate::claim::Claimed;
-use crate::clear;
-use crate::cradle::{self, Cradle};
-use crate::delegated;
+use crate::cradle;
 use crate::devices::Devices;
 use crate::disks::Disks;
 use crate::expect;
@@ -16,7 +14,6 @@ use crate::lend;
 use crate::nodes;
 use crate::open;
 use crate::outward;
-use crate::partition;
 use crate::piece::Piece;
 use crate::share;
 use nix::unistd::Pid;
@@ -229,7 +226,7 @@ fn borrowed(list: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
 pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply, u64), Failure> {
     let start = start.get();
     let base = host.groups()?;
-    let placed = placed(&base, start)?;
+    let placed = cradle::placed(&base, start)?;
     let groups: &[Group] = match &placed {
         Some(place) => &place.groups,
         None => &base,
@@ -248,7 +245,7 @@ pub fn start(host: &Host, start: &Judged<Start>, given: Given) -> Result<(Reply,
     } else {
         0
     };
-    let cradle = cradle(host, [&*base, groups], start, owner)?;
+    let cradle = cradle::ready(host, [&*base, groups], start, owner)?;
     // What outlives this is born where the end of the caller's session does not reach it.
     let kept = groups::keep(&base)?;
     let kept = kept.as_ref().map(AsFd::as_fd);
@@ -504,66 +501,6 @@ fn reason(init: &Init, failure: Failure) -> Failure {
         }
         _ => failure,
     }
-}
-
-/// The partition in which its groups are to lie, if it names one.
-fn placed(base: &[Group], start: &Start) -> Result<Option<partition::Place>, Failure> {
-    match &start.partition {
-        Some(partition) if base.is_empty() => Err(Failure::caller(&format!(
-            "have control groups in the partition {partition}: an ordinary user's container has some only if it is started in one of the user's own"
-        ))),
-        Some(partition) => partition::make(base, partition).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The groups in which the container's processes are born. What a crashed start left there, or in another partition, is removed first.
-fn cradle(host: &Host, [base, groups]: [&[Group]; 2], start: &Start, owner: u32) -> Result<Option<Cradle>, Failure> {
-    match (host.user, groups) {
-        (Some(_), [group]) => settled(host, start, group)?,
-        (Some(_), _) => {}
-        (None, _) => nowhere_else(host, base, groups, start)?,
-    }
-    let make = || cradle::make(groups, &start.name, owner, start.block.keeper());
-    match make() {
-        Err(failure) if failure.errno == nix::errno::Errno::EEXIST as i32 => {
-            let cgroupd: Cgroupd = host.cgroupd(start.block, groups)?;
-            let hierarchies = groups.iter().map(|g| g.hierarchy.clone()).collect();
-            let name = start.name.clone();
-            cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
-            expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
-            make()
-        }
-        made => made,
-    }
-}
-
-/// Removes what a start that crashed left in a partition that this one does not name.
-fn nowhere_else(host: &Host, base: &[Group], groups: &[Group], start: &Start) -> Result<(), Failure> {
-    let own = groups.first().and_then(Group::place);
-    let mut others = partition::holding(base, &start.name)?;
-    others.retain(|other| other.first().and_then(Group::place) != own);
-    let also = start.partition.is_some() && base.iter().any(|g| open::exists(&g.directory, start.name.as_str()));
-    for other in others.iter().map(Vec::as_slice).chain(also.then_some(base)) {
-        let (cgroupd, hierarchies) = clear::of(host, start.block, other)?;
-        let name = start.name.clone();
-        cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
-        expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
-    }
-    Ok(())
-}
-
-/// Notes where an ordinary user's container will have its groups. What a start that crashed left in another group goes first.
-fn settled(host: &Host, start: &Start, group: &Group) -> Result<(), Failure> {
-    if let Some(other) = delegated::of(&start.name)?
-        && other.place() != group.place()
-    {
-        let (cgroupd, hierarchies) = clear::writer(host, start.block, &start.name)?;
-        let name = start.name.clone();
-        cgroupd.send(&cgroupd::Request::Remove { name, hierarchies }, &[])?;
-        expect!(cgroupd, cgroupd, (cgroupd::Reply::Removed, _) => ());
-    }
-    delegated::note(group, &start.name)
 }
 
 /// The command is executed. If the tree could not be built, that was answered before, and nobody is there to be asked, which has
